@@ -1,0 +1,124 @@
+"""Settings: frozen dataclasses to and from TOML.
+
+Files stack from left to right: a later file's key wins. A key that no field has is an error with a suggestion;
+all such errors of a file are reported together. Each field is documented by the string below it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import tomli_w
+
+from redraft.errors import InputError, suggestion
+
+C = TypeVar("C")
+
+
+def load(cls: type[C], files: Sequence[Path] = (), overrides: Mapping[str, Any] | None = None) -> C:
+    """Build a `cls` from its defaults, then `files` from left to right, then `overrides` (nested mappings).
+
+    Raises:
+        InputError: A file can't be read, isn't TOML, or holds unknown keys or values of a wrong type.
+    """
+    merged: dict[str, Any] = {}
+    for file in files:
+        try:
+            table = tomllib.loads(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"can't be read ({error.strerror}).", where=file) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"is not valid TOML: {error}.", where=file) from error
+        problems = _problems(cls, table, "")
+        if problems:
+            raise InputError(" ".join(problems), where=file)
+        _merge(merged, table)
+    if overrides:
+        _merge(merged, overrides)
+    return build(cls, merged)
+
+
+def build(cls: type[C], table: Mapping[str, Any]) -> C:
+    """A `cls` from nested mappings, with defaults for what is missing.
+
+    Raises:
+        InputError: Unknown keys or values of a wrong type, all named.
+    """
+    problems = _problems(cls, table, "")
+    if problems:
+        raise InputError(" ".join(problems))
+    hints = get_type_hints(cls)
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        hint = hints[key]
+        if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
+            values[key] = build(hint, value)
+        elif get_origin(hint) is tuple and isinstance(value, list):
+            values[key] = tuple(value)
+        elif hint is float or (_is_union(hint) and float in get_args(hint) and isinstance(value, int)):
+            values[key] = float(value)
+        else:
+            values[key] = value
+    return cls(**values)
+
+
+def dump(config: Any) -> str:
+    """A config as TOML text; fields that are None are left out."""
+    return tomli_w.dumps(_without_none(asdict(config)))
+
+
+def _merge(into: dict[str, Any], table: Mapping[str, Any]) -> None:
+    for key, value in table.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _is_union(hint: Any) -> bool:
+    return get_origin(hint) in (Union, UnionType)
+
+
+def _problems(cls: type, table: Mapping[str, Any], prefix: str) -> list[str]:
+    hints = get_type_hints(cls)
+    names = [field.name for field in fields(cls)]
+    problems = []
+    for key, value in table.items():
+        if key not in names:
+            problems.append(f"Unknown key {prefix + key!r}. {suggestion(key, names)}")
+        elif is_dataclass(hints[key]) and isinstance(value, Mapping):
+            problems.extend(_problems(hints[key], value, f"{prefix}{key}."))
+        elif not _fits(value, hints[key]):
+            wanted = getattr(hints[key], "__name__", str(hints[key]))
+            problems.append(f"{prefix + key!r} is {value!r}, which is not {wanted}.")
+    return problems
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, args = get_origin(hint), get_args(hint)
+    if _is_union(hint):
+        return any(_fits(value, arg) for arg in args)
+    if hint is type(None):
+        return value is None
+    if origin is tuple:
+        return isinstance(value, list | tuple) and all(_fits(item, args[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, Mapping)
+    if origin is not None:  # Literal
+        return value in args
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint) if isinstance(hint, type) else True
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,1 @@
+"""From logs to what a model is trained on: traces, the store, sources, splits, views."""

@@ -1,0 +1,1 @@
+"""One log format per file; each turns raw files into a dataset."""

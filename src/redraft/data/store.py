@@ -1,0 +1,303 @@
+"""Datasets on disk: a folder of `traces-*.parquet`, a manifest, and what stands beside them.
+
+`open_dataset(path)` reads one; `DatasetWriter` builds one in `OUT.partial` and publishes it by a single rename, so
+a folder called OUT is always whole. Shards already written survive a kill and are not written again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, get_args
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset
+import pyarrow.parquet as pq
+
+from redraft.data.trace import SCHEMA, SCHEMA_VERSION, Trace, from_batch, to_table
+from redraft.errors import DatasetError
+from redraft.rundir import atomic_file, exclusive, fsync, replace_folder, sha256_file, write_json
+
+Origin = Literal["students", "model", "simulated"]
+
+MANIFEST = "manifest.json"
+ROW_GROUP = 4096
+"""Rows a row group: a reader's memory is bounded by one group."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a dataset says of itself."""
+
+    schema_version: int
+    """Version of the folder's format; an older one stays loadable."""
+    origin: Origin
+    """Who wrote the programs: real students, a model, or a simulation."""
+    traces: int
+    """Number of traces."""
+    states: int
+    """Number of states in them."""
+    students: int
+    """Number of distinct students."""
+    titles: int
+    """Number of distinct titles."""
+    rejected: dict[str, int] = field(default_factory=dict)
+    """Input not used: reason -> count."""
+    files: dict[str, str] = field(default_factory=dict)
+    """File name -> SHA-256 of its bytes."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """The command, its options and its inputs."""
+
+
+class Dataset:
+    """A whole dataset. Cheap to open; rows are read when asked for."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path, self.manifest = path, manifest
+
+    def __repr__(self) -> str:
+        m = self.manifest
+        return f"Dataset({str(self.path)!r}, {m.origin}: {m.traces} traces, {m.students} students, {m.titles} titles)"
+
+    def __len__(self) -> int:
+        return self.manifest.traces
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def origin(self) -> Origin:
+        """Who wrote the programs; belongs on every figure."""
+        return self.manifest.origin
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the traces' files: two datasets with the same fingerprint hold the same traces."""
+        import hashlib
+
+        listed = sorted(item for item in self.manifest.files.items() if item[0].startswith("traces-"))
+        return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+
+    @property
+    def shards(self) -> list[Path]:
+        """The Parquet files of traces, in order of student."""
+        return [self.path / name for name in sorted(self.manifest.files) if name.startswith("traces-")]
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Record batches of at most 4,096 traces, in order; `columns` limits what is read."""
+        for shard in self.shards:
+            try:
+                with pq.ParquetFile(shard) as file:
+                    yield from file.iter_batches(batch_size=ROW_GROUP, columns=list(columns) if columns else None)
+            except (OSError, pa.ArrowInvalid) as error:
+                raise DatasetError(
+                    f"can't be read ({error}).", where=shard, remedy="Make the dataset again from its source."
+                ) from error
+
+    def traces(self) -> Iterator[Trace]:
+        """All traces, in order of (student, title, request, sample)."""
+        for batch in self.batches():
+            yield from from_batch(batch)
+
+    def to_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The whole dataset as one Arrow table (in memory)."""
+        wanted = [SCHEMA.field(name) for name in columns] if columns else list(SCHEMA)
+        return pa.Table.from_batches(self.batches(columns or SCHEMA.names), schema=pa.schema(wanted))
+
+    def pairs(self) -> pa.Table:
+        """Distinct (student, title), sorted: columns student, title."""
+        table = self.to_arrow(["student", "title"])
+        return table.group_by(["student", "title"]).aggregate([]).sort_by([("student", "ascending"), ("title", "ascending")])
+
+    def covariates(self) -> pa.Table | None:
+        """What is known of the students beside their traces: column student and others; None if nothing is."""
+        file = self.path / "covariates.parquet"
+        return pq.read_table(file) if file.exists() else None
+
+    def verify(self) -> None:
+        """Check every file against the manifest's hash.
+
+        Raises:
+            DatasetError: A file is missing or not what the manifest says.
+        """
+        bad = [
+            name
+            for name, digest in self.manifest.files.items()
+            if not (self.path / name).exists() or sha256_file(self.path / name) != digest
+        ]
+        if bad:
+            raise DatasetError(
+                f"missing or changed since it was made: {', '.join(bad)}.", where=self.path, remedy="Make it again."
+            )
+
+
+def open_dataset(path: str | Path) -> Dataset:
+    """Open a dataset folder.
+
+    Raises:
+        DatasetError: There is none at `path`, it is unfinished, or it was made by a newer redraft.
+    """
+    path = Path(path)
+    file = path / MANIFEST
+    if not file.exists():
+        partial = _partial(path)
+        if partial.exists():
+            raise DatasetError(
+                "this dataset is unfinished.", where=path, remedy="Start the command that makes it again; it goes on."
+            )
+        cause = "is not a dataset (it has no manifest.json)." if path.exists() else "no such dataset."
+        raise DatasetError(cause, where=path, remedy="Make one with `redraft ingest` or `redraft simulate`.")
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+        version = raw["schema_version"]
+        if not isinstance(version, int) or version > SCHEMA_VERSION:
+            raise DatasetError(
+                f"has schema version {version}; this redraft reads up to {SCHEMA_VERSION}.",
+                where=path,
+                remedy="Upgrade redraft.",
+            )
+        manifest = Manifest(**raw)
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise DatasetError(f"the manifest can't be read ({error}).", where=file, remedy="Make it again.") from error
+    if manifest.origin not in get_args(Origin):
+        raise DatasetError(f"unknown origin {manifest.origin!r}.", where=file, remedy="Make it again.")
+    missing = [name for name in manifest.files if not (path / name).exists()]
+    if missing:
+        raise DatasetError(f"files are missing: {', '.join(missing)}.", where=path, remedy="Make it again.")
+    return Dataset(path, manifest)
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a Parquet file atomically, the same bytes for the same table."""
+    with atomic_file(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", row_group_size=ROW_GROUP)
+
+
+def _partial(out: Path) -> Path:
+    return out.with_name(out.name + ".partial")
+
+
+class DatasetWriter:
+    """Builds a dataset, resumably.
+
+    Use as a context manager. `request` fingerprints the job: a partial folder of the same request is continued,
+    one of another request is refused; if OUT is whole and of the same request, `complete` is True and nothing needs
+    to be done.
+
+    Args:
+        out: The dataset's folder.
+        origin: Who wrote the programs.
+        provenance: Command, options and inputs, JSON values without times or secrets; it is also the request.
+        overwrite: Replace what is at `out`, whatever it is a dataset of.
+
+    Raises:
+        DatasetError: `out` holds something else, or another process is writing it.
+    """
+
+    def __init__(
+        self, out: str | Path, *, origin: Origin, provenance: Mapping[str, Any], overwrite: bool = False
+    ) -> None:
+        self.out, self.origin, self.provenance = Path(out), origin, dict(provenance)
+        self.folder = _partial(self.out)
+        self._overwrite = overwrite
+        self._exits = ExitStack()
+        self.complete = False
+
+    def __enter__(self) -> DatasetWriter:
+        """Lock, and find out what is already there."""
+        if (self.out / MANIFEST).exists():
+            if self._same(open_dataset(self.out).manifest.provenance):
+                self.complete = True
+                return self
+            if not self._overwrite:
+                raise DatasetError(
+                    "already holds another dataset.", where=self.out, remedy="Choose another --out, or add --overwrite."
+                )
+        elif self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
+            raise DatasetError(
+                "exists and is not a dataset; it is left alone.", where=self.out, remedy="Choose another --out."
+            )
+        self._exits.enter_context(exclusive(self.folder))
+        request = self.folder / "request.json"
+        if request.exists() and not self._same(json.loads(request.read_text())):
+            if not self._overwrite:
+                self._exits.close()
+                raise DatasetError(
+                    "holds the beginnings of another command's dataset.",
+                    where=self.folder,
+                    remedy="Choose another --out, add --overwrite, or remove that folder.",
+                )
+            for path in self.folder.iterdir():
+                if path.name != ".lock":
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        write_json(request, self.provenance)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Unlock; what is written stays for the next attempt."""
+        self._exits.close()
+
+    def _same(self, provenance: Mapping[str, Any]) -> bool:
+        return bool(json.loads(json.dumps(self.provenance)) == provenance)
+
+    def shard_path(self, index: int) -> Path:
+        """Where shard `index` goes."""
+        return self.folder / f"traces-{index:05d}.parquet"
+
+    def has_shard(self, index: int) -> bool:
+        """Whether shard `index` is already written, whole."""
+        return self.shard_path(index).exists()
+
+    def write_shard(self, index: int, traces: Iterable[Trace] | pa.Table) -> None:
+        """Write a shard atomically; the caller orders its traces by (student, title, request, sample)."""
+        table = traces if isinstance(traces, pa.Table) else to_table(traces)
+        write_table(table, self.shard_path(index))
+
+    def finish(self, *, rejected: Mapping[str, int] | None = None, scratch: Iterable[str] = ()) -> Dataset:
+        """Drop the `scratch` entries, count and hash what is there, write the manifest, publish the folder."""
+        for name in (*scratch, "request.json"):
+            path = self.folder / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        for stray in self.folder.glob(".*.tmp"):
+            stray.unlink()
+        write_json(self.folder / MANIFEST, asdict(self._manifest(dict(rejected or {}))))
+        (self.folder / ".lock").unlink(missing_ok=True)
+        fsync(self.folder)
+        replace_folder(self.folder, self.out)
+        return open_dataset(self.out)
+
+    def _manifest(self, rejected: dict[str, int]) -> Manifest:
+        shards = sorted(self.folder.glob("traces-*.parquet"))
+        students: set[str] = set()
+        titles: set[str] = set()
+        traces = states = 0
+        for shard in shards:
+            with pq.ParquetFile(shard) as file:
+                for batch in file.iter_batches(columns=["student", "title", "states"]):
+                    traces += batch.num_rows
+                    states += pc.sum(pc.list_value_length(batch["states"])).as_py() or 0
+                    students.update(pc.unique(batch["student"]).to_pylist())
+                    titles.update(pc.unique(batch["title"]).to_pylist())
+        names = sorted(path.name for path in self.folder.iterdir() if path.is_file() and path.name not in (".lock", MANIFEST))
+        return Manifest(
+            schema_version=SCHEMA_VERSION,
+            origin=self.origin,
+            traces=traces,
+            states=states,
+            students=len(students),
+            titles=len(titles),
+            rejected=rejected,
+            files={name: sha256_file(self.folder / name) for name in names},
+            provenance=self.provenance,
+        )

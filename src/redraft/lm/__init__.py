@@ -1,0 +1,1 @@
+"""Language models of students: traces to token ids, training, sampling."""

@@ -1,0 +1,1 @@
+"""Properties of programs and traces, and how well two sets of them agree."""

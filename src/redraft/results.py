@@ -1,0 +1,117 @@
+"""One tidy row per measurement, the same columns for every study, written as Parquet and CSV.
+
+`value` is None when a statistic is unscored (undefined, or not enough data); `note` then says why. Nothing else
+in the project invents columns: what varies by study goes into `condition`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from redraft.rundir import atomic_file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One measurement with everything needed to judge it."""
+
+    origin: str
+    """Who wrote the data: students, model or simulated."""
+    dataset: str
+    """The dataset's name."""
+    study: str
+    """The study that measured it: behaviour, describe ..."""
+    model: str | None = None
+    """The model (view) measured; None for a property of the data."""
+    baseline: str | None = None
+    """What the model is compared with, or the baseline measured in its place."""
+    condition: dict[str, str] = field(default_factory=dict)
+    """What else distinguishes this row: k, seconds added, layer, near_duplicates ..."""
+    metric: str
+    """The metric's name in the registry."""
+    definitions: str = "corrected"
+    """Whose definition: corrected, paper or released."""
+    level: str
+    """What the metric describes: program, trace, pair or collection."""
+    statistic: str
+    """What was computed: pooled_r, within_r, between_r, mean, mean_difference ..."""
+    unit: str = ""
+    """Unit of the value."""
+    direction: str = ""
+    """`higher` or `lower` is better, or empty."""
+    split: str | None = None
+    """The split the pairs come from."""
+    subgroup: str | None = None
+    """A subset of the pairs, if not all."""
+    n: int
+    """Number of units (pairs, unless the note says otherwise)."""
+    n_students: int
+    """Distinct students among them."""
+    n_titles: int
+    """Distinct titles among them."""
+    unscored: int = 0
+    """Units left out because the metric is undefined on them."""
+    value: float | None
+    """The statistic."""
+    low: float | None = None
+    """Lower end of the 95% interval."""
+    high: float | None = None
+    """Upper end of the 95% interval."""
+    effect_size: float | None = None
+    """Standardised effect (d_z for paired means), where one is defined."""
+    test: str | None = None
+    """The test or resampling scheme behind interval and p."""
+    p: float | None = None
+    """Two-sided p."""
+    p_adjusted: float | None = None
+    """p after Holm's correction within the family."""
+    family: str | None = None
+    """The comparisons corrected together."""
+    clusters: str | None = None
+    """What was resampled: student+title, student (conditional), title (conditional)."""
+    smallest_detectable: float | None = None
+    """Effect detectable with 80% power: 2.8 standard errors."""
+    seed: int | None = None
+    """Seed of the resampling."""
+    note: str | None = None
+    """Why it is unscored, or what to keep in mind."""
+
+
+_ARROW_TYPES = {"int": pa.int64(), "float": pa.float64(), "str": pa.string(), "dict": pa.map_(pa.string(), pa.string())}
+
+
+def _arrow_type(annotation: str) -> pa.DataType:
+    return _ARROW_TYPES[annotation.split(" |")[0].split("[")[0]]
+
+
+SCHEMA = pa.schema([pa.field(f.name, _arrow_type(str(f.type))) for f in fields(Result)])
+
+
+def to_table(rows: Iterable[Result]) -> pa.Table:
+    """Rows as an Arrow table with `SCHEMA`."""
+    listed = [{**asdict(row), "condition": sorted(row.condition.items())} for row in rows]
+    return pa.Table.from_pylist(listed, schema=SCHEMA)
+
+
+def write(rows: Sequence[Result], path: Path) -> None:
+    """Write rows to `path` (.parquet) and, for people, beside it as .csv; each atomically."""
+    table = to_table(rows)
+    with atomic_file(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    conditions = [";".join(f"{k}={v}" for k, v in sorted(row.condition.items())) for row in rows]
+    flat = table.set_column(table.column_names.index("condition"), "condition", pa.array(conditions, pa.string()))
+    with atomic_file(path.with_suffix(".csv")) as temporary:
+        pyarrow.csv.write_csv(flat, temporary)
+
+
+def read(path: Path) -> list[Result]:
+    """Rows written by `write`."""
+    return [
+        Result(**{**row, "condition": dict(row["condition"] or ())}) for row in pq.read_table(path).to_pylist()
+    ]

@@ -1,0 +1,1 @@
+"""Studies: each reads models and datasets and writes results rows."""
