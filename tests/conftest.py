@@ -15,11 +15,12 @@ SHARED = Path(os.environ.get("REDRAFT_SHARED", Path(__file__).parents[2] / "shar
 def shared() -> Path:
     """The supplied data; skips, loudly, where it is missing."""
     if not SHARED.exists():
-        warnings.warn(f"SUPPLIED DATA MISSING: {SHARED}; set REDRAFT_SHARED. Tests on real data are skipped.", stacklevel=1)
+        warnings.warn(f"SUPPLIED DATA MISSING: {SHARED}; set REDRAFT_SHARED. Its tests are skipped.", stacklevel=1)
         pytest.skip(f"supplied data missing at {SHARED}")
     return SHARED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not SHARED.exists():
-        terminalreporter.write_line(f"!!! SUPPLIED DATA MISSING at {SHARED}: tests marked `supplied` were skipped !!!", red=True)
+        line = f"!!! SUPPLIED DATA MISSING at {SHARED}: tests marked `supplied` were skipped !!!"
+        terminalreporter.write_line(line, red=True)

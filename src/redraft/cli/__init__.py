@@ -23,9 +23,9 @@ app = App(
 
 for _name, _target, _help in (
     ("ingest", "redraft.cli.ingest:app", "Turn logs into a dataset."),
-    ("simulate", "redraft.cli.data:simulate", None),
-    ("describe", "redraft.cli.data:describe", None),
-    ("split", "redraft.cli.data:split", None),
+    ("simulate", "redraft.cli.simulate:simulate", None),
+    ("describe", "redraft.cli.describe:describe", None),
+    ("split", "redraft.cli.split:split", None),
     ("train", "redraft.cli.models:train", None),
     ("sample", "redraft.cli.models:sample", None),
     ("metrics", "redraft.cli.studies:metrics", None),

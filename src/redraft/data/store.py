@@ -64,7 +64,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         m = self.manifest
-        return f"Dataset({str(self.path)!r}, {m.origin}: {m.traces} traces, {m.students} students, {m.titles} titles)"
+        counts = f"{m.traces} traces, {m.students} students, {m.titles} titles"
+        return f"Dataset({str(self.path)!r}, {m.origin}: {counts})"
 
     def __len__(self) -> int:
         return self.manifest.traces
@@ -116,7 +117,8 @@ class Dataset:
     def pairs(self) -> pa.Table:
         """Distinct (student, title), sorted: columns student, title."""
         table = self.to_arrow(["student", "title"])
-        return table.group_by(["student", "title"]).aggregate([]).sort_by([("student", "ascending"), ("title", "ascending")])
+        distinct = table.group_by(["student", "title"]).aggregate([])
+        return distinct.sort_by([("student", "ascending"), ("title", "ascending")])
 
     def covariates(self) -> pa.Table | None:
         """What is known of the students beside their traces: column student and others; None if nothing is."""
@@ -289,7 +291,8 @@ class DatasetWriter:
                     states += pc.sum(pc.list_value_length(batch["states"])).as_py() or 0
                     students.update(pc.unique(batch["student"]).to_pylist())
                     titles.update(pc.unique(batch["title"]).to_pylist())
-        names = sorted(path.name for path in self.folder.iterdir() if path.is_file() and path.name not in (".lock", MANIFEST))
+        own = (".lock", MANIFEST)
+        names = sorted(path.name for path in self.folder.iterdir() if path.is_file() and path.name not in own)
         return Manifest(
             schema_version=SCHEMA_VERSION,
             origin=self.origin,

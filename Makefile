@@ -1,0 +1,43 @@
+# make demo | test | check | bench: each makes .venv from requirements.lock first if it's missing.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test check bench docs lock clean
+.DEFAULT_GOAL := demo
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "redraft needs Python 3.11 or newer: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv (once; a few minutes) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(INSTALLED)  ## simulate a class, train three models on it, evaluate them, write runs/demo/report.html
+	$(BIN)/redraft demo --out runs/demo
+
+test: $(INSTALLED)  ## all tests, on two processes
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(INSTALLED)  ## style, types, layers, docs
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/test_docs.py
+
+bench: $(INSTALLED)  ## speed, as ratios of two things in one run
+	$(BIN)/python bench/ingest.py
+
+docs: $(INSTALLED)  ## write the generated pages: docs/cli.md, docs/metrics.md
+	$(BIN)/python -m redraft.cli.reference > docs/cli.md
+	$(BIN)/python -m redraft.metrics.registry
+
+lock:  ## resolve pyproject.toml anew into requirements.lock
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet torch==2.13.0 setuptools -e '.[dev]'
+	.venv-lock/bin/python -m pip freeze --all --exclude-editable --exclude pip | sed 's/+cpu$$//' > requirements.lock
+	rm -rf .venv-lock
+
+clean:
+	rm -rf .venv runs build dist
