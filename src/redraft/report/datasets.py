@@ -6,6 +6,7 @@ In: the points a description wrote. Out: figures. Nothing here opens the dataset
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -103,7 +104,7 @@ def _histogram(axes: Axes, values: np.ndarray, counts: np.ndarray, *, label: str
     heights, _ = np.histogram(values, edges, weights=counts)
     first = int(np.flatnonzero(heights)[0])
     edges, heights = edges[first:], heights[first:]
-    look = {"color": BLUE, "alpha": 0.75, "edgecolor": "white", "linewidth": 0.6}
+    look: dict[str, Any] = {"color": BLUE, "alpha": 0.75, "edgecolor": "white", "linewidth": 0.6}
     axes.bar(edges[:-1], heights, np.diff(edges), align="edge", **look)
     axes.axvline(median, color=INK, linewidth=1.2)
     axes.annotate(f"{median:,.6g}", (median, 1), xycoords=("data", "axes fraction"), xytext=(3, -2),

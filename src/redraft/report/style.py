@@ -54,7 +54,7 @@ SPLIT_WORDS: dict[str, str] = {
     "unplaced": "unplaced",
 }
 
-RC: dict[str, Any] = {
+RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial"],

@@ -8,6 +8,7 @@ at least `TITLE_STUDENTS` students are ever listed.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 
 from redraft import results
 from redraft.data.store import Dataset
+from redraft.errors import UsageError
 from redraft.results import Result
 from redraft.rundir import atomic_file
 
@@ -256,10 +258,13 @@ def describe(dataset: Dataset, *, memory: str = "2GB") -> Description:
 
     Args:
         dataset: Any dataset; of a generated one, a pair's samples count as traces, but once a student or title.
-        memory: DuckDB's limit; beyond it, it spills to disk beside the system's temporary files.
+        memory: DuckDB's limit (`2GB`); beyond it, it spills to disk.
+
+    Raises:
+        UsageError: `memory` is no amount of memory.
     """
     manifest = dataset.manifest
-    with duckdb.connect(config={"memory_limit": memory}) as database:
+    with tempfile.TemporaryDirectory() as spill, _connect(memory, spill) as database:
         database.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
         database.read_parquet([str(path) for path in dataset.shards]).create_view("traces")
         return Description(
@@ -271,6 +276,13 @@ def describe(dataset: Dataset, *, memory: str = "2GB") -> Description:
             shares={name: _share(database, m) for name, m in SHARES.items()},
             top_titles=_top_titles(database), splits=_splits(database, dataset),
         )  # fmt: skip
+
+
+def _connect(memory: str, spill: str) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(config={"memory_limit": memory, "temp_directory": spill})
+    except duckdb.Error as error:
+        raise UsageError(f"{memory!r} is no amount of memory.", where="--memory", remedy="Say 2GB or 512MB.") from error
 
 
 def _distribution(database: duckdb.DuckDBPyConnection, measure: Measure) -> Distribution:
