@@ -56,8 +56,10 @@ def line_edits(old: str, new: str) -> LineEdits:
 
 
 def edit_type(edits: LineEdits) -> str:
-    """The first of `EDIT_TYPES` that fits: at least 5 lines added, at least 5 deleted, any added, any deleted, else
-    modify (which an edit that changes nothing is, too)."""
+    """The first of `EDIT_TYPES` that fits: at least 5 lines added, at least 5 deleted, any added, any deleted.
+
+    Else it is `modify`, even if nothing changes.
+    """
     added, deleted = len(edits.added), len(edits.deleted)
     if added >= LARGE:
         return "large_add"

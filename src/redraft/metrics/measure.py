@@ -1,0 +1,151 @@
+"""Metrics of a dataset: one row a trace.
+
+In: a dataset. Out: an Arrow table in the dataset's order with
+- student, title, sample, request, ended: as in the dataset; truncated: the final state was cut off by the platform;
+  language: the final state's (or its stand-in's);
+- one float column for each of `registry.MEASURED`, null where unscored;
+- colours, colours_trace: fixed-size lists of 139 floats, the counts by colour (order of `colours.COLOURS`) in the
+  final program and their mean over the trace's programs.
+
+Memory in the parent is one row a trace; workers hold one row group of the dataset each.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from redraft import progress
+from redraft.data.store import Dataset
+from redraft.data.trace import Pair, Trace, from_batch
+from redraft.errors import DatasetError
+from redraft.metrics.behaviour import TraceFacts, trace_facts
+from redraft.metrics.colours import COLOURS
+from redraft.metrics.registry import MEASURED
+
+_VECTOR = pa.list_(pa.float32(), len(COLOURS))
+SCHEMA = pa.schema(
+    [
+        pa.field("student", pa.string(), nullable=False),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("sample", pa.int32(), nullable=False),
+        pa.field("request", pa.string()),
+        pa.field("ended", pa.bool_(), nullable=False),
+        pa.field("truncated", pa.bool_(), nullable=False),
+        pa.field("language", pa.string()),
+        *(pa.field(name, pa.float64()) for name in MEASURED),
+        pa.field("colours", _VECTOR, nullable=False),
+        pa.field("colours_trace", _VECTOR, nullable=False),
+    ]
+)
+"""The table's columns."""
+
+Languages = str | Mapping[Pair, str] | None
+"""What stands in for a language the states don't record: one for all, or by (student, title)."""
+
+
+def measure(dataset: Dataset, *, workers: int = 1, language: Languages = None) -> pa.Table:
+    """Measure every trace of `dataset`.
+
+    Args:
+        dataset: Real or generated traces.
+        workers: Processes; 1 stays in this one.
+        language: Read states that record no language as this one; generated traces record none, so give them the
+            languages of the real pairs (`languages_of`).
+
+    Raises:
+        DatasetError: A shard can't be read.
+    """
+    jobs = [(shard, group, language) for shard in dataset.shards for group in range(_row_groups(shard))]
+    tables = []
+    with progress.bar(f"measure {dataset.name}", len(dataset)) as watcher:
+        for table in _run(jobs, workers):
+            tables.append(table)
+            watcher.advance(table.num_rows)
+    return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+
+
+def languages_of(table: pa.Table) -> dict[Pair, str]:
+    """The language of each (student, title) in a table of `measure`, where it is known."""
+    rows = zip(*(table[name].to_pylist() for name in ("student", "title", "language")), strict=True)
+    return {Pair(student, title): language for student, title, language in rows if language is not None}
+
+
+def measure_traces(traces: Iterator[Trace], language: Languages = None) -> pa.Table:
+    """Measure traces, in their order."""
+    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names if name not in ("colours", "colours_trace")}
+    finals: list[np.ndarray] = []
+    means: list[np.ndarray] = []
+    for trace in traces:
+        stand_in = language.get(trace.pair) if isinstance(language, Mapping) else language
+        facts = trace_facts(trace, stand_in)
+        _append(columns, trace, facts, stand_in)
+        final, mean = _colour_vectors(facts)
+        finals.append(final)
+        means.append(mean)
+    return pa.table({**columns, "colours": _vectors(finals), "colours_trace": _vectors(means)}, schema=SCHEMA)
+
+
+def _append(columns: dict[str, list[Any]], trace: Trace, facts: TraceFacts, stand_in: str | None) -> None:
+    columns["student"].append(trace.student)
+    columns["title"].append(trace.title)
+    columns["sample"].append(trace.sample)
+    columns["request"].append(trace.request)
+    columns["ended"].append(trace.ended)
+    columns["truncated"].append(trace.final.truncated)
+    columns["language"].append(trace.final.language or stand_in)
+    for name, compute in MEASURED.items():
+        columns[name].append(compute(facts))
+
+
+def _colour_vectors(facts: TraceFacts) -> tuple[np.ndarray, np.ndarray]:
+    final, mean = np.zeros(len(COLOURS), np.float32), np.zeros(len(COLOURS), np.float32)
+    for index, count in facts.programs[-1].colours.items():
+        final[index] = count
+    for program in facts.programs:
+        for index, count in program.colours.items():
+            mean[index] += count
+    return final, mean / np.float32(len(facts.programs))
+
+
+def _vectors(rows: list[np.ndarray]) -> pa.Array:
+    flat = np.concatenate(rows) if rows else np.zeros(0, np.float32)
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), len(COLOURS))
+
+
+def _row_groups(shard: Path) -> int:
+    try:
+        with pq.ParquetFile(shard) as file:
+            return int(file.num_row_groups)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(shard, error) from error
+
+
+def _measure_group(job: tuple[Path, int, Languages]) -> pa.Table:
+    shard, group, language = job
+    try:
+        with pq.ParquetFile(shard) as file:
+            table = file.read_row_group(group)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(shard, error) from error
+    return measure_traces(from_batch(table), language)
+
+
+def _run(jobs: list[tuple[Path, int, Languages]], workers: int) -> Iterator[pa.Table]:
+    if workers <= 1 or len(jobs) <= 1:
+        yield from map(_measure_group, jobs)
+        return
+    # spawned, not forked: Arrow's threads don't survive a fork
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_measure_group, jobs)
+
+
+def _unreadable(shard: Path, error: Exception) -> DatasetError:
+    return DatasetError(f"can't be read ({error}).", where=shard, remedy="Make the dataset again from its source.")
