@@ -1,0 +1,340 @@
+"""Which pairs train a model and which test it.
+
+In: a dataset. Out: `dataset/splits/NAME.parquet`, a row a (student, title) pair, sorted: student, title, split, and
+`assignment`, whether the title counts as an assignment. All traces of a pair are on one side.
+
+Rules (`RULES`):
+
+- `holdout` (default): some students and some titles are held out for good, by a seeded hash of the id. Of the pairs
+  of the others, `train_share` train; the rest is seen-seen. Student first: seen-unseen is a seen student's work on a
+  held-out title.
+- `released`: the same draw, but 'unseen' means absent from the training pairs, as in the paper's released code, so
+  rare students and titles count as unseen.
+- `forward`: the last `forward_share` of each student's pairs in time are the test; nothing is held out.
+
+A draw depends on nothing but seed and id, so it stays when the dataset grows, with two exceptions: held-out *counts*
+(a newcomer may displace one), and what follows from the data: who is `unplaced`, or 'unseen' by `released`.
+`unplaced` is a test pair whose student or title has no training pair though it should have; it is in no test split.
+Validation pairs don't count as training. They are drawn from the training pairs one by one, so that a validation
+pair's student or title may have no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from redraft.config import build
+from redraft.data.store import Dataset, write_table
+from redraft.data.trace import Pair, Trace
+from redraft.errors import DatasetError, InputError, UsageError, suggestion
+from redraft.progress import say
+
+TRAIN, VALIDATION, UNPLACED = "train", "validation", "unplaced"
+TEST_SPLITS = ("seen-seen", "seen-unseen", "unseen-seen", "unseen-unseen", "forward")
+SPLITS = (TRAIN, VALIDATION, *TEST_SPLITS, UNPLACED)
+
+NEVER_ASSIGNMENTS = frozenset({"untitled", "first", "myprogram"})
+"""Titles the platform gives by itself: frequent, but each hides many goals (paper A.1)."""
+
+SCHEMA = pa.schema(
+    [
+        pa.field("student", pa.string(), nullable=False),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("assignment", pa.bool_(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitConfig:
+    """How to split a dataset."""
+
+    rule: str = "holdout"
+    """`holdout`, `released` or `forward`."""
+    seed: int = 0
+    """Another seed draws other students, titles and pairs."""
+    held_students: float = 0.02
+    """Students held out: a share below 1 (each drawn by itself: about that share), or a number from 1 on."""
+    held_titles: float = 0.02
+    """Titles held out: a share below 1, or a number from 1 on."""
+    train_share: float = 0.8
+    """Share of the pairs not held out that train (`holdout`, `released`)."""
+    validation_share: float = 0.02
+    """Share of the training pairs set aside for validation."""
+    forward_share: float = 0.2
+    """Share of each student's pairs, the latest, that test (`forward`)."""
+    titles_file: str | None = None
+    """A text file of assignment titles, one a line; without it, titles of at least `assignment_students`."""
+    assignment_students: int = 50
+    """Distinct students that make a title an assignment when there is no titles file."""
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise UsageError(f"unknown split rule {self.rule!r}.", remedy=suggestion(self.rule, RULES))
+        for name in ("train_share", "validation_share", "forward_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} is {getattr(self, name)}.", remedy="Give a share from 0 to 1.")
+        for name in ("held_students", "held_titles"):
+            value = getattr(self, name)
+            if not (0 <= value < 1 or (value >= 1 and float(value).is_integer())):
+                raise UsageError(f"{name} is {value}.", remedy="Give a share below 1 or a whole number from 1 on.")
+
+
+class Split:
+    """A dataset's pairs and the split each is in. Make one with `make_split` or `load_split`."""
+
+    def __init__(self, name: str, table: pa.Table, config: SplitConfig) -> None:
+        self.name, self.table, self.config = name, table, config
+
+    def __repr__(self) -> str:
+        return f"Split({self.name!r}, {self.counts()})"
+
+    @cached_property
+    def of(self) -> Mapping[Pair, str]:
+        """Pair -> split."""
+        students, titles, splits = (
+            map(sys.intern, self.table[name].to_pylist()) for name in ("student", "title", "split")
+        )
+        return dict(zip(map(Pair, students, titles), splits, strict=True))
+
+    @cached_property
+    def assignments(self) -> frozenset[str]:
+        """Titles that count as assignments."""
+        return frozenset(pc.unique(self.table.filter(self.table["assignment"])["title"]).to_pylist())
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 (hex) of what is in which split, whatever the file's bytes; models keep it."""
+        digest = hashlib.sha256()
+        for batch in self.table.select(["student", "title", "split"]).to_batches(max_chunksize=65_536):
+            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                digest.update(json.dumps(row).encode() + b"\n")
+        return digest.hexdigest()
+
+    def counts(self) -> dict[str, int]:
+        """Pairs in each split, the empty ones included."""
+        found = Counter(self.table["split"].to_pylist())
+        return {split: found[split] for split in SPLITS}
+
+    def select(self, traces: Iterable[Trace], *splits: str) -> Iterator[Trace]:
+        """The traces whose pair is in one of `splits`, in order; pairs this split doesn't know are left out.
+
+        Raises:
+            UsageError: There is no such split.
+        """
+        for split in splits:
+            if split not in SPLITS:
+                raise UsageError(f"unknown split {split!r}.", remedy=suggestion(split, SPLITS))
+        return (trace for trace in traces if self.of.get(trace.pair) in splits)
+
+
+def make_split(dataset: Dataset, config: SplitConfig, name: str = "default") -> Split:
+    """Split a dataset's pairs, write `splits/NAME.parquet` into it, and say which splits came out empty.
+
+    Raises:
+        UsageError: `name` can't be a file's name.
+        InputError: The rule needs times and there are none, or the titles file can't be read.
+    """
+    path = _path(dataset, name)
+    pairs = [Pair(*row) for row in zip(*(column.to_pylist() for column in dataset.pairs().columns), strict=True)]
+    rule = RULES[config.rule]
+    places = rule.place(dataset, pairs, config)
+    assignments = _assignments(pairs, config)
+    columns = [
+        [pair.student for pair in pairs],
+        [pair.title for pair in pairs],
+        places,
+        [pair.title in assignments for pair in pairs],
+    ]
+    table = pa.table(columns, schema=SCHEMA.with_metadata({"config": json.dumps(asdict(config))}))
+    write_table(table, path)
+    split = Split(name, table, config)
+    empty = [expected for expected in rule.splits if not split.counts()[expected]]
+    if empty:
+        say(f"Split {name}: no pairs in {', '.join(empty)}; what needs them stays unscored.")
+    return split
+
+
+def load_split(dataset: Dataset, name: str = "default") -> Split:
+    """Read a split of a dataset.
+
+    Raises:
+        DatasetError: There is no such split, or its file is damaged.
+    """
+    path = _path(dataset, name)
+    if not path.exists():
+        known = sorted(file.stem for file in path.parent.glob("*.parquet"))
+        raise DatasetError(
+            f"has no split {name!r}" + (f" (only {', '.join(known)})." if known else "."),
+            where=dataset.path,
+            remedy=f"Make it: redraft split {dataset.path}" + ("" if name == "default" else f" --name {name}"),
+        )
+    try:
+        table = pq.read_table(path, schema=SCHEMA)
+        saved = json.loads(pq.read_schema(path).metadata[b"config"])
+        known_fields = {field.name for field in fields(SplitConfig)}
+        config = build(SplitConfig, {k: v for k, v in saved.items() if k in known_fields})
+    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError, InputError, UsageError) as error:
+        raise DatasetError("this split can't be read.", where=path, remedy="Make it again.") from error
+    return Split(name, table, config)
+
+
+def _path(dataset: Dataset, name: str) -> Path:
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise UsageError(f"{name!r} can't name a split.", remedy="Use letters, digits, '.', '-' and '_'.")
+    return dataset.path / "splits" / f"{name}.parquet"
+
+
+def _assignments(pairs: Sequence[Pair], config: SplitConfig) -> Collection[str]:
+    students = Counter(pair.title for pair in pairs)  # pairs are distinct: a title's pairs are its students
+    if config.titles_file is None:
+        return {
+            title
+            for title, count in students.items()
+            if count >= config.assignment_students and title not in NEVER_ASSIGNMENTS
+        }
+    try:
+        lines = Path(config.titles_file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("the titles file can't be read.", where=config.titles_file,
+                         remedy="Give a UTF-8 text file, one title a line.") from error  # fmt: skip
+    wanted = {line.strip() for line in lines} - {""}
+    if missing := wanted - students.keys():
+        say(f"{len(missing)} of the {len(wanted)} titles in {config.titles_file} are not in this dataset.")
+    return wanted
+
+
+class Rule(NamedTuple):
+    """A way to split."""
+
+    place: Callable[[Dataset, Sequence[Pair], SplitConfig], list[str]]
+    """The split of each pair."""
+    splits: tuple[str, ...]
+    """The splits it is meant to fill."""
+
+
+def _holdout(dataset: Dataset, pairs: Sequence[Pair], config: SplitConfig) -> list[str]:
+    return _unplace(pairs, _draw_sides(pairs, config))
+
+
+def _released(dataset: Dataset, pairs: Sequence[Pair], config: SplitConfig) -> list[str]:
+    places = _draw_sides(pairs, config)
+    students, titles = _trained(pairs, places)
+    return [
+        place if place in (TRAIN, VALIDATION) else _SIDES[pair.student not in students, pair.title not in titles]
+        for pair, place in zip(pairs, places, strict=True)
+    ]
+
+
+def _forward(dataset: Dataset, pairs: Sequence[Pair], config: SplitConfig) -> list[str]:
+    """Each student's latest pairs, by the time of a pair's first state, rounded to a whole number of pairs.
+
+    At least one pair of a student trains. Pairs that begin at the same instant as the last one to train train too.
+    Pairs without a time train, and don't count towards the share. Only beginnings are ordered: a training trace may
+    go on after a test trace has begun.
+    """
+    starts = _starts(dataset)
+    if not starts:
+        raise InputError("a forward split needs times, and no trace here has any.", where=dataset.path,
+                         remedy="Use the rule `holdout`.")  # fmt: skip
+    test: set[Pair] = set()
+    for _, group in groupby((pair for pair in pairs if pair in starts), key=lambda pair: pair.student):
+        ordered = sorted(group, key=lambda pair: (starts[pair], pair))
+        train = max(len(ordered) - int(len(ordered) * config.forward_share + 0.5), 1)
+        test.update(pair for pair in ordered[train:] if starts[pair] > starts[ordered[train - 1]])
+    return _unplace(pairs, ["forward" if pair in test else _train(pair, config) for pair in pairs])
+
+
+RULES: dict[str, Rule] = {
+    "holdout": Rule(_holdout, (TRAIN, VALIDATION, *TEST_SPLITS[:4])),
+    "released": Rule(_released, (TRAIN, VALIDATION, *TEST_SPLITS[:4])),
+    "forward": Rule(_forward, (TRAIN, VALIDATION, "forward")),
+}
+"""Rule name -> rule."""
+
+_SIDES = {(s, t): f"{'un' * s}seen-{'un' * t}seen" for s in (False, True) for t in (False, True)}
+_SHOULD_HAVE_TRAINED = {
+    "seen-seen": (True, True),
+    "seen-unseen": (True, False),
+    "unseen-seen": (False, True),
+    "forward": (True, True),
+}
+"""Test split -> whether student and title must occur in training."""
+
+
+def _uniform(config: SplitConfig, what: str, *ids: str) -> float:
+    """A number in [0, 1) fixed by seed and ids."""
+    message = "".join(f"{len(part)}:{part}" for part in (what, *ids)).encode()
+    digest = hashlib.blake2b(message, key=str(config.seed).encode(), digest_size=7).digest()
+    return int.from_bytes(digest) / 2**56
+
+
+def _held(ids: Collection[str], what: str, wanted: float, config: SplitConfig) -> Collection[str]:
+    drawn = {one: _uniform(config, what, one) for one in ids}
+    if wanted >= 1:
+        return set(sorted(drawn, key=lambda one: (drawn[one], one))[: int(wanted)])
+    held = {one for one, number in drawn.items() if number < wanted}
+    if wanted and not held:
+        say(f"A share of {wanted:g} of {len(drawn)} {what}s holds out none; held_{what}s = 1 would hold out one.")
+    return held
+
+
+def _train(pair: Pair, config: SplitConfig) -> str:
+    return VALIDATION if _uniform(config, VALIDATION, *pair) < config.validation_share else TRAIN
+
+
+def _draw_sides(pairs: Sequence[Pair], config: SplitConfig) -> list[str]:
+    students = _held({pair.student for pair in pairs}, "student", config.held_students, config)
+    titles = _held({pair.title for pair in pairs}, "title", config.held_titles, config)
+    places = []
+    for pair in pairs:
+        held = pair.student in students, pair.title in titles
+        if not any(held) and _uniform(config, "pair", *pair) < config.train_share:
+            places.append(_train(pair, config))
+        else:
+            places.append(_SIDES[held])
+    return places
+
+
+def _trained(pairs: Sequence[Pair], places: Sequence[str]) -> tuple[set[str], set[str]]:
+    train = [pair for pair, place in zip(pairs, places, strict=True) if place == TRAIN]
+    return {pair.student for pair in train}, {pair.title for pair in train}
+
+
+def _unplace(pairs: Sequence[Pair], places: Sequence[str]) -> list[str]:
+    students, titles = _trained(pairs, places)
+    result = []
+    for pair, place in zip(pairs, places, strict=True):
+        student, title = _SHOULD_HAVE_TRAINED.get(place, (False, False))
+        misses = (student and pair.student not in students) or (title and pair.title not in titles)
+        result.append(UNPLACED if misses else place)
+    return result
+
+
+def _starts(dataset: Dataset) -> dict[Pair, int]:
+    """Pair -> the earliest time at which a trace of it begins (microseconds since 1970); only pairs with times."""
+    starts: dict[Pair, int] = {}
+    for batch in dataset.batches(["student", "title", "states.list.element.at"]):
+        batch = batch.filter(pc.greater(pc.list_value_length(batch["states"]), 0))
+        first = pc.struct_field(pc.list_element(batch["states"], 0), "at").cast(pa.int64())
+        columns = (batch["student"].to_pylist(), batch["title"].to_pylist(), first.to_pylist())
+        for student, title, start in zip(*columns, strict=True):
+            if start is not None:
+                pair = Pair(student, title)
+                starts[pair] = min(start, starts.get(pair, start))
+    return starts
