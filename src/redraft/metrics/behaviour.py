@@ -102,11 +102,11 @@ def trace_facts(trace: Trace, language: str | None = None) -> TraceFacts:
 
 def program_facts(code: str, profile: Profile | None) -> ProgramFacts:
     """Look at a program."""
-    colours = colour_counts(code)
+    words = Counter(_WORD.findall(code))
+    colours = colour_counts(words)
     if profile is None:
         return ProgramFacts(None, None, {}, colours)
     lines = lines_of(code)
-    words = Counter(_WORD.findall(code))
     return ProgramFacts(
         comments=sum(is_comment(line, profile) for line in lines),
         functions=sum(functions_in(line, profile) for line in lines),

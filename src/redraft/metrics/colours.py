@@ -1,13 +1,14 @@
 """The colours a program names.
 
 CSS has 148 names for 139 colours: grey is gray, aqua is cyan, fuchsia is magenta. Names of one colour count as one.
-In: program text. Out: counts by colour. Only whole words count: `skyblue` holds no `blue`.
+In: a program's words. Out: counts by colour. Only whole words count: `skyblue` holds no `blue`.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 
 _SYNONYMS = {"aqua": "cyan", "fuchsia": "magenta"} | {
     f"{shade}grey": f"{shade}gray" for shade in ("", "dark", "darkslate", "dim", "light", "lightslate", "slate")
@@ -34,12 +35,15 @@ COLOURS = tuple(_NAMES.split())
 
 _INDEX = {name: index for index, name in enumerate(COLOURS)}
 _INDEX |= {synonym: _INDEX[name] for synonym, name in _SYNONYMS.items()}
-_WORD = re.compile(r"\b(?:" + "|".join(sorted(_INDEX, key=len, reverse=True)) + r")\b")
+_WORD = re.compile(r"\b(?:" + "|".join(_INDEX) + r")\b")
 
 
-def colour_counts(code: str) -> Counter[int]:
-    """How often each colour (index into `COLOURS`) is named in `code`."""
-    return Counter(_INDEX[word] for word in _WORD.findall(code))
+def colour_counts(words: Mapping[str, int]) -> Counter[int]:
+    """How often each colour (index into `COLOURS`) is named, from the counts of a program's whole words."""
+    counts: Counter[int] = Counter()
+    for word in words.keys() & _INDEX.keys():
+        counts[_INDEX[word]] += words[word]
+    return counts
 
 
 def mask_colours(line: str) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Profile:
     """How one language is read."""
 
@@ -44,8 +45,7 @@ def is_comment(line: str, profile: Profile) -> bool:
     return line.lstrip().startswith(profile.comment)
 
 
+@lru_cache(maxsize=10_000)  # drafts repeat most of their lines
 def functions_in(line: str, profile: Profile) -> int:
     """How many functions the line defines, arguments or not; a comment line defines none."""
-    if is_comment(line, profile):
-        return 0
-    return len(profile.function.findall(line))
+    return 0 if is_comment(line, profile) else len(profile.function.findall(line))
