@@ -24,7 +24,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -84,7 +83,7 @@ class Codec(Protocol):
     def encode(self, trace: Trace, *, mask_title: bool = False) -> list[int]:
         """Ids of a whole trace."""
 
-    def encode_many(self, traces: Sequence[Trace], *, mask_titles: Iterable[bool] = ...) -> list[list[int]]:
+    def encode_many(self, traces: Sequence[Trace], *, mask_titles: Sequence[bool] | None = None) -> list[list[int]]:
         """Ids of each trace."""
 
     def prefix(self, title: str, states: Sequence[State] = (), *, mask_title: bool = False) -> list[int]:
@@ -129,14 +128,15 @@ class FullCodec:
         return self.encode_many([trace], mask_titles=[mask_title])[0]
 
     def encode_many(
-        self, traces: Sequence[Trace], *, mask_titles: Iterable[bool] = repeat(False)
+        self, traces: Sequence[Trace], *, mask_titles: Sequence[bool] | None = None
     ) -> list[list[int]]:
         """`encode` of each trace, tokenized together on all cores; `mask_titles` says whose title is hidden."""
+        hidden = [False] * len(traces) if mask_titles is None else mask_titles
         texts = [pieces(trace.title, trace.states) for trace in traces]
         coded = iter(self.tokenizer.encode_many([piece for text in texts for piece in text]))
         return [
             self._assemble([next(coded) for _ in text], mask_title) + [self.end_id] * trace.ended
-            for trace, text, mask_title in zip(traces, texts, mask_titles, strict=False)
+            for trace, text, mask_title in zip(traces, texts, hidden, strict=True)
         ]
 
     def prefix(self, title: str, states: Sequence[State] = (), *, mask_title: bool = False) -> list[int]:
@@ -192,9 +192,9 @@ class FullCodec:
         title = self._text(ids[:start])
         text = self._text(ids[start:])
         headers = list(_HEADER_LINE.finditer(text))
-        bounds = [header.start() - 1 for header in headers[1:]] + [len(text)]
+        bounds = [*(header.start() - 1 for header in headers[1:]), len(text)]  # one too many if there's no header
         states: list[State] = []
-        for header, bound in zip(headers, bounds, strict=True):
+        for header, bound in zip(headers, bounds, strict=False):
             try:
                 at = _time(header[1])
             except ValueError:
