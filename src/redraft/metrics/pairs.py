@@ -1,0 +1,200 @@
+"""Real against generated, one row a (student, title).
+
+In: tables of `measure.measure` and the datasets they describe. Out: an Arrow table of the pairs both have, in order of
+(student, title), with
+
+- student, title; n_real, n_samples: traces on each side; ended_share of the samples (before any are left out);
+  truncated_real: whether a real final program was cut off; truncated_share: of the samples;
+- real_X and generated_X for each X of `registry.MEASURED`: means over the pair's traces that score on X;
+- bleu_final, bleu_trace, self_bleu, colour_cosine, colour_cosine_trace as the registry defines them, and
+  self_bleu_real: Self-BLEU of as many real students' final programs of the title.
+
+A pair counts once, however many samples it has: where the real side itself has several (released rollouts), its values
+are their means, and each sample's BLEU is the mean over them. Null is unscored. All texts of the pairs compared are
+held in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from redraft import progress
+from redraft.data.store import Dataset
+from redraft.data.trace import Pair, from_batch
+from redraft.metrics.colours import COLOURS
+from redraft.metrics.registry import MEASURED, METRICS
+from redraft.metrics.text import bleu_of_grams, grams, self_bleu, tokens
+
+Floats = NDArray[np.float64]
+Column = Sequence[object] | NDArray[Any]
+
+
+class Text(NamedTuple):
+    """What BLEU reads of a trace."""
+
+    final: list[str]
+    """Tokens of the final program."""
+    whole: list[str]
+    """Tokens of all programs."""
+
+
+def compare(
+    real: pa.Table,
+    real_dataset: Dataset,
+    generated: pa.Table,
+    generated_dataset: Dataset,
+    *,
+    only_ended: bool = False,
+    self_bleu_samples: int | None = None,
+) -> pa.Table:
+    """The pair table of a model.
+
+    Args:
+        real: `measure(real_dataset)`, or the rows of it that are to be compared (one split).
+        real_dataset: The students' traces; Self-BLEU's real value is drawn from all of them.
+        generated: `measure(generated_dataset)`.
+        generated_dataset: The model's samples, under the real students' ids.
+        only_ended: Leave out samples that never ended.
+        self_bleu_samples: How many samples (at least 2, the first ones) Self-BLEU takes of each pair, the same for all
+            models compared; pairs with fewer are unscored. None: as many as every pair with two or more has.
+    """
+    kept = generated.filter(generated["ended"]) if only_ended else generated
+    pairs = sorted(set(pairs_of(real)) & set(pairs_of(kept)))
+    left, right = ByPair(real, pairs), ByPair(kept, pairs)
+    columns: dict[str, Column] = {
+        "n_real": left.counts,
+        "n_samples": right.counts,
+        "ended_share": ByPair(generated, pairs).means("ended"),
+        "truncated_real": left.means("truncated") > 0,
+        "truncated_share": right.means("truncated"),
+    }
+    for name in MEASURED:
+        columns[f"real_{name}"] = left.means(name)
+        columns[f"generated_{name}"] = right.means(METRICS[name].generated_from or name)
+    columns["colour_cosine"] = cosines(left.vectors("colours"), right.vectors("colours"))
+    columns["colour_cosine_trace"] = cosines(left.vectors("colours_trace"), right.vectors("colours_trace"))
+    texts = _texts(generated_dataset, pairs, only_ended=only_ended)
+    columns |= _bleus(_texts(real_dataset, pairs), texts, pairs)
+    columns |= _self_bleus(real_dataset, texts, pairs, self_bleu_samples)
+    return pair_table(pairs, columns)
+
+
+def pair_table(pairs: Sequence[Pair], columns: Mapping[str, Column]) -> pa.Table:
+    """A table of one row a pair; nan becomes null."""
+    ids: dict[str, Column] = {"student": [pair.student for pair in pairs], "title": [pair.title for pair in pairs]}
+    return pa.table({name: pa.array(values, from_pandas=True) for name, values in {**ids, **columns}.items()})
+
+
+def pairs_of(table: pa.Table) -> list[Pair]:
+    """The (student, title) of each row."""
+    return [Pair(*row) for row in zip(table["student"].to_pylist(), table["title"].to_pylist(), strict=True)]
+
+
+class ByPair:
+    """The rows of a metric table, grouped by P pairs; rows of other pairs are left out."""
+
+    def __init__(self, table: pa.Table, pairs: Sequence[Pair]) -> None:
+        number = {pair: index for index, pair in enumerate(pairs)}
+        rows = np.array([number.get(pair, -1) for pair in pairs_of(table)], np.int64)
+        self._table, self._kept, self._rows, self._n = table, rows >= 0, rows[rows >= 0], len(pairs)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(P,) rows of each pair."""
+        return np.bincount(self._rows, minlength=self._n)
+
+    def means(self, column: str) -> Floats:
+        """(P,) means over each pair's scored rows, nan without any."""
+        values = self._table[column].cast(pa.float64()).to_numpy()[self._kept]
+        scored = np.isfinite(values)
+        count = np.bincount(self._rows[scored], minlength=self._n)
+        total = np.bincount(self._rows[scored], values[scored], minlength=self._n)
+        means: Floats = np.divide(total, count, out=np.full(self._n, np.nan), where=count > 0)
+        return means
+
+    def vectors(self, column: str) -> Floats:
+        """(P, 139) mean colour vectors."""
+        flat = self._table[column].combine_chunks().flatten().to_numpy().reshape(-1, len(COLOURS))
+        totals = np.zeros((self._n, len(COLOURS)))
+        np.add.at(totals, self._rows, flat[self._kept])
+        return totals / np.maximum(self.counts, 1)[:, None]
+
+
+def cosines(a: Floats, b: Floats) -> Floats:
+    """Row-wise cosine of (P, 139) colour vectors: 0 where one side is zero, nan (unscored) where both are."""
+    lengths_a, lengths_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    product = lengths_a * lengths_b
+    cosine: Floats = np.divide((a * b).sum(1), product, out=np.zeros(len(a)), where=product > 0)
+    return np.where((lengths_a == 0) & (lengths_b == 0), np.nan, np.minimum(cosine, 1.0))
+
+
+def between_students(dataset: Dataset, titles: Iterable[str], count: int) -> dict[str, float | None]:
+    """Self-BLEU among the final programs of `count` students of each title, None for titles with fewer.
+
+    They are the first ones by their hashed ids, which have nothing to do with what they write.
+    """
+    wanted = pa.array(sorted(set(titles)), pa.string())
+    finals: dict[str, dict[str, list[str]]] = {title: {} for title in wanted.to_pylist()}
+    for batch in dataset.batches(["student", "title", "states"]):
+        rows = batch.filter(pc.is_in(batch["title"], wanted))
+        states = rows["states"]
+        ends = pc.cast(pc.cumulative_sum(pc.list_value_length(states)), pa.int64())
+        codes = states.flatten().field("code").take(pc.subtract(ends, 1))
+        for student, title, code in zip(*(c.to_pylist() for c in (rows["student"], rows["title"], codes)), strict=True):
+            if len(finals[title]) < count:
+                finals[title].setdefault(student, tokens(code))
+    return {title: self_bleu(list(of.values())) if len(of) >= count else None for title, of in finals.items()}
+
+
+def _texts(dataset: Dataset, pairs: Sequence[Pair], *, only_ended: bool = False) -> dict[Pair, list[Text]]:
+    """The tokens of the pairs' traces, in the dataset's order."""
+    texts: dict[Pair, list[Text]] = {pair: [] for pair in pairs}
+    students = pa.array(sorted({pair.student for pair in pairs}), pa.string())
+    titles = pa.array(sorted({pair.title for pair in pairs}), pa.string())
+    for batch in dataset.batches():
+        near = pc.and_(pc.is_in(batch["student"], students), pc.is_in(batch["title"], titles))
+        for trace in from_batch(batch.filter(near)):
+            if trace.pair in texts and (trace.ended or not only_ended):
+                whole = "\n".join(state.code for state in trace.states)
+                texts[trace.pair].append(Text(tokens(trace.final.code), tokens(whole)))
+    return texts
+
+
+def _bleus(
+    real: Mapping[Pair, list[Text]], generated: Mapping[Pair, list[Text]], pairs: Sequence[Pair]
+) -> dict[str, Column]:
+    finals, wholes = [], []
+    for pair in progress.track(pairs, "compare texts"):
+        finals.append(_mean_bleu([text.final for text in generated[pair]], [text.final for text in real[pair]]))
+        wholes.append(_mean_bleu([text.whole for text in generated[pair]], [text.whole for text in real[pair]]))
+    return {"bleu_final": finals, "bleu_trace": wholes}
+
+
+def _mean_bleu(hypotheses: Sequence[list[str]], references: Sequence[list[str]]) -> float:
+    """BLEU, mean over samples and references; nan if nothing is defined."""
+    counted = [grams(reference) for reference in references]
+    scores = [bleu_of_grams(own, reference) for own in map(grams, hypotheses) for reference in counted]
+    known = [score for score in scores if score is not None]
+    return sum(known) / len(known) if known else float("nan")
+
+
+def _self_bleus(
+    real: Dataset, generated: Mapping[Pair, list[Text]], pairs: Sequence[Pair], samples: int | None
+) -> dict[str, Column]:
+    count = samples or min((len(texts) for texts in generated.values() if len(texts) >= 2), default=2)
+    own = [
+        self_bleu([text.final for text in generated[pair][:count]]) if len(generated[pair]) >= count else None
+        for pair in pairs
+    ]
+    of_title = between_students(real, {pair.title for pair in pairs}, count)
+    return {"self_bleu": _floats(own), "self_bleu_real": _floats([of_title[pair.title] for pair in pairs])}
+
+
+def _floats(values: Sequence[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values])
