@@ -1,0 +1,219 @@
+"""Models on disk: a folder that holds everything needed to use one.
+
+    config.json, model.safetensors   the causal LM; `transformers` opens the folder as it is
+    students.safetensors, .parquet   the students' vectors, and whose they are (keyed hashes)
+    tokenizer files, codec.json      text to ids and back
+    redraft.json                     format version, and the card: data, split, view, settings, versions
+    history.parquet, README.md       the validation curve; the card for people
+
+In: a `Model`. Out: the folder, written aside and moved in place by one rename; and the `Model` again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+from transformers.utils import logging as transformers_logging
+
+from redraft.errors import DatasetError
+from redraft.lm.codec import Codec, load_codec
+from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
+from redraft.rundir import atomic_folder, write_json, write_text
+
+FORMAT_VERSION = 1
+CARD = "redraft.json"
+WEIGHTS = ("model.safetensors", "students.safetensors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """One point of the validation curve."""
+
+    step: int
+    """Optimizer steps so far."""
+    tokens: int
+    """Tokens learned from so far, padding and masks not counted."""
+    train_loss: float
+    """Mean of the steps since the last point, nats a token."""
+    validation_loss: float | None
+    """Nats a token on validation traces; None if the split has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A student model with all it needs to be used."""
+
+    lm: StudentLM
+    """The LM and the students' vectors."""
+    codec: Codec
+    """Traces to ids and back."""
+    students: StudentIndex
+    """Whose vector is in which row."""
+    card: Mapping[str, Any]
+    """view, split and split_hash, dataset and dataset_fingerprint, origin, language, config, versions; once trained,
+    also what training came to."""
+    history: Sequence[Evaluation] = ()
+    """The validation curve."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of all weights: two models with the same one draw the same samples."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.lm.state_dict().items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+    def check_split(self, split_hash: str) -> None:
+        """Refuse a split that isn't the one the model was trained on.
+
+        Raises:
+            DatasetError: The hashes differ: test traces might have been trained on.
+        """
+        if self.card["split_hash"] != split_hash:
+            raise DatasetError(
+                f"this model was trained on another split ({self.card['split']!r} of {self.card['dataset']!r}, "
+                f"{self.card['split_hash'][:12]}) than this one ({split_hash[:12]}), so its test traces may have been "
+                "trained on.",
+                remedy="Name the split it was trained on, or train a model on this one.",
+            )
+
+
+def save_model(folder: Path, model: Model) -> None:
+    """Write `model` to `folder`, replacing what is there, whole or not at all."""
+    with atomic_folder(folder) as temporary:
+        write_model(temporary, model)
+
+
+def write_model(folder: Path, model: Model) -> None:
+    """Write a model's files into an existing folder."""
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    model.lm.lm.save_pretrained(folder)
+    vectors = {name: tensor.cpu().contiguous() for name, tensor in model.lm.students.state_dict().items()}
+    save_file(vectors, folder / "students.safetensors")
+    pq.write_table(pa.table({"student": pa.array(model.students.students, pa.string())}), folder / "students.parquet")
+    model.codec.save(folder)
+    history = pa.Table.from_pylist([asdict(point) for point in model.history], schema=_HISTORY)
+    pq.write_table(history, folder / "history.parquet")
+    write_text(folder / "README.md", _readme(model))
+    write_json(folder / CARD, {"format_version": FORMAT_VERSION, **model.card})
+
+
+def load_model(folder: str | Path) -> Model:
+    """Load a model's folder onto the CPU.
+
+    Raises:
+        DatasetError: There is no model at `folder`, it is unfinished or damaged, or it was made by a newer redraft.
+    """
+    folder = Path(folder)
+    card = read_card(folder)
+    remedy = "Train the model again."
+    missing = [name for name in ("config.json", *WEIGHTS, "students.parquet") if not (folder / name).exists()]
+    if missing:
+        raise DatasetError(f"files of this model are missing: {', '.join(missing)}.", where=folder, remedy=remedy)
+    codec = load_codec(folder)
+    try:
+        lm, lacking = load_lm(folder, local_files_only=True)
+        if lacking:
+            raise DatasetError(f"weights are missing: {', '.join(lacking)}.", where=folder, remedy=remedy)
+        vectors = load_file(folder / "students.safetensors")
+        index = StudentIndex(pq.read_table(folder / "students.parquet")["student"].to_pylist())
+        n_rows, dim = vectors["rows.weight"].shape
+        students = StudentVectors(n_rows - 1, width=vectors["out.weight"].shape[0], dim=dim)
+        students.load_state_dict(vectors)
+        history = [Evaluation(**point) for point in pq.read_table(folder / "history.parquet").to_pylist()]
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, SafetensorError, pa.ArrowInvalid) as error:
+        raise DatasetError(f"the model can't be read ({type(error).__name__}).", where=folder, remedy=remedy) from error
+    if len(index) != n_rows - 1:
+        raise DatasetError(f"{n_rows - 1} students' vectors, {len(index)} students.", where=folder, remedy=remedy)
+    student_lm = StudentLM(lm.eval(), students.to(lm.dtype), codec.student_id).eval()
+    return Model(lm=student_lm, codec=codec, students=index, card=card, history=history)
+
+
+def load_lm(source: str | Path, **options: Any) -> tuple[Any, list[str]]:
+    """A `transformers` causal LM, and the names of weights its files lack (which are then random)."""
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    loaded: Any = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **options)
+    lm, info = loaded
+    return lm, sorted(info["missing_keys"])
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """A model's card, without loading its weights.
+
+    Raises:
+        DatasetError: As `load_model`.
+    """
+    file = folder / CARD
+    if not file.exists():
+        if folder.with_name(folder.name + ".partial").exists():
+            raise DatasetError(
+                "this model is unfinished.", where=folder, remedy="Start the same `redraft train` again; it goes on."
+            )
+        cause = "is not a model (it has no redraft.json)." if folder.exists() else "no such model."
+        raise DatasetError(cause, where=folder, remedy="Make one with `redraft train`.")
+    try:
+        card: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        version = card.pop("format_version")
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise DatasetError("can't be read.", where=file, remedy="Train the model again.") from error
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise DatasetError(
+            f"has format version {version}; this redraft reads up to {FORMAT_VERSION}.",
+            where=folder,
+            remedy="Upgrade redraft.",
+        )
+    return card
+
+
+_HISTORY = pa.schema(
+    [("step", pa.int64()), ("tokens", pa.int64()), ("train_loss", pa.float64()), ("validation_loss", pa.float64())]
+)
+
+_ORIGINS = {
+    "students": "real students",
+    "model": "samples of a model, not students",
+    "simulated": "a simulated class, not students",
+}
+
+
+def _readme(model: Model) -> str:
+    card = model.card
+    training = card.get("training", {})
+    weights = sum(parameter.numel() for parameter in model.lm.lm.parameters())
+    lines = [
+        f"# A student model: view `{card['view']}`",
+        "",
+        "A causal language model of program-edit traces with a vector per student, made by `redraft train`.",
+        "",
+        f"- Trained on the traces of **{_ORIGINS[card['origin']]}** (dataset `{card['dataset']}`, split "
+        f"`{card['split']}`, {card['split_hash'][:12]}).",
+        f"- {weights:,} weights, and {len(model.students):,} students' vectors (keyed hashes, never raw ids).",
+    ]
+    if training:
+        lines += [
+            f"- {training['steps']:,} steps, {training['tokens']:,} tokens; stopped by: {training['stopped_by']}. "
+            f"The weights are those of step {training['best_step']:,}.",
+        ]
+        if not training["converged"]:
+            lines.append("- **Not converged**: training ended before the validation loss stopped improving.")
+    lines += ["", "| step | tokens | train loss | validation loss |", "| ---: | ---: | ---: | ---: |"]
+    lines += [
+        f"| {p.step:,} | {p.tokens:,} | {p.train_loss:.4f} | "
+        f"{'none' if p.validation_loss is None else format(p.validation_loss, '.4f')} |"
+        for p in model.history
+    ]
+    lines += ["", "Losses are in nats a token, masks and padding not counted. `redraft.json` says the rest.", ""]
+    return "\n".join(lines)

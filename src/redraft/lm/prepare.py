@@ -1,0 +1,187 @@
+"""What a training starts from: the tokenizer, the untrained model, the encoded traces.
+
+In: a dataset, its split, a view, settings. Out: a `Model` with fresh (or a base model's) weights and the `Chunks` to
+train and to validate on. The same seed gives the same tokenizer and the same initial weights whatever the view.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from redraft.data.split import TRAIN, VALIDATION, Split
+from redraft.data.store import Dataset
+from redraft.data.trace import Trace
+from redraft.data.views import VIEWS, apply_view
+from redraft.errors import InputError, suggestion
+from redraft.lm.batch import Chunks, encode
+from redraft.lm.checkpoint import Model, load_lm
+from redraft.lm.codec import CODECS, Codec, pieces
+from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
+from redraft.lm.settings import PRESETS, TrainConfig
+from redraft.lm.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from redraft.progress import say
+from redraft.rundir import atomic_folder, sha256_json
+
+
+class Prepared(NamedTuple):
+    """A training before its first step."""
+
+    model: Model
+    training: Chunks
+    validation: Chunks
+
+
+def check(view: str, config: TrainConfig) -> None:
+    """Refuse names that aren't known and numbers that make no sense.
+
+    Raises:
+        InputError: Says which.
+    """
+    if view not in VIEWS:
+        raise InputError(f"unknown view {view!r}. {suggestion(view, VIEWS)}")
+    if config.codec not in CODECS:
+        raise InputError(f"unknown codec {config.codec!r}. {suggestion(config.codec, CODECS)}")
+    if config.base is None and config.preset not in PRESETS:
+        raise InputError(f"unknown preset {config.preset!r}. {suggestion(config.preset, PRESETS)}")
+    for name in ("epochs", "batch_tokens", "validate_every", "patience", "student_dim"):
+        if getattr(config, name) < 1:
+            raise InputError(f"{name} is {getattr(config, name)}; it must be at least 1.")
+    if config.steps is not None and config.steps < 1:
+        raise InputError(f"steps is {config.steps}; it must be at least 1.")
+
+
+def _codec(dataset: Dataset, split: Split, config: TrainConfig, given: Tokenizer | None, folder: Path) -> Codec:
+    """The codec with the tokenizer given, the base model's, or one trained on the train traces, kept in `folder`."""
+    if given:
+        tokenizer = given
+    elif config.base:
+        tokenizer = load_tokenizer(config.base)
+    elif folder.exists():
+        tokenizer = load_tokenizer(folder)
+    else:
+        say("training the tokenizer")
+        texts = (piece for trace in _train_traces(dataset, split) for piece in pieces(trace.title, trace.states))
+        tokenizer = train_tokenizer(texts, config.vocabulary)
+        with atomic_folder(folder) as temporary:
+            tokenizer.save(temporary)
+    return CODECS[config.codec](tokenizer, config.codec_options)
+
+
+def _train_traces(dataset: Dataset, split: Split) -> Iterator[Trace]:
+    return split.select(dataset.traces(), TRAIN)
+
+
+def prepare(
+    dataset: Dataset,
+    split: Split,
+    view: str,
+    config: TrainConfig,
+    *,
+    card: Mapping[str, Any],
+    tokenizer: Tokenizer | None,
+    folder: Path,
+) -> Prepared:
+    """The untrained model, and the encoded training and validation traces.
+
+    Args:
+        dataset: All traces.
+        split: Which of them train and validate.
+        view: What of them the model sees.
+        config: Settings.
+        card: What the model's card begins with.
+        tokenizer: The one to use, if not the base model's or one trained here.
+        folder: Where a tokenizer trained here is kept, and found again.
+
+    Raises:
+        InputError: There is nothing to train on, or the base model can't be used.
+    """
+    students: set[str] = set()
+    languages: Counter[str] = Counter()
+    for trace in _train_traces(dataset, split):
+        students.add(trace.student)
+        languages.update(state.language for state in trace.states if state.language)
+    if not students:
+        raise InputError(
+            f"the split {split.name!r} has no traces to train on.",
+            where=dataset.path,
+            remedy="Split again, with fewer students and titles held out.",
+        )
+    index = StudentIndex(sorted(students))
+    codec = _codec(dataset, split, config, tokenizer, folder)
+    lm = _new_lm(config, codec, len(index))
+    ranked = sorted(languages, key=lambda language: (-languages[language], language))
+    model = Model(lm=lm, codec=codec, students=index, card={**card, "language": ranked[0] if ranked else None})
+
+    def chosen(part: str) -> Iterable[Trace]:
+        return apply_view(
+            view,
+            lambda: split.select(dataset.traces(), part),
+            seed=config.seed,
+            count_tokens=codec.count_tokens,
+        )
+
+    say(f"encoding the {view} view")
+    training = encode(chosen(TRAIN), codec, index, lm.context)
+    if not len(training):
+        raise InputError(f"the view {view!r} leaves no traces to train on.", where=dataset.path)
+    few = heapq.nsmallest(config.validation_traces, chosen(VALIDATION), key=lambda trace: sha256_json(trace.pair))
+    return Prepared(model, training, encode(few, codec, index, lm.context))
+
+
+def _new_lm(config: TrainConfig, codec: Codec, n_students: int) -> StudentLM:
+    """A fresh model; the same seed gives the same weights whatever the view."""
+    torch.manual_seed(config.seed)
+    lm = _load_base(config.base, codec) if config.base else _from_scratch(config.preset, codec)
+    vectors = StudentVectors(n_students, width=lm.get_input_embeddings().embedding_dim, dim=config.student_dim)
+    return StudentLM(lm, vectors, codec.student_id)
+
+
+def _from_scratch(preset: str, codec: Codec) -> Any:
+    """A GPT-2. Without dropout: one that sees each token three times underfits, and dropout costs time."""
+    shape = PRESETS[preset]
+    return GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=codec.vocab_size,
+            n_positions=shape.context,
+            n_embd=shape.width,
+            n_layer=shape.layers,
+            n_head=shape.heads,
+            activation_function="gelu_pytorch_tanh",  # GPT-2's own, in one kernel
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            resid_pdrop=0.0,
+            bos_token_id=None,
+            eos_token_id=codec.end_id,
+            pad_token_id=codec.pad_id,
+        )
+    )
+
+
+def _load_base(base: str, codec: Codec) -> Any:
+    """A pretrained LM in fp32, its embeddings grown to the tokens added.
+
+    Raises:
+        InputError: There are no weights at `base`, or not of a causal LM.
+    """
+    try:
+        lm, lacking = load_lm(base, dtype=torch.float32)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise InputError(
+            "no causal language model can be loaded from here.",
+            where=base,
+            remedy="Name a folder with a config.json and its weights (safetensors), or a model's hub id.",
+        ) from error
+    if lacking:
+        raise InputError(f"weights are missing: {', '.join(lacking[:3])} ...", where=base)
+    if codec.vocab_size > lm.get_input_embeddings().num_embeddings:
+        lm.resize_token_embeddings(codec.vocab_size)
+    return lm
+
+

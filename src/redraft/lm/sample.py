@@ -1,0 +1,165 @@
+"""Draw whole traces from a model, into an ordinary dataset.
+
+In: a model and requests, each a student and a title. Out: a dataset of origin `model`, a row a sample. A sample
+depends on the model, its request and its number alone: it has its own stream of random numbers, so its neighbours in
+a batch change it no more than rounding does. Shards are drawn one by one and written when done; a killed run goes
+on with the first that is missing and ends with the same bytes.
+
+A sample without any complete state has no row; `manifest.rejected` counts it as `no_state`. `bad_date` counts samples
+that were cut off at an impossible date, with or without a row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from redraft.data.split import TEST_SPLITS, Split
+from redraft.data.store import Dataset, DatasetWriter, open_dataset
+from redraft.data.trace import Pair, Trace
+from redraft.errors import InputError, UsageError, suggestion
+from redraft.lm.checkpoint import Model
+from redraft.lm.generate import Draft, generate
+from redraft.lm.settings import SampleConfig
+from redraft.progress import bar
+from redraft.rundir import sha256_json, write_json
+
+__all__ = ["Request", "SampleConfig", "requests_for", "sample"]
+
+
+class Request(NamedTuple):
+    """A student whose work on a title is to be drawn."""
+
+    student: str
+    title: str
+    id: str
+
+
+def requests_for(
+    split: Split, names: Iterable[str] = TEST_SPLITS, *, max_pairs: int | None = None, seed: int = 0,
+    assignments: bool = False,
+) -> list[Request]:  # fmt: skip
+    """A request for each pair of the test splits `names`, sorted.
+
+    Args:
+        split: The split.
+        names: Its parts.
+        max_pairs: Pairs of each part, at most; which, depends on the seed and the pair alone.
+        seed: Draws them.
+        assignments: Only titles that count as assignments.
+
+    Raises:
+        UsageError: Unknown part, or there are no pairs.
+    """
+    chosen: list[Pair] = []
+    for name in names:
+        if name not in TEST_SPLITS:
+            raise UsageError(f"unknown test split {name!r}. {suggestion(name, TEST_SPLITS)}")
+        pairs = [pair for pair, place in split.of.items() if place == name]
+        if assignments:
+            pairs = [pair for pair in pairs if pair.title in split.assignments]
+        chosen += sorted(pairs, key=lambda pair: sha256_json([seed, *pair]))[:max_pairs]
+    if not chosen:
+        raise UsageError("there are no pairs to draw.", remedy="Name other test splits, or split with more held out.")
+    return [Request(*pair, id=sha256_json(pair)[:16]) for pair in sorted(chosen)]
+
+
+def sample(
+    model: Model,
+    requests: Sequence[Request],
+    *,
+    out: Path,
+    config: SampleConfig | None = None,
+    overwrite: bool = False,
+) -> Dataset:
+    """Draw `config.per_pair` traces for each request, and write them to `out`.
+
+    Raises:
+        InputError: Settings that make no sense.
+        DatasetError: `out` holds something else.
+    """
+    config = config or SampleConfig()
+    _check(config)
+    ordered = sorted(requests)
+    size = max(1, config.shard // config.per_pair)
+    shards = [ordered[start : start + size] for start in range(0, len(ordered), size)]
+    rejected: Counter[str] = Counter()
+    with (
+        DatasetWriter(
+            out, origin="model", provenance=_provenance(model, ordered, config), overwrite=overwrite
+        ) as writer,
+        bar("sampling", len(ordered) * config.per_pair) as watcher,
+    ):
+        if writer.complete:
+            return open_dataset(out)
+        for index, shard in enumerate(shards):
+            counts = writer.folder / f"rejected-{index:05d}.json"
+            if writer.has_shard(index):
+                watcher.advance(len(shard) * config.per_pair)
+            else:
+                traces, refused = _draw_shard(model, shard, config, watcher.advance)
+                write_json(counts, refused)
+                writer.write_shard(index, traces)
+            rejected.update(json.loads(counts.read_text()))
+        return writer.finish(rejected=rejected, scratch=[f"rejected-{i:05d}.json" for i in range(len(shards))])
+
+
+def _check(config: SampleConfig) -> None:
+    for name in ("per_pair", "rounds", "batch", "shard"):
+        if getattr(config, name) < 1:
+            raise InputError(f"{name} is {getattr(config, name)}; it must be at least 1.")
+    if not 0 < config.top_p <= 1:
+        raise InputError(f"top_p is {config.top_p}; it must be above 0 and at most 1.")
+    if not config.temperature > 0:
+        raise InputError(f"temperature is {config.temperature}; it must be above 0.")
+
+
+def _provenance(model: Model, requests: Sequence[Request], config: SampleConfig) -> dict[str, Any]:
+    return {
+        "command": "sample",
+        "model": dict(model.card),
+        "model_fingerprint": model.fingerprint,
+        "trained_on": model.card["origin"],
+        "split_hash": model.card["split_hash"],
+        "requests": len(requests),
+        "requests_fingerprint": sha256_json(requests),
+        "config": asdict(config),
+    }
+
+
+def _draw_shard(
+    model: Model, requests: Sequence[Request], config: SampleConfig, done: Callable[[float], None]
+) -> tuple[list[Trace], Counter[str]]:
+    """The traces of `requests`, in order, and how many samples had what was wrong with them."""
+    numbered = [(request, number) for request in requests for number in range(config.per_pair)]
+    drafts = [
+        Draft(
+            student=model.students.row(request.student),
+            ids=model.codec.prefix(request.title),
+            stream=(config.seed, request.id, number),
+        )
+        for request, number in numbered
+    ]
+    generate(model, drafts, config, done)
+    traces, rejected = [], Counter[str]()
+    for (request, number), draft in zip(numbered, drafts, strict=True):
+        decoded = model.codec.decode(draft.ids)
+        rejected.update({"bad_date": int(decoded.bad_date), "no_state": int(not decoded.states)})
+        if decoded.states:
+            states = tuple(replace(state, language=model.card["language"]) for state in decoded.states)
+            traces.append(
+                Trace(
+                    student=request.student,
+                    title=request.title,
+                    states=states,
+                    source=f"sample:{model.card['view']}",
+                    sample=number,
+                    request=request.id,
+                    ended=decoded.ended,
+                )
+            )
+    return traces, +rejected
