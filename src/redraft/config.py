@@ -20,13 +20,15 @@ from redraft.errors import InputError, suggestion
 C = TypeVar("C")
 
 
-def load(cls: type[C], files: Sequence[Path] = (), overrides: Mapping[str, Any] | None = None) -> C:
-    """Build a `cls` from its defaults, then `files` from left to right, then `overrides` (nested mappings).
+def load(
+    cls: type[C], files: Sequence[Path] = (), overrides: Mapping[str, Any] | None = None, *, base: C | None = None
+) -> C:
+    """Build a `cls` from `base` (its defaults), then `files` from left to right, then `overrides` (nested mappings).
 
     Raises:
         InputError: A file can't be read, isn't TOML, or holds unknown keys or values of a wrong type.
     """
-    merged: dict[str, Any] = {}
+    merged: dict[str, Any] = {} if base is None else asdict(base)  # type: ignore[call-overload]
     for file in files:
         try:
             table = tomllib.loads(file.read_text(encoding="utf-8"))

@@ -1,0 +1,118 @@
+"""The docs say what the code is: commands, settings, metrics, the README's tree and links."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import pytest
+
+import redraft
+from redraft.cli import app
+from redraft.cli.reference import commands, help_text, page
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = [words for words, command in commands(app) if command.default_command is not None]
+
+
+def _modules() -> list[str]:
+    return [m.name for m in pkgutil.walk_packages(redraft.__path__, "redraft.") if not m.name.endswith("__main__")]
+
+
+def _tracked(pattern: str) -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", pattern], cwd=ROOT, check=True, capture_output=True, text=True)
+    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).exists()]
+
+
+def test_the_reference_of_commands_is_current() -> None:
+    assert (ROOT / "docs/cli.md").read_text() == page(), "run `make docs`"
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_has_a_help_with_an_example(words: tuple[str, ...]) -> None:
+    text = help_text(words)
+    assert f"redraft {' '.join(words)} " in text.split("Usage:", 1)[1].split("\n", 1)[1], "no example"
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_option_is_explained(words: tuple[str, ...]) -> None:
+    collection = app.assemble_argument_collection if words == () else app[words[0]]
+    command = app
+    for word in words:
+        command = command[word]
+    assert collection is not None
+    undocumented = [a.name for a in command.assemble_argument_collection() if a.show and not a.parameter.help]
+    assert not undocumented
+
+
+def test_every_field_of_every_config_is_documented() -> None:
+    missing = []
+    for name in _modules():
+        for cls_name, cls in inspect.getmembers(importlib.import_module(name), inspect.isclass):
+            if cls.__module__ == name and is_dataclass(cls) and cls_name.endswith(("Config", "Result", "Manifest")):
+                missing += [f"{name}.{cls_name}.{f}" for f in _undocumented_fields(cls)]
+    assert not missing
+
+
+def _undocumented_fields(cls: type) -> list[str]:
+    body = ast.parse(inspect.getsource(cls).lstrip()).body[0]
+    assert isinstance(body, ast.ClassDef)
+    documented = {
+        node.target.id
+        for node, after in zip(body.body, body.body[1:], strict=False)
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and isinstance(after, ast.Expr)
+        and isinstance(after.value, ast.Constant)
+    }
+    return [field.name for field in fields(cls) if field.name not in documented]
+
+
+def test_every_module_and_public_name_is_documented() -> None:
+    assert not [name for name in _modules() if not importlib.import_module(name).__doc__]
+    undocumented = [name for name in redraft.__all__ if not getattr(redraft, name).__doc__]
+    assert not undocumented
+
+
+def test_importing_redraft_or_its_help_loads_no_torch() -> None:
+    code = (
+        "import sys, redraft, redraft.cli\n"
+        "try: redraft.cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert 'torch' not in sys.modules and 'duckdb' not in sys.modules"
+    )
+    subprocess.run([ROOT / ".venv/bin/python", "-c", code], check=True, capture_output=True)
+
+
+def test_the_readmes_tree_names_every_source_file_and_no_other() -> None:
+    tree = re.search(r"```text\nsrc/redraft/\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert tree, "README has no annotated tree"
+    named = set(re.findall(r"[\w/]+(?:\.py|/)(?=\s|$)", re.sub(r"  #.*", "", tree.group(1), flags=re.M)))
+    listed = {word.rstrip("/") for word in named}
+    actual = {p.relative_to(ROOT / "src/redraft") for p in _tracked("src/redraft/**")}
+    tops = {path.parts[0] for path in actual if path.suffix == ".py" and path.name != "__init__.py"}
+    files = {path.name for path in actual if path.suffix == ".py" and path.name != "__init__.py"}
+    assert {top.rstrip("/") for top in tops} <= listed | {"__init__.py"}
+    assert files <= {name.split("/")[-1] for name in listed}, sorted(files - {n.split("/")[-1] for n in listed})
+    assert {n.split("/")[-1] for n in listed if n.endswith(".py")} <= files
+
+
+def test_links_in_the_docs_lead_somewhere() -> None:
+    broken = []
+    for file in _tracked("*.md"):
+        for target in re.findall(r"\]\((?!http|#|mailto)([^)#\s]+)", file.read_text()):
+            if not (file.parent / target).exists():
+                broken.append(f"{file.relative_to(ROOT)}: {target}")
+    assert not broken
+
+
+def test_no_download_addresses_in_any_file() -> None:
+    hosts = "|".join(("py" + r"pi\.org", "pythonhosted", "npm" + r"js\.org", "pytorch" + r"\.org/whl", "debian" + r"\.org"))
+    bad = [str(p) for p in _tracked("*") if p.suffix not in {".svg"} and re.search(hosts, p.read_text(errors="replace"))]
+    assert not bad
