@@ -98,8 +98,10 @@ def _training(train: Sequence[Pair], pairs: Sequence[Pair], rng: np.random.Gener
     of_title: dict[str, list[int]] = {}
     for index, pair in enumerate(train):
         of_title.setdefault(pair.title, []).append(index)
-    anything = list(range(len(train)))
-    drawn = [int(rng.choice(of_title.get(pair.title, anything))) for pair in pairs] if train else []
+    drawn = []
+    for pair in pairs if train else ():
+        options = of_title.get(pair.title) or range(len(train))
+        drawn.append(options[int(rng.integers(len(options)))])
     return Training(
         students=np.array([students[pair.student] for pair in train], np.int64),
         titles=np.array([titles[pair.title] for pair in train], np.int64),
