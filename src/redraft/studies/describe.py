@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from redraft import results
+from redraft.data.duck import parse_memory
 from redraft.data.store import Dataset
-from redraft.errors import UsageError
 from redraft.results import Result
 from redraft.rundir import atomic_file
 
@@ -261,10 +261,14 @@ def describe(dataset: Dataset, *, memory: str = "2GB") -> Description:
         memory: DuckDB's limit (`2GB`); beyond it, it spills to disk.
 
     Raises:
-        UsageError: `memory` is no amount of memory.
+        UsageError: `memory` isn't a size, or too small.
     """
     manifest = dataset.manifest
-    with tempfile.TemporaryDirectory() as spill, _connect(memory, spill) as database:
+    limit = f"{parse_memory(memory) // 10**6}MB"
+    with (
+        tempfile.TemporaryDirectory() as overflow,
+        duckdb.connect(config={"memory_limit": limit, "temp_directory": overflow}) as database,
+    ):
         database.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
         database.read_parquet([str(path) for path in dataset.shards]).create_view("traces")
         return Description(
@@ -276,13 +280,6 @@ def describe(dataset: Dataset, *, memory: str = "2GB") -> Description:
             shares={name: _share(database, m) for name, m in SHARES.items()},
             top_titles=_top_titles(database), splits=_splits(database, dataset),
         )  # fmt: skip
-
-
-def _connect(memory: str, spill: str) -> duckdb.DuckDBPyConnection:
-    try:
-        return duckdb.connect(config={"memory_limit": memory, "temp_directory": spill})
-    except duckdb.Error as error:
-        raise UsageError(f"{memory!r} is no amount of memory.", where="--memory", remedy="Say 2GB or 512MB.") from error
 
 
 def _distribution(database: duckdb.DuckDBPyConnection, measure: Measure) -> Distribution:

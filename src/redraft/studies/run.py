@@ -1,0 +1,110 @@
+"""A run's folder as the studies see it: which data, which split, which models' samples.
+
+In: a folder with `run.toml`. Out: a `Run`; its datasets are opened when asked for. A model's samples are given out only
+if the model was trained on this run's split: on another one, test traces may have been trained on.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from redraft.config import build
+from redraft.data.split import Split, load_split
+from redraft.data.store import MANIFEST, Dataset, open_dataset
+from redraft.errors import DatasetError, InputError, suggestion
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True)
+class Run:
+    """An opened run."""
+
+    path: Path
+    """The run's folder."""
+    settings: Mapping[str, Any]
+    """What `run.toml` says."""
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The real traces (of whatever origin) that models are compared with."""
+        return open_dataset(self.path / self._text("dataset"))
+
+    @cached_property
+    def split(self) -> Split:
+        """The run's split of that dataset."""
+        return load_split(self.dataset, self.settings.get("split", "default"))
+
+    @cached_property
+    def views(self) -> list[str]:
+        """Views with samples, in the order of `run.toml`.
+
+        Raises:
+            DatasetError: No view has any.
+        """
+        named = self.settings.get("views", [])
+        found = [view for view in named if (self.path / "samples" / view / MANIFEST).exists()]
+        if not found:
+            raise DatasetError(
+                f"has no samples of {', '.join(named) or 'any view'}.", where=self.path / "samples",
+                remedy="Make them with `redraft sample MODEL --dataset D --split S --out RUN/samples/VIEW`.",
+            )  # fmt: skip
+        return found
+
+    def samples(self, view: str) -> Dataset:
+        """The samples of a view's model.
+
+        Raises:
+            DatasetError: The model was trained on another split than this run's, or doesn't say on which.
+        """
+        samples = open_dataset(self.path / "samples" / view)
+        theirs = samples.manifest.provenance.get("split_hash")
+        if theirs != self.split.hash:
+            made = f"on another split ({str(theirs)[:12]})" if theirs else "on a split they don't name"
+            raise DatasetError(
+                f"these samples are of a model trained {made}, not on this run's {self.split.name!r} "
+                f"({self.split.hash[:12]}), so its test traces may have been trained on.",
+                where=samples.path, remedy="Train and sample the model on this run's split.",
+            )  # fmt: skip
+        return samples
+
+    def section(self, name: str, cls: type[C]) -> C:
+        """The settings of one stage.
+
+        Raises:
+            InputError: Unknown keys or values of a wrong type, all named.
+        """
+        return build(cls, self.settings.get(name, {}))
+
+    def _text(self, key: str) -> str:
+        value = self.settings.get(key)
+        if not isinstance(value, str):
+            raise InputError(
+                f"has no {key!r}. {suggestion(key, self.settings)}", where=self.path / "run.toml",
+                remedy=f"Add a line like {key} = '...'.",
+            )  # fmt: skip
+        return value
+
+
+def open_run(folder: str | Path) -> Run:
+    """Open a run's folder.
+
+    Raises:
+        InputError: It has no `run.toml`, or that can't be read.
+    """
+    path = Path(folder)
+    file = path / "run.toml"
+    try:
+        return Run(path, tomllib.loads(file.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(
+            f"is not a run ({error.strerror}: run.toml).", where=path,
+            remedy="Start one with `redraft demo` or `redraft reproduce`.",
+        ) from error  # fmt: skip
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"is not valid TOML: {error}.", where=file) from error
