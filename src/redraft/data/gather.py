@@ -1,0 +1,123 @@
+"""Raw states into traces: sorted, grouped by (student, title), collapsed.
+
+In: raw states in the order (student, title, trace, rank, tie, file, row), in batches of any size. Out: tables with
+the schema of traces, cut between pairs, and the states dropped on the way. Nothing here touches a state as a Python
+object, and the cuts depend on the rows alone, not on how they were batched.
+
+The rule: of consecutive identical programs (text alone, white space at the end apart) the last stays, the others
+are `duplicate`; *then* an empty program that is a trace's first or last is dropped as `empty_edge` (after the
+collapse there is at most one at each end); empty ones inside stay. A trace with nothing left is no trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from redraft.data.sources.states import REJECTED
+from redraft.data.trace import SCHEMA, STATE_TYPE
+
+ORDER = "student, title, trace, rank, tie, file, row"
+GROUP = 16384
+"""States looked at together, and so about the states of a row group."""
+
+
+class Gathered(NamedTuple):
+    """The traces of some pairs, and what was dropped of them."""
+
+    traces: pa.Table
+    rejected: pa.Table
+
+
+def whole_pairs(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The same rows in tables of at most `GROUP` rows, cut where the pair changes; a longer pair stays whole."""
+    held: list[pa.RecordBatch] = []
+    count, wanted = 0, GROUP
+    for batch in batches:
+        held.append(batch)
+        count += batch.num_rows
+        while count > wanted:
+            table = pa.Table.from_batches(held).combine_chunks()
+            starts = np.flatnonzero(_changes(table.slice(0, wanted + 1), ("student", "title")))
+            cut = int(starts[-1])
+            if cut:
+                yield table.slice(0, cut)
+                wanted = GROUP
+            else:
+                wanted *= 2
+            held, count = table.slice(cut).to_batches(), table.num_rows - cut
+    if count:
+        yield pa.Table.from_batches(held).combine_chunks()
+
+
+def gather(states: pa.Table, labels: Sequence[str], *, whole_drafts: bool) -> Gathered:
+    """Traces of one table of `whole_pairs`.
+
+    Args:
+        states: Raw states of whole pairs, in order.
+        labels: The `source` of each input.
+        whole_drafts: Keep every state as it is.
+    """
+    dropped = []
+    if not whole_drafts:
+        same = _identical(states["code"]) & ~_changes(states, ("student", "title", "trace"))
+        duplicate = np.append(same[1:], False)  # the next state says the same
+        dropped.append(_rejected(states, duplicate, "duplicate"))
+        states = states.filter(pa.array(~duplicate))
+        first = _changes(states, ("student", "title", "trace"))
+        last = np.append(first[1:], True)[: len(first)]
+        edge = pc.equal(states["code"], "").to_numpy() & (first | last)
+        dropped.append(_rejected(states, edge, "empty_edge"))
+        states = states.filter(pa.array(~edge))
+    return Gathered(_traces(states.combine_chunks(), labels), pa.concat_tables([REJECTED.empty_table(), *dropped]))
+
+
+def _traces(states: pa.Table, labels: Sequence[str]) -> pa.Table:
+    starts = np.flatnonzero(_changes(states, ("student", "title", "trace")))
+    heads = states.select(["student", "title", "file", "ended"]).take(pa.array(starts))
+    number = np.arange(len(starts))
+    new_pair = _changes(heads, ("student", "title"))
+    sample = number - np.maximum.accumulate(np.where(new_pair, number, 0)) if len(number) else number
+    fields = [_array(states[field.name]).cast(field.type) for field in STATE_TYPE]
+    values = pa.StructArray.from_arrays(fields, fields=list(STATE_TYPE))
+    offsets = pa.array(np.append(starts, states.num_rows), pa.int32())
+    columns = {
+        "student": heads["student"],
+        "title": heads["title"],
+        "sample": pa.array(sample, pa.int32()),
+        "request": pa.nulls(len(starts), pa.string()),
+        "ended": heads["ended"],
+        "source": pa.array(labels, pa.string()).take(_array(heads["file"])),
+        "states": pa.ListArray.from_arrays(offsets, values),
+    }
+    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def _rejected(states: pa.Table, mask: np.ndarray, reason: str) -> pa.Table:
+    rows = states.select(["file", "row"]).filter(pa.array(mask))
+    return rows.append_column("reason", pa.repeat(reason, rows.num_rows)).cast(REJECTED)
+
+
+def _array(column: pa.ChunkedArray) -> pa.Array:
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def _identical(column: pa.ChunkedArray) -> np.ndarray:
+    """Whether each value is the one before it; False for the first."""
+    values = _array(column)
+    same: np.ndarray = np.zeros(len(values), bool)
+    if len(values) > 1:
+        same[1:] = pc.equal(values[1:], values[:-1]).to_numpy(zero_copy_only=False)
+    return same
+
+
+def _changes(table: pa.Table, columns: Sequence[str]) -> np.ndarray:
+    """Whether each row differs from the one before it in any of `columns`; True for the first."""
+    same: np.ndarray = np.ones(table.num_rows, bool)
+    for name in columns:
+        same &= _identical(table[name])
+    return ~same

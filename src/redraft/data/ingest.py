@@ -1,0 +1,270 @@
+"""Logs into a dataset: the part that is alike for every source.
+
+In: a `Source` and where its dataset goes. Out: the dataset, with `rejected.parquet` (file, row, reason: every row
+not used) and, if given, `covariates.parquet` beside the traces. Two passes, both in bounded memory and resumable:
+
+1. Every input is read in pieces; each is parsed, its students' ids hashed, and its states spooled by bucket.
+2. Every bucket is sorted by DuckDB (on disk if need be) and gathered into traces: one shard.
+
+An input that is damaged or of another format is rejected as a whole and named; the others make the dataset, and
+the command still ends with an error. Nothing written depends on the clock, the machine or where a run was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from redraft.data.companions import join_covariates, read_ids, write_covariates
+from redraft.data.duck import Workspace, parse_memory
+from redraft.data.gather import ORDER, gather, whole_pairs
+from redraft.data.identity import key_fingerprint, keyed_hash, load_key
+from redraft.data.sources.reading import is_packed
+from redraft.data.sources.states import REJECTED, Damaged, Piece, Source
+from redraft.data.spool import Consent, Spool, bucket_count
+from redraft.data.store import ROW_GROUP, Dataset, DatasetWriter, Origin, open_dataset
+from redraft.data.trace import SCHEMA
+from redraft.errors import InputError, RedraftError
+from redraft.progress import bar, say
+from redraft.rundir import atomic_file, sha256_file, write_json
+
+PACKED_RATIO = 12
+"""How much a packed log is taken to grow when it is unpacked; only the number of shards follows from it."""
+WORKERS = 2
+REJECTED_FILE = "rejected.parquet"
+
+T = TypeVar("T")
+_REJECTED_LIST = pa.schema([("file", pa.string()), ("row", pa.int64()), ("reason", pa.string())])
+_LIST_GROUP = 65536
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestOptions:
+    """What every source's command takes."""
+
+    origin: Origin = "students"
+    """Who wrote the programs."""
+    key: Path | None = None
+    """File with the key of the students' hashes; None: the user's own."""
+    memory: str = "2GB"
+    """About how much memory to work in."""
+    covariates: Path | None = None
+    """CSV or Parquet with a column `student` of raw ids, and others to keep beside the dataset."""
+    include_students: Path | None = None
+    """Raw ids, one a line: use only these students."""
+    exclude_students: Path | None = None
+    """Raw ids, one a line: leave these students out."""
+    overwrite: bool = False
+    """Replace another dataset at the same place."""
+
+
+def ingest(source: Source, out: Path, options: IngestOptions | None = None) -> Dataset:
+    """Read `source` into a dataset at `out`; goes on where a killed run was.
+
+    Raises:
+        InputError: Inputs are missing (before anything starts); or some were rejected as a whole (after the dataset
+            of the others is published); or nothing usable is left (then there is no dataset).
+        DatasetError: `out` holds something else.
+    """
+    options = options or IngestOptions()
+    files = list(source.inputs())
+    memory = parse_memory(options.memory)
+    key = load_key(options.key)
+    consent = Consent(
+        include=read_ids(options.include_students) if options.include_students else None,
+        exclude=read_ids(options.exclude_students) if options.exclude_students else frozenset(),
+    )
+    covariates = join_covariates(options.covariates, key) if options.covariates else None
+    provenance = _provenance(source, files, options, key)
+    with DatasetWriter(out, origin=options.origin, provenance=provenance, overwrite=options.overwrite) as writer:
+        if writer.complete:
+            say(f"{out} already holds this dataset.")
+            return open_dataset(out)
+        job = _Job(source, files, writer, memory)
+        try:
+            with closing(job.workspace):
+                rejected = job.run(key, consent)
+        except duckdb.OutOfMemoryException as error:
+            raise RedraftError("ran out of memory.", where=out, remedy="Give more with --memory.") from error
+        except duckdb.IOException as error:
+            raise RedraftError(f"working files can't be written or read ({error}).", where=writer.folder) from error
+        _say_rejected(rejected)
+        if not job.any_traces:
+            shutil.rmtree(writer.folder)
+            raise InputError(" ".join(["nothing usable was found.", *job.complaints]), where=files[0].parent)
+        if covariates is not None:
+            write_covariates(covariates, writer.folder)
+        dataset = writer.finish(rejected=rejected, scratch=("spool", "overflow"))
+    if job.complaints:
+        raise InputError(
+            " ".join(job.complaints), remedy=f"{out} was made of the other inputs; mend these and ingest again."
+        )
+    return dataset
+
+
+class _Job:
+    """One ingest between its lock and its manifest."""
+
+    def __init__(self, source: Source, files: list[Path], writer: DatasetWriter, memory: int) -> None:
+        self.source, self.files, self.writer = source, files, writer
+        self.names = input_names(files)
+        text = sum(file.stat().st_size * (PACKED_RATIO if is_packed(file) else 1) for file in files)
+        self.buckets = bucket_count(text, memory)
+        self.workspace = Workspace(memory, writer.folder / "overflow")
+        self.complaints: list[str] = []
+
+    @property
+    def any_traces(self) -> bool:
+        return any(pq.read_metadata(shard).num_rows for shard in self.writer.folder.glob("traces-*.parquet"))
+
+    def run(self, key: bytes, consent: Consent) -> dict[str, int]:
+        """Both passes; the counts of what was rejected, by reason."""
+        plan = {"buckets": self.buckets, "block": self.workspace.block_bytes}
+        folder = self.writer.folder / "spool"
+        if folder.exists() and not _is_plan(folder / "plan.json", plan):  # begun with another --memory
+            shutil.rmtree(folder)
+            for shard in self.writer.folder.glob("traces-*.parquet"):
+                shard.unlink()
+        spool = Spool(folder, buckets=self.buckets, key=key, consent=consent)
+        write_json(folder / "plan.json", plan)
+        with bar("reading", sum(file.stat().st_size for file in self.files)) as watcher:
+            for number in range(len(self.files)):
+                for size in self._read(spool, number):
+                    watcher.advance(size)
+        with bar("sorting", self.buckets) as watcher, ThreadPoolExecutor(WORKERS) as workers:
+            for _ in _in_order(workers, ((self._shard, (spool, bucket)) for bucket in range(self.buckets))):
+                watcher.advance()
+        return self._list_rejected(spool)
+
+    def _read(self, spool: Spool, number: int) -> Iterator[int]:
+        """Spool one input; yields the bytes done with, and notes what is wrong with it as a whole."""
+        outcome = spool.outcome(number)
+        if outcome is None:
+            outcome = {"wrong": None}
+            try:
+                with ThreadPoolExecutor(WORKERS) as workers:
+                    yield from _in_order(workers, self._tasks(spool, number))
+                if self._of_another_format(spool, number):
+                    outcome = {"wrong": f"it is not of the format ({self.source.name})"}
+            except Damaged as error:
+                spool.discard(number)
+                outcome = {"wrong": str(error), "reason": error.reason}
+            spool.close(number, outcome)
+        else:
+            yield self.files[number].stat().st_size
+        if outcome["wrong"]:
+            self.complaints.append(f"{self.names[number]}: {outcome['wrong']}; it is rejected as a whole.")
+
+    def _tasks(self, spool: Spool, number: int) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+        for index, piece in enumerate(self.source.pieces(number, self.files[number], self.workspace)):
+            yield _spool_piece, (spool, number, index, piece)
+
+    def _of_another_format(self, spool: Spool, number: int) -> bool:
+        reasons = {reason for batch in spool.rejected(number) for reason in batch["reason"].unique().to_pylist()}
+        return bool(reasons) and reasons <= self.source.formless and not spool.count(number)
+
+    def _shard(self, spool: Spool, bucket: int) -> None:
+        """Sort one bucket and write its traces; what was dropped on the way is noted first."""
+        if self.writer.has_shard(bucket):
+            return
+        labels = [self.source.label(file) for file in self.files]
+        dropped = []
+        with self.workspace.cursor() as duck, atomic_file(self.writer.shard_path(bucket)) as temporary:
+            duck.register("bucket", spool.reader(bucket))
+            ordered = duck.sql(f"SELECT * FROM bucket ORDER BY {ORDER}").to_arrow_reader(batch_size=ROW_GROUP)
+            with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as shard:
+                for states in whole_pairs(ordered):
+                    traces, gone = gather(states, labels, whole_drafts=self.source.whole_drafts)
+                    shard.write_table(traces, row_group_size=ROW_GROUP)
+                    dropped.append(gone)
+            spool.write_dropped(bucket, dropped)
+
+    def _list_rejected(self, spool: Spool) -> dict[str, int]:
+        """Write the list of rejected rows in order; the counts by reason."""
+        wrong = [(n, outcome["reason"]) for n in range(len(self.files)) if "reason" in (outcome := spool.outcome(n) or {})]
+        whole = pa.table([[n for n, _ in wrong], [None] * len(wrong), [reason for _, reason in wrong]], schema=REJECTED)
+        rows = pa.RecordBatchReader.from_batches(REJECTED, (*whole.to_batches(), *spool.rejected()))
+        counts: Counter[str] = Counter()
+        names = pa.array(self.names, pa.string())
+        with self.workspace.cursor() as duck, atomic_file(self.writer.folder / REJECTED_FILE) as temporary:
+            duck.register("rejected", rows)
+            ordered = duck.sql("SELECT * FROM rejected ORDER BY file, row NULLS FIRST, reason")
+            with pq.ParquetWriter(temporary, _REJECTED_LIST, compression="zstd") as file:
+                for batch in ordered.to_arrow_reader(batch_size=_LIST_GROUP):
+                    counts.update({entry["values"]: entry["counts"] for entry in batch["reason"].value_counts().to_pylist()})
+                    columns = [names.take(batch["file"]), batch["row"], batch["reason"]]
+                    file.write_batch(pa.record_batch(columns, schema=_REJECTED_LIST))
+        return dict(sorted(counts.items()))
+
+
+def _spool_piece(spool: Spool, number: int, index: int, piece: Piece) -> int:
+    if not spool.has(number, index):
+        spool.write(number, index, piece.parse())
+    return piece.size
+
+
+def _in_order(workers: ThreadPoolExecutor, tasks: Iterable[tuple[Callable[..., T], tuple[Any, ...]]]) -> Iterator[T]:
+    """The tasks' results in their order; few wait at a time, so that memory stays bounded."""
+    waiting: deque[Future[T]] = deque()
+    for function, arguments in tasks:
+        waiting.append(workers.submit(function, *arguments))
+        if len(waiting) > WORKERS:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def input_names(files: Sequence[Path]) -> list[str]:
+    """A name for each input that tells it from the others, with as few of its folders as that takes, and no more."""
+    depth = 1
+    while depth < 32 and len({file.resolve().parts[-depth:] for file in files}) < len({f.resolve() for f in files}):
+        depth += 1
+    return [str(Path(*file.resolve().parts[-depth:])) for file in files]
+
+
+def _provenance(source: Source, files: Sequence[Path], options: IngestOptions, key: bytes) -> dict[str, Any]:
+    """Command, options and inputs. Lists of raw ids are named by a keyed hash: a plain one could be guessed."""
+    lists = {
+        name: keyed_hash(sha256_file(path), key)
+        for name in ("covariates", "include_students", "exclude_students")
+        if (path := getattr(options, name)) is not None
+    }
+    inputs = [
+        {"name": name, "size": file.stat().st_size, "sha256": _digest(file)}
+        for name, file in zip(input_names(files), files, strict=True)
+    ]
+    return {
+        "command": f"ingest {source.name}",
+        "options": {**source.options(), **lists},
+        "inputs": inputs,
+        "key": key_fingerprint(key),
+    }
+
+
+def _digest(file: Path) -> str | None:
+    try:
+        return sha256_file(file)
+    except OSError:  # reported, and counted, when it is read
+        return None
+
+
+def _is_plan(file: Path, plan: Mapping[str, Any]) -> bool:
+    return file.exists() and json.loads(file.read_text()) == plan
+
+
+def _say_rejected(rejected: Mapping[str, int]) -> None:
+    if rejected:
+        say("not used:")
+        for reason, count in sorted(rejected.items(), key=lambda item: (-item[1], item[0])):
+            say(f"{count:>12,}  {reason}")

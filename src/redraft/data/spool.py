@@ -1,0 +1,154 @@
+"""Where ingest puts what it has parsed, until every input is read: hashed, and parted by student.
+
+In: `Part`s of raw states. Out: the states of one bucket of students at a time. A student's hash decides the bucket,
+in order, so that bucket after bucket is sorted by student. Each piece is one file, written atomically: after a kill
+those that are there are whole and need not be parsed again. Raw ids are hashed before anything is written.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from redraft.data.identity import keyed_hash
+from redraft.data.sources.states import RAW_STATES, REJECTED, Part
+from redraft.rundir import atomic_file, write_json
+
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consent:
+    """Which students may be used, by raw id."""
+
+    include: frozenset[str] | None = None
+    """Only these; None: all."""
+    exclude: frozenset[str] = frozenset()
+    """Not these, even if included."""
+
+    def allows(self, raw_id: str) -> bool:
+        """Whether the student's rows may be used."""
+        return raw_id not in self.exclude and (self.include is None or raw_id in self.include)
+
+
+class Spool:
+    """A folder of parsed pieces.
+
+    Args:
+        folder: Where; made if missing. What is there is taken as done.
+        buckets: How many buckets; the same for a folder's whole life.
+        key: The key of the students' hashes.
+        consent: Students left out are rejected here, as `no_consent`, while their raw ids are at hand.
+    """
+
+    def __init__(self, folder: Path, *, buckets: int, key: bytes, consent: Consent) -> None:
+        self.folder, self.buckets, self._key, self._consent = folder, buckets, key, consent
+        folder.mkdir(exist_ok=True)
+
+    def _path(self, number: int, piece: int, kind: str) -> Path:
+        return self.folder / f"{number:06d}-{piece:06d}.{kind}"
+
+    def has(self, number: int, piece: int) -> bool:
+        """Whether this piece of input `number` is written, whole."""
+        return self._path(number, piece, "states").exists()
+
+    def outcome(self, number: int) -> dict[str, Any] | None:
+        """What `close` said of input `number`; None if it isn't read to its end yet."""
+        file = self.folder / f"{number:06d}.done"
+        if not file.exists():
+            return None
+        outcome: dict[str, Any] = json.loads(file.read_text())
+        return outcome
+
+    def close(self, number: int, outcome: dict[str, Any]) -> None:
+        """Remember that input `number` is done with."""
+        write_json(self.folder / f"{number:06d}.done", outcome)
+
+    def discard(self, number: int) -> None:
+        """Remove all pieces of input `number`."""
+        for file in self.folder.glob(f"{number:06d}-*"):
+            file.unlink()
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder)
+
+    def write(self, number: int, piece: int, part: Part) -> None:
+        """Hash the students, and write the states parted by bucket and the rejected rows."""
+        states, refused = self._hashed(part.states)
+        _write(self._path(number, piece, "rejected"), [pa.concat_tables([part.rejected, refused])], REJECTED)
+        ranges = _buckets(states["student"], self.buckets)
+        order = np.argsort(ranges, kind="stable")
+        cuts = np.searchsorted(ranges[order], np.arange(self.buckets + 1))
+        ordered = states.take(pa.array(order)) if self.buckets > 1 else states
+        parted = [ordered.slice(cuts[i], cuts[i + 1] - cuts[i]) for i in range(self.buckets)]
+        _write(self._path(number, piece, "states"), parted, RAW_STATES)
+
+    def reader(self, bucket: int) -> pa.RecordBatchReader:
+        """The states of one bucket, in no particular order."""
+        return pa.RecordBatchReader.from_batches(RAW_STATES, self._states(bucket))
+
+    def _states(self, bucket: int) -> Iterator[pa.RecordBatch]:
+        for file in sorted(self.folder.glob("*.states")):
+            with pa.ipc.open_file(file) as reader:
+                yield reader.get_batch(bucket)
+
+    def write_dropped(self, bucket: int, tables: list[pa.Table]) -> None:
+        """Add what was dropped when `bucket` was gathered to the rejected rows."""
+        path = self.folder / f"dropped-{bucket:06d}.rejected"
+        _write(path, [pa.concat_tables([REJECTED.empty_table(), *tables])], REJECTED)
+
+    def rejected(self, number: int | None = None) -> Iterator[pa.RecordBatch]:
+        """The rejected rows of one input, or of all."""
+        for file in sorted(self.folder.glob("*.rejected" if number is None else f"{number:06d}-*.rejected")):
+            with pa.ipc.open_file(file) as reader:
+                yield reader.get_batch(0)
+
+    def count(self, number: int) -> int:
+        """How many states input `number` has."""
+        total = 0
+        for file in self.folder.glob(f"{number:06d}-*.states"):
+            with pa.ipc.open_file(file) as reader:
+                total += sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches))
+        return total
+
+    def _hashed(self, states: pa.Table) -> tuple[pa.Table, pa.Table]:
+        ids = pc.dictionary_encode(states["student"].combine_chunks())
+        raw = ids.dictionary.to_pylist()
+        hashes = pa.array([keyed_hash(raw_id, self._key) for raw_id in raw], pa.string()).take(ids.indices)
+        allowed = pa.array([self._consent.allows(raw_id) for raw_id in raw], pa.bool_()).take(ids.indices)
+        states = states.set_column(states.schema.get_field_index("student"), "student", hashes)
+        if pc.all(allowed, min_count=0).as_py():
+            return states, REJECTED.empty_table()
+        out = states.filter(pc.invert(allowed))
+        reasons = pa.repeat("no_consent", out.num_rows)
+        return states.filter(allowed), pa.table([out["file"], out["row"], reasons], schema=REJECTED)
+
+
+def bucket_count(text_bytes: int, memory: int) -> int:
+    """How many buckets let one be sorted in a fraction of `memory`; text_bytes is the inputs' size, unpacked."""
+    return min(max(1, -(-text_bytes // (memory // 8))), 4096)
+
+
+def _buckets(students: pa.ChunkedArray, count: int) -> np.ndarray:
+    """Each student's bucket: the hash's first 32 bits, scaled."""
+    ids = pc.dictionary_encode(students.combine_chunks())
+    of_id = np.array([int(digest[:8], 16) * count >> 32 for digest in ids.dictionary.to_pylist()], np.int64)
+    of_row: np.ndarray = of_id[ids.indices.to_numpy()] if len(of_id) else np.zeros(0, np.int64)
+    return of_row
+
+
+def _write(path: Path, tables: list[pa.Table], schema: pa.Schema) -> None:
+    """An Arrow file of one batch a table, so that each can be read alone."""
+    with atomic_file(path) as temporary, pa.ipc.new_file(temporary, schema, options=_OPTIONS) as writer:
+        for table in tables:
+            batches = table.combine_chunks().to_batches()
+            writer.write_batch(batches[0] if batches else pa.RecordBatch.from_pylist([], schema))
