@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from factories import make_dataset, make_trace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from factories import make_dataset, make_trace
 from redraft.data.trace import Trace
 from redraft.metrics import registry
 from redraft.metrics.colours import COLOURS
@@ -219,36 +219,3 @@ def test_every_metric_is_declared_and_documented() -> None:
         assert metric.unit
         assert (metric.compute is None) == (metric.level in ("pair", "collection"))
         assert metric.generated_from is None or metric.generated_from in MEASURED
-
-
-@pytest.mark.supplied
-def test_supplied_rollouts_agree_with_the_released_values_where_definitions_do(shared: Path) -> None:
-    import json
-    import lzma
-    import re
-
-    import pyarrow.parquet as pq
-
-    from redraft.data.trace import State
-
-    header = re.compile(r"^CODE \d+ \((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\):$", re.MULTILINE)
-    released = [r for r in pq.read_table(shared / "released-trace-metrics.parquet").to_pylist() if r["file"] == "all_boat"]
-    records = json.loads(lzma.open(shared / "rollouts" / "all_boat.json.xz", "rt", encoding="utf-8").read())
-    traces, expected = [], []
-    for theirs in released:
-        text = records[theirs["idx"]][0].split("<start>", 1)[-1]
-        parts = header.split(text.split("<|endoftext|>")[0])[1:]
-        if not theirs["eos"] or not parts or theirs["trace_length"] is None:
-            continue
-        states = tuple(
-            State(code=code.strip("\n").rstrip(), at=datetime.fromisoformat(at).replace(tzinfo=UTC))
-            for at, code in zip(parts[::2], parts[1::2], strict=True)
-        )
-        traces.append(Trace(student=theirs["username"], title="boat", states=states, source="rollouts"))
-        expected.append(theirs)
-    found = measure_traces(iter(traces), "coffeescript").to_pylist()
-    assert len(found) > 100
-    same = {"attempts": "trace_length", "seconds_total": "total_time", "year_final": "trace_year_last",
-            "turtle_final": "num_occurrences_turtle_last", "box_final": "num_occurrences_box_last"}  # fmt: skip
-    for ours, theirs_name in same.items():
-        assert [mine[ours] for mine in found] == [theirs[theirs_name] for theirs in expected]
