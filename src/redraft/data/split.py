@@ -121,15 +121,14 @@ class Split:
     def hash(self) -> str:
         """SHA-256 (hex) of what is in which split, whatever the file's bytes; models keep it."""
         digest = hashlib.sha256()
-        for batch in self.table.select(["student", "title", "split"]).to_batches(max_chunksize=65_536):
-            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                digest.update(json.dumps(row).encode() + b"\n")
+        for column in ("student", "title", "split"):
+            digest.update(json.dumps(self.table[column].to_pylist()).encode())
         return digest.hexdigest()
 
     def counts(self) -> dict[str, int]:
         """Pairs in each split, the empty ones included."""
-        found = Counter(self.table["split"].to_pylist())
-        return {split: found[split] for split in SPLITS}
+        found = {row["values"]: row["counts"] for row in pc.value_counts(self.table["split"]).to_pylist()}
+        return {split: found.get(split, 0) for split in SPLITS}
 
     def select(self, traces: Iterable[Trace], *splits: str) -> Iterator[Trace]:
         """The traces whose pair is in one of `splits`, in order; pairs this split doesn't know are left out.
@@ -164,7 +163,8 @@ def make_split(dataset: Dataset, config: SplitConfig, name: str = "default") -> 
     table = pa.table(columns, schema=SCHEMA.with_metadata({"config": json.dumps(asdict(config))}))
     write_table(table, path)
     split = Split(name, table, config)
-    empty = [expected for expected in rule.splits if not split.counts()[expected]]
+    counts = split.counts()
+    empty = [expected for expected in rule.splits if not counts[expected]]
     if empty:
         say(f"Split {name}: no pairs in {', '.join(empty)}; what needs them stays unscored.")
     return split
@@ -279,9 +279,8 @@ _SHOULD_HAVE_TRAINED = {
 
 def _uniform(config: SplitConfig, what: str, *ids: str) -> float:
     """A number in [0, 1) fixed by seed and ids."""
-    message = "".join(f"{len(part)}:{part}" for part in (what, *ids)).encode()
-    digest = hashlib.blake2b(message, key=str(config.seed).encode(), digest_size=7).digest()
-    return int.from_bytes(digest) / 2**56
+    message = json.dumps([config.seed, what, *ids]).encode()
+    return int.from_bytes(hashlib.blake2b(message, digest_size=6).digest()) / 2**48
 
 
 def _held(ids: Collection[str], what: str, wanted: float, config: SplitConfig) -> Collection[str]:

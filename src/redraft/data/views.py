@@ -8,6 +8,7 @@ the traces and the seed (not on their order).
 from __future__ import annotations
 
 import hashlib
+import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -170,5 +171,5 @@ def _run(random: Random, length: int) -> tuple[int, int]:
 
 def _number(trace: Trace, seed: int) -> int:
     """64 bits fixed by seed and the trace's key."""
-    key = repr((seed, trace.student, trace.title, trace.request, trace.sample))
+    key = json.dumps([seed, trace.student, trace.title, trace.request, trace.sample])
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest())
