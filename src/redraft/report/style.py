@@ -39,7 +39,9 @@ VIEW_STYLE: dict[str, tuple[str, str]] = {
 
 OTHER_STYLES = (("#D55E00", "X"), ("#7A5195", "h"), ("#8C6D31", "p"), ("#404040", "*"))
 
-BASELINE_MARKERS: dict[str, str] = {"title-mean": "|", "student-mean": "x", "sum": "+", "random-trace": "1"}
+BASELINE_MARKERS: dict[str, str] = {
+    "title-mean": "|", "student-mean": "x", "student+title": "+", "random-trace": "1", "real-students": "|",
+}  # fmt: skip
 """Thin grey markers: what a model must beat."""
 
 SPLIT_WORDS: dict[str, str] = {

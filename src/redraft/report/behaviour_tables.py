@@ -1,0 +1,147 @@
+"""Tables of the behaviour study.
+
+In: its results rows. Out: the primary claims and how they hold up under stricter conditions, likeness of text by split
+(as the paper's table 3), and, folded, every correlation and contrast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from redraft.metrics.agreement import CORRELATIONS
+from redraft.report.findings import STATISTICS, find, reading
+from redraft.report.tables import DASH, Table, counts, number, probability, split_words, table, with_interval
+from redraft.results import Result
+from redraft.studies.claims import FINAL_TEXT, PRIMARY, PRIMARY_FAMILY, TRACE_TEXT, Claim
+
+Sides = dict[tuple[str | None, str | None, str, str, str | None], Result]
+"""(model, baseline, metric, statistic, split) -> row without conditions."""
+
+
+def tables(rows: Sequence[Result]) -> list[Table]:
+    """All tables that have rows."""
+    sides: Sides = {(r.model, r.baseline, r.metric, r.statistic, r.split): r for r in rows if not r.condition}
+    splits = list(dict.fromkeys(r.split for r in rows if r.split and r.n and not r.condition))
+    made = [_claims(rows, sides), _conditions(rows), _text(rows, sides, splits)]
+    made += [_agreement(rows, sides, split) for split in splits]
+    made.append(_contrasts(rows))
+    return [one for one in made if one.rows]
+
+
+def _claims(rows: Sequence[Result], sides: Sides) -> Table:
+    found = [(claim, row) for claim in PRIMARY if (row := find(rows, claim))]
+    header = ("claim", "split", "statistic", "sides", "difference", "p", "p (Holm)", "detectable",
+              "pairs / students / titles", "reading")  # fmt: skip
+    lines = []
+    for claim, row in found:
+        a = sides.get((claim.model, None, claim.metric, claim.statistic, claim.split))
+        b = sides.get((claim.against, None, claim.metric, claim.statistic, claim.split)) or sides.get(
+            (None, claim.against, claim.metric, claim.statistic, claim.split)
+        )
+        both = f"{claim.model} {_value(a)}, {claim.against} {_value(b)}"
+        lines.append((
+            claim.about, split_words(claim.split), f"{STATISTICS[claim.statistic]} of {claim.metric}", both,
+            with_interval(row), probability(row.p), probability(row.p_adjusted), number(row.smallest_detectable),
+            counts(row), reading(row, claim),
+        ))  # fmt: skip
+    caption = (
+        "Fixed before any result was seen. The difference is the first side minus the second; 'detectable' is the "
+        "smallest difference found with 80% power. A dash is unscored: undefined, or too little data."
+    )
+    return table("claims", "Primary comparisons", caption, header, lines, [row for _, row in found], words=4)
+
+
+def _conditions(rows: Sequence[Result]) -> Table:
+    """Each primary claim under each condition, beside the unconditional difference."""
+    primary = [row for row in rows if (row.family or "").startswith(PRIMARY_FAMILY)]
+    conditions = list(dict.fromkeys(_condition(row) for row in primary if row.condition))
+    lines, behind = [], []
+    for claim in PRIMARY:
+        mine = {_condition(row): row for row in primary if _is_of(row, claim)}
+        if mine:
+            lines.append([f"{claim.about} ({split_words(claim.split)})", f"{claim.model} − {claim.against}"]
+                         + [_with_n(mine.get(condition)) for condition in ("", *conditions)])  # fmt: skip
+            behind += list(mine.values())
+    caption = (
+        "The primary differences again: without pairs whose real final program the platform cut off, without pairs "
+        "whose final program is nearly a training student's, and with generations that reached their end only. In "
+        "parentheses the number of pairs. A difference that changes sign or size here should not be trusted."
+    )
+    header = ("claim", "difference", "all pairs", *conditions)
+    return table("conditions", "Do the comparisons hold up?", caption, header, lines, behind, words=2)
+
+
+def _text(rows: Sequence[Result], sides: Sides, splits: Iterable[str]) -> Table:
+    metrics = (*FINAL_TEXT[:1], *TRACE_TEXT[:1], FINAL_TEXT[1], TRACE_TEXT[1], "self_bleu", "ended_share")
+    shown = [r for r in rows if not r.condition and r.statistic == "mean" and r.metric in metrics and r.n]
+    owners = list(dict.fromkeys((r.model, r.baseline) for r in shown))
+    lines = []
+    for split in splits:
+        for model, baseline in owners:
+            cells = [sides.get((model, baseline, metric, "mean", split)) for metric in metrics]
+            known = [cell for cell in cells if cell is not None and cell.value is not None]
+            if known:
+                name = model or f"{(baseline or '').replace('-', ' ')} (baseline)"
+                lines.append([split_words(split), name, *(with_interval(cell) for cell in cells), str(known[0].n)])
+    header = ("split", "model", "BLEU, final", "BLEU, trace", "colour cosine, final", "colour cosine, trace",
+              "Self-BLEU", "ended", "pairs")  # fmt: skip
+    caption = (
+        "Means over pairs, of means over samples. BLEU compares a sample with the student's own program; Self-BLEU "
+        "compares the samples of a pair among themselves, so neither high nor low is good: 'real students' is how "
+        "alike as many students are on the title. 'Random trace' is another student's training program."
+    )
+    return table("text", "Likeness of text", caption, header, lines, shown, words=2)
+
+
+def _agreement(rows: Sequence[Result], sides: Sides, split: str) -> Table:
+    shown = [r for r in rows if not r.condition and r.split == split and r.statistic in CORRELATIONS]
+    lines = []
+    for metric in dict.fromkeys(r.metric for r in shown):
+        for model, baseline in dict.fromkeys((r.model, r.baseline) for r in shown if r.metric == metric):
+            found = [sides.get((model, baseline, metric, s, split)) for s in ("pooled_r", "within_r", "between_r")]
+            row = next(cell for cell in found if cell is not None)
+            name = model or f"{(baseline or '').replace('-', ' ')} (baseline)"
+            lines.append([metric, name, *(with_interval(cell) for cell in found), counts(row), f"{row.unscored}"])
+    header = ("metric", "model", "pooled r", "within-title r", "between-title r", "pairs / students / titles",
+              "unscored")  # fmt: skip
+    words = split_words(split)
+    caption = (
+        f"Pearson's r between real and generated values over the pairs of {words}. Only the within-title r speaks "
+        "about students; the title mean has none, being the same for all of a title."
+    )
+    return table(f"agreement-{split}", f"Agreement by metric: {words}", caption, header, lines, shown, words=2,
+                 folded=True)  # fmt: skip
+
+
+def _contrasts(rows: Sequence[Result]) -> Table:
+    shown = [r for r in rows if not r.condition and r.statistic.endswith("_difference") and r.n]
+    lines = [
+        [split_words(r.split), r.metric, STATISTICS.get(r.statistic.removesuffix("_difference"), r.statistic),
+         f"{r.model} − {r.baseline}", with_interval(r), probability(r.p), probability(r.p_adjusted),
+         number(r.smallest_detectable), number(r.effect_size), counts(r)]
+        for r in shown
+    ]  # fmt: skip
+    header = ("split", "metric", "statistic", "sides", "difference", "p", "p (Holm)", "detectable", "d_z",
+              "pairs / students / titles")  # fmt: skip
+    caption = (
+        "Differences between models on the pairs both score. Holm's correction is within a split and a pair of models; "
+        "the primary comparisons are corrected among themselves. d_z: mean difference over its standard deviation."
+    )
+    return table("contrasts", "All differences between models", caption, header, lines, shown, words=4, folded=True)
+
+
+def _condition(row: Result) -> str:
+    return ", ".join(f"{key.replace('_', '-')} {value}" for key, value in sorted(row.condition.items()))
+
+
+def _is_of(row: Result, claim: Claim) -> bool:
+    key = (row.metric, row.statistic, row.model, row.baseline, row.split)
+    return key == (claim.metric, f"{claim.statistic}_difference", claim.model, claim.against, claim.split)
+
+
+def _value(row: Result | None) -> str:
+    return number(row.value) if row else DASH
+
+
+def _with_n(row: Result | None) -> str:
+    return f"{with_interval(row)} ({row.n})" if row else DASH

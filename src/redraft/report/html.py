@@ -1,0 +1,175 @@
+"""The report of a run: one HTML file that needs nothing else.
+
+In: a run's folder, evaluated; only its results rows, points, cards, `run.toml` and `stages.json` are read, never the
+dataset. Out: `report.html`, and beside it the figures (`figures/*.svg`, `points-*.parquet`) and tables
+(`results/table-*.csv`) it shows. The file loads nothing from elsewhere and runs no script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from redraft import results
+from redraft.errors import DatasetError
+from redraft.metrics.registry import METRICS
+from redraft.report import behaviour_tables, dataset_tables, datasets, training
+from redraft.report.behaviour import Panels, backtracking, dots
+from redraft.report.findings import sentences
+from redraft.report.style import BASELINE_MARKERS, Figure, origin_words, save
+from redraft.report.tables import Table
+from redraft.report.words import BANNERS, LEAD, METHODS, TITLE, limitations
+from redraft.results import Result
+from redraft.rundir import RunDir, versions, write_text
+from redraft.studies.claims import FINAL_METRICS, TRACE_METRICS
+from redraft.studies.run import open_run
+
+R_STATISTICS = {"pooled_r": "pooled r", "within_r": "within-title r"}
+SECTIONS = (
+    ("findings", "Findings"), ("figures", "Figures"), ("tables", "Tables"), ("methods", "Methods"),
+    ("limitations", "Limitations"),
+)  # fmt: skip
+
+
+def write_report(folder: str | Path) -> Path:
+    """Write `report.html` of an evaluated run, with its figures and tables as files beside it.
+
+    Raises:
+        InputError: The folder is no run.
+        DatasetError: The run has not been evaluated.
+    """
+    run = Path(folder)
+    settings = open_run(run).settings
+    rows, described = _read(run, "behaviour"), _read(run, "describe")
+    figures, tables = _figures(run, rows), _tables(run, rows, described)
+    for figure in figures:
+        save(figure, run)
+    for table in tables:
+        table.save(run)
+    environment = Environment(
+        loader=PackageLoader("redraft", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=False
+    )
+    template = environment.get_template("report.html")
+    css = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
+    used = {row.metric for row in rows}
+    origin, dataset = rows[0].origin, rows[0].dataset
+    text = template.render(
+        title=TITLE, lead=LEAD, css=css, origin=origin, dataset=dataset, stamp=origin_words(origin, dataset),
+        banner=BANNERS[origin], meta=_meta(run, settings, rows, described), sections=SECTIONS,
+        findings=sentences(rows), figures=figures, tables=tables, methods=METHODS,
+        metrics=[metric for name, metric in METRICS.items() if name in used],
+        limitations=limitations(rows), colophon=f"Made by redraft {versions().get('redraft', '')}.",
+    )  # fmt: skip
+    out = run / "report.html"
+    write_text(out, text)
+    return out
+
+
+def _read(run: Path, study: str) -> list[Result]:
+    file = run / "results" / f"{study}.parquet"
+    if not file.exists():
+        raise DatasetError(
+            f"this run has no results of the study {study!r}.", where=run, remedy=f"First: redraft evaluate {run}"
+        )
+    return results.read(file)
+
+
+def _figures(run: Path, rows: Sequence[Result]) -> list[Figure]:
+    origin, dataset = rows[0].origin, rows[0].dataset
+    views = list(dict.fromkeys(row.model for row in rows if row.model))
+    found = [*_agreement(rows, views), _likeness(rows, views)]
+    found.append(backtracking(pq.read_table(run / "points-pairs.parquet"), rows, views, origin, dataset))
+    found.append(training.curves(run, views, origin_words(origin, dataset)))
+    found += datasets.figures(pq.read_table(run / "points-distributions.parquet"), origin, dataset)
+    return [figure for figure in found if figure is not None]
+
+
+def _agreement(rows: Sequence[Result], views: list[str]) -> list[Figure | None]:
+    """Figures 2 and 3 of the paper: correlations of final programs, and of whole traces."""
+    splits = _splits(rows)
+    known = {row.metric for row in rows}
+    read = (
+        "Above, r over all pairs, which a model can win by knowing titles alone; below, r after both sides are centred "
+        "on their title means, which only knowledge of students can win. Grey marks are baselines without a language "
+        "model. Where there is no dot, r is undefined: one side is the same for all pairs."
+    )
+
+    def one(name: str, metrics: Sequence[str], shown: list[str], title: str, what: str) -> Figure | None:
+        labels = {metric: _label(metric) for metric in metrics if metric in known}
+        baselines = [name for name in BASELINE_MARKERS if name != "real-students"]
+        panels = Panels(R_STATISTICS, labels, splits, shown, baselines, _limits(rows, labels))
+        alt = f"{what} Dots with intervals by split, metric and model; the values are in the tables."
+        return dots(name, rows, panels, title=title, caption=f"{what} {read}", alt=alt)
+
+    tracing = list(dict.fromkeys(row.model for row in rows if row.model and row.metric in TRACE_METRICS))
+    return [
+        one("final-programs", FINAL_METRICS, views, "Do generated final programs agree with the students' own?",
+            "Correlation of each property of the final program, real against generated."),
+        one("whole-traces", TRACE_METRICS, [view for view in views if view in tracing],
+            "Do generated traces agree with the students' own?",
+            "Correlation of each property of the whole trace, real against generated; models of final programs "
+            "have none."),
+    ]  # fmt: skip
+
+
+def _likeness(rows: Sequence[Result], views: list[str]) -> Figure | None:
+    metrics = ("bleu_final", "bleu_trace", "colour_cosine", "self_bleu", "ended_share")
+    panels = Panels({"mean": "mean, 0 to 1"}, {metric: _label(metric) for metric in metrics}, _splits(rows), views,
+                    ["random-trace", "real-students"], (-0.02, 1.02))  # fmt: skip
+    return dots(
+        "likeness", rows, panels, title="How alike are generated and real programs?",
+        caption="BLEU and colour cosine: each sample against the student's own program, higher is nearer; the grey "
+        "mark is another student's training program. Self-BLEU: the samples of a pair among themselves; a model as "
+        "varied as people lies at the grey bar (as many real students of the title). Ended: samples that came to an "
+        "end.",
+        alt="Dots with intervals of BLEU, colour cosine, Self-BLEU and share ended, by split and model.",
+    )  # fmt: skip
+
+
+def _tables(run: Path, rows: Sequence[Result], described: Sequence[Result]) -> list[Table]:
+    views = list(dict.fromkeys(row.model for row in rows if row.model))
+    made = [*behaviour_tables.tables(rows), training.models(run, views), *dataset_tables.tables(described)]
+    made.append(dataset_tables.stages(RunDir(run).stages))
+    return [table for table in made if table is not None and table.rows]
+
+
+def _splits(rows: Sequence[Result]) -> list[str]:
+    """Splits with pairs; `all` only if there are several."""
+    found = list(dict.fromkeys(row.split for row in rows if row.split and row.n and row.model))
+    return found if len(found) > 2 else [split for split in found if split != "all"]
+
+
+def _limits(rows: Sequence[Result], metrics: dict[str, str]) -> tuple[float, float]:
+    """A horizontal axis wide enough for most intervals, the same in all panels."""
+    lows = [row.low for row in rows if row.metric in metrics and row.statistic in R_STATISTICS and row.low is not None]
+    return (-1.03 if min(lows, default=0) < -0.52 else -0.53, 1.03)
+
+
+def _label(metric: str) -> str:
+    words = {
+        "bleu_final": "BLEU, final program", "bleu_trace": "BLEU, whole trace", "colour_cosine": "colour cosine",
+        "self_bleu": "Self-BLEU", "ended_share": "ended", "backtracking_t3": "backtracking (T ≥ 3)",
+        "seconds_active": "active seconds", "edit_distance_mean": "mean edit distance",
+    }  # fmt: skip
+    return words.get(metric, metric.removesuffix("_final").removesuffix("_count").replace("_", " "))
+
+
+def _meta(
+    run: Path, settings: Any, rows: Sequence[Result], described: Sequence[Result]
+) -> list[tuple[str, str]]:
+    counts = {row.metric: row.value for row in described if row.statistic == "count" and not row.split}
+    sizes = ", ".join(f"{int(counts.get(name) or 0):,} {name}" for name in ("traces", "states", "students", "titles"))
+    seeds = f"run {settings.get('seed', '–')}, resampling {next((r.seed for r in rows if r.seed is not None), '–')}"
+    return [
+        ("Data", f"{rows[0].dataset}: {sizes}"),
+        ("Models", ", ".join(dict.fromkeys(row.model for row in rows if row.model))),
+        ("Split", str(settings.get("split", "default"))),
+        ("Seeds", seeds),
+        ("Made", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, with `redraft report {run}`"),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
+    ]

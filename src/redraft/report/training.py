@@ -1,0 +1,79 @@
+"""What became of the models: the validation curves, and a table of their sizes and data.
+
+In: the cards and histories in `models/VIEW/`, read without loading a model. Out: a figure and a table, each None
+where a run has no models (its samples may come from elsewhere).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from matplotlib.figure import Figure as Canvas
+
+from redraft.report.style import Figure, draw, short_number, view_style
+from redraft.report.tables import Table, number, table
+
+
+def cards(run: Path, views: list[str]) -> dict[str, dict[str, Any]]:
+    """The card of each view's model, for the views that have one."""
+    files = {view: run / "models" / view / "redraft.json" for view in views}
+    return {view: json.loads(file.read_text(encoding="utf-8")) for view, file in files.items() if file.exists()}
+
+
+def curves(run: Path, views: list[str], stamp: str) -> Figure | None:
+    """Validation loss against tokens learned from, a line a view."""
+    tables = []
+    for view in views:
+        file = run / "models" / view / "history.parquet"
+        if file.exists() and (history := pq.read_table(file)).num_rows:
+            tables.append(history.append_column("model", pa.array([view] * history.num_rows, pa.string())))
+    if not tables:
+        return None
+    points = pa.concat_tables(tables)
+    trained = list(dict.fromkeys(points["model"].to_pylist()))
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        for row_view in trained:
+            rows = [row for row in points.to_pylist() if row["model"] == row_view]
+            colour, marker = view_style(row_view, views)
+            known = [row for row in rows if row["validation_loss"] is not None]
+            axes.plot([row["tokens"] for row in known], [row["validation_loss"] for row in known], color=colour,
+                      marker=marker, markersize=4, label=row_view)  # fmt: skip
+            axes.plot([row["tokens"] for row in rows], [row["train_loss"] for row in rows], color=colour,
+                      linewidth=1, linestyle=(0, (2, 2)), alpha=0.7)  # fmt: skip
+        axes.set(xlabel="tokens learned from", ylabel="loss (nats a token)")
+        axes.xaxis.set_major_formatter(lambda value, _: short_number(value))
+        axes.legend()
+
+    return draw(
+        "training", paint, size=(6.4, 3.2), stamp=stamp, points=points, title="Training",
+        caption=f"{stamp}. Loss on validation traces (solid) and on training traces (dotted) while the models learned. "
+        "Losses of different views aren't comparable: each predicts its own kind of text. A solid line still falling "
+        "at its end is a model that had not finished learning; one that rises again has begun to learn by heart.",
+        alt="Validation and training loss against tokens, one pair of lines a view: " + ", ".join(trained) + ".",
+    )  # fmt: skip
+
+
+def models(run: Path, views: list[str]) -> Table | None:
+    """What each model was trained on, and how that ended."""
+    header = ("model", "tokens", "steps", "best step", "validation loss", "ended by")
+    rows = []
+    for view, card in cards(run, views).items():
+        training = card.get("training", {})
+        rows.append((
+            view, short_number(training.get("tokens", 0)), f"{training.get('steps', 0):,}",
+            f"{training.get('best_step', 0):,}", number(training.get("validation_loss"), 3),
+            str(training.get("stopped", "")),
+        ))  # fmt: skip
+    if not rows:
+        return None
+    caption = (
+        "One set of weights a view, so every statement is about these checkpoints. A model that didn't end by "
+        "'patience' might have learned more with more steps."
+    )
+    return table("models", "Models", caption, header, rows, [])

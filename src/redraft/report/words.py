@@ -1,0 +1,92 @@
+"""The report's standing text: what it asks, what may be concluded, how it was done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from redraft.results import Result
+
+TITLE = "How well do the models know the students?"
+LEAD = (
+    "Language models with a vector for each student were trained on drafts of programs and asked to write, for "
+    "students and titles they had not met together, what the student would. This report compares what they wrote with "
+    "what was really written."
+)
+
+BANNERS: dict[str, str] = {
+    "simulated": "A program with known habits wrote these traces, not people. The report shows whether the models and "
+    "measurements find what was planted; it says nothing about students.",
+    "model": "Another language model wrote these traces, not people. The report shows how well that model is imitated; "
+    "it says nothing about students.",
+    "students": "People wrote these traces. Treat the figures with the care their consent asks for: no program text "
+    "and no readable ids are in this file.",
+}
+"""By origin: what may be concluded."""
+
+METHODS: tuple[tuple[str, str], ...] = (
+    (
+        "Design",
+        "Pairs of a student and a title are divided into training and test pairs; some students and some titles are "
+        "held out altogether. For each test pair every model writes several samples, given only who the student is and "
+        "what the title is. A pair's value is the mean over its samples, and a pair counts once. Models are compared "
+        "on the pairs that all of them have samples for (paper section 4.1).",
+    ),
+    (
+        "Correlations",
+        "Pooled r is Pearson's correlation over pairs between the real and the generated value of a metric. It is high "
+        "if a model knows which titles need, say, many comments, even if it knows nothing about students. "
+        "Between-title r is the correlation of title means. Within-title r is the correlation after both sides are "
+        "centred on their title means, and it alone is about students. A correlation with a side that doesn't vary is "
+        "undefined; it is unscored, not zero.",
+    ),
+    (
+        "Baselines",
+        "Title mean, student mean, their sum (less the grand mean) and a random training trace of the title predict "
+        "without a language model, from training pairs only; for an unseen title or student they fall back to the mean "
+        "of all training pairs. A model that doesn't beat them has not shown that it knows more than an average.",
+    ),
+    (
+        "Intervals and p",
+        "Pairs that share a student or a title are not independent. So students and titles are resampled separately, "
+        "with replacement, and a pair weighs the product of its counts; intervals are the 2.5% and 97.5% percentiles "
+        "of the statistic over these replicates, and p = min(1, 2 (1 + min(#≤0, #≥0)) / (B + 1)). With fewer than ten "
+        "students or titles only the other side is resampled, marked 'conditional': such an interval holds for these "
+        "students or these titles only. With fewer than ten of both there is no interval. A statistic undefined in "
+        "more than 5% of the replicates is unscored.",
+    ),
+    (
+        "Multiple comparisons",
+        "The primary comparisons were written down before any run; their p are corrected by Holm's method over all of "
+        "them. Further differences are corrected within each split and pair of models, and are exploratory. "
+        "'Detectable' is 2.8 standard errors: the difference that would be found with 80% power. A difference that is "
+        "not significant may still exist; only one well beyond what is detectable is unlikely.",
+    ),
+    (
+        "Stricter conditions",
+        "The primary comparisons are repeated without truncated final programs, without test pairs whose final program "
+        "is nearly a training student's (normalised Levenshtein similarity of 0.9 by default), and with only those "
+        "generations that reached their end.",
+    ),
+)
+
+
+def limitations(rows: Sequence[Result]) -> list[str]:
+    """What to keep in mind, given what the rows are about."""
+    found = [
+        {
+            "simulated": "The class is simulated: its habits are simpler and steadier than people's.",
+            "model": "The traces are a model's: agreement with them is agreement with its errors, too.",
+            "students": "A title is taken for a student's goal and the last program for its outcome; neither is sure.",
+        }[rows[0].origin],
+        "One set of weights a view: another training seed could change any difference that is not large.",
+        "Small models trained for a short time may fall behind what the same view allows with more training.",
+    ]
+    empty = sorted({row.split for row in rows if row.split and not row.n and row.model} - {"all"})
+    filled = {row.split for row in rows if row.split and row.n and row.model}
+    if missing := [split for split in empty if split not in filled]:
+        found.append(f"No test pairs in {', '.join(missing)}: unscored.")
+    conditional = sorted({row.clusters for row in rows if row.clusters and "conditional" in row.clusters})
+    if conditional:
+        found.append("Some intervals are conditional on the few titles or students at hand (see Methods).")
+    notes = {row.note.split(";")[0] for row in rows if row.note and "left out" in row.note}
+    return found + [f"{note[:1].upper()}{note[1:]}." for note in sorted(notes)]
