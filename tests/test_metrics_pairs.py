@@ -101,7 +101,8 @@ def test_cosine_of_nothing() -> None:
 
 
 def test_no_common_pair_is_an_empty_table(tmp_path: Path) -> None:
-    assert compared(tmp_path, [make_trace(["a"])], [sample(0, ["a"], student="s9")]) == []
+    assert compared(tmp_path / "1", [make_trace(["a"])], [sample(0, ["a"], student="s9")]) == []
+    assert compared(tmp_path / "2", [make_trace(["a"])], []) == []
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@
 Pairs are not independent: one student's pairs resemble each other, and so do one title's. Each replicate draws
 students and titles separately, with replacement; a pair weighs the product of its student's and its title's counts.
 In: a statistic that can be computed under such counts, and the pairs' clusters. Out: its replicates, from which the
-interval (percentiles), p and the standard error are read. Not guaranteed: exact coverage with few clusters; below
-`MIN_CLUSTERS` on one side only the other is resampled ('conditional'), below it on both there is no interval.
+interval (percentiles), p and the standard error are read. Below `MIN_CLUSTERS` on one side only the other is
+resampled ('conditional': it speaks of those very students or titles), below it on both there is no interval. Not
+guaranteed: exact coverage. Of 500 true nulls with strong effects of both students and titles it rejected 5.4% at .05
+with 40 students on 15 titles, 6.4% with 50 on 50; a t-test over pairs rejects two thirds.
 
 Axes: S students, T titles, B replicates of a chunk, N pairs.
 """
