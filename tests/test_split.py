@@ -197,6 +197,13 @@ def test_empty_splits_warn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "seen-unseen, unseen-unseen" in said
 
 
+def test_a_share_that_rounds_to_none_holds_out_none(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "d", a_class(range(5), range(12), share=1))
+    for seed in range(20):
+        split = make_split(dataset, SplitConfig(seed=seed))
+        assert not titles(split, "seen-unseen", "unseen-seen", "unseen-unseen")
+
+
 def test_assignments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = {"square": 50, "rare": 49, "first": 60, "untitled": 60, "myprogram": 60}
     traces = [make_trace(["fd 1"], f"s{i:02d}", title) for title, n in names.items() for i in range(n)]
