@@ -45,9 +45,8 @@ def join_covariates(file: Path, key: bytes) -> pa.Table:
     """
     table = _read(file)
     if table.num_columns < 2:
-        raise InputError(
-            "has no column beside the students' ids.", where=file, remedy="Separate columns by commas; name the ids' `student`."
-        )
+        remedy = "Separate columns by commas; name the ids' `student`."
+        raise InputError("has no column beside the students' ids.", where=file, remedy=remedy)
     name = "student" if "student" in table.column_names else table.column_names[0]
     ids = pc.cast(table[name], pa.string()).to_pylist()
     twice = len(ids) - len(set(ids))

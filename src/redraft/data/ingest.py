@@ -53,10 +53,10 @@ _LIST_GROUP = 65536
 class IngestOptions:
     """What every source's command takes."""
 
-    origin: Origin = "students"
-    """Who wrote the programs."""
+    origin: Origin | None = None
+    """Who wrote the programs; by default students, and for rollouts a model."""
     key: Path | None = None
-    """File with the key of the students' hashes; None: the user's own."""
+    """File with the key of the students' hashes; by default the user's own, made on first use."""
     memory: str = "2GB"
     """About how much memory to work in."""
     covariates: Path | None = None
@@ -86,8 +86,9 @@ def ingest(source: Source, out: Path, options: IngestOptions | None = None) -> D
         exclude=read_ids(options.exclude_students) if options.exclude_students else frozenset(),
     )
     covariates = join_covariates(options.covariates, key) if options.covariates else None
-    provenance = _provenance(source, files, options, key)
-    with DatasetWriter(out, origin=options.origin, provenance=provenance, overwrite=options.overwrite) as writer:
+    origin = options.origin or source.origin
+    provenance = _provenance(source, files, options, key) | {"origin": origin}
+    with DatasetWriter(out, origin=origin, provenance=provenance, overwrite=options.overwrite) as writer:
         if writer.complete:
             say(f"{out} already holds this dataset.")
             return open_dataset(out)
@@ -192,8 +193,8 @@ class _Job:
 
     def _list_rejected(self, spool: Spool) -> dict[str, int]:
         """Write the list of rejected rows in order; the counts by reason."""
-        wrong = [(n, outcome["reason"]) for n in range(len(self.files)) if "reason" in (outcome := spool.outcome(n) or {})]
-        whole = pa.table([[n for n, _ in wrong], [None] * len(wrong), [reason for _, reason in wrong]], schema=REJECTED)
+        reasons = {number: (spool.outcome(number) or {}).get("reason") for number in range(len(self.files))}
+        whole = pa.Table.from_pylist([{"file": n, "reason": why} for n, why in reasons.items() if why], REJECTED)
         rows = pa.RecordBatchReader.from_batches(REJECTED, (*whole.to_batches(), *spool.rejected()))
         counts: Counter[str] = Counter()
         names = pa.array(self.names, pa.string())
@@ -202,7 +203,8 @@ class _Job:
             ordered = duck.sql("SELECT * FROM rejected ORDER BY file, row NULLS FIRST, reason")
             with pq.ParquetWriter(temporary, _REJECTED_LIST, compression="zstd") as file:
                 for batch in ordered.to_arrow_reader(batch_size=_LIST_GROUP):
-                    counts.update({entry["values"]: entry["counts"] for entry in batch["reason"].value_counts().to_pylist()})
+                    for entry in batch["reason"].value_counts().to_pylist():
+                        counts[entry["values"]] += entry["counts"]
                     columns = [names.take(batch["file"]), batch["row"], batch["reason"]]
                     file.write_batch(pa.record_batch(columns, schema=_REJECTED_LIST))
         return dict(sorted(counts.items()))

@@ -29,7 +29,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 from urllib.parse import unquote_to_bytes
 
 import pyarrow as pa
@@ -37,7 +37,7 @@ import pyarrow.compute as pc
 
 from redraft.data.duck import Workspace, in_batches
 from redraft.data.sources.reading import Block, expand, line_blocks, split_lines
-from redraft.data.sources.states import RAW_STATES, WHITE_SPACE, Part, Piece, rejected
+from redraft.data.sources.states import RAW_STATES, TRUNCATED_AT, WHITE_SPACE, Part, Piece, rejected
 from redraft.errors import UsageError, suggestion
 
 Identity = Literal["owner", "uid", "both"]
@@ -45,8 +45,6 @@ Identity = Literal["owner", "uid", "both"]
 CODE_ACTIONS = ("run", "save", "load", "new", "toggle")
 """The editor's actions that carry a program."""
 LONGEST_TITLE = 100
-TRUNCATED_AT = 1024
-"""UTF-16 units the editor sends at most."""
 _NOBODY = ("-", hashlib.md5(b"-").hexdigest(), hashlib.md5(b"").hexdigest())
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _LANGUAGES = {"cs": "coffeescript", "js": "javascript", "py": "python", "n": None, "": None}
@@ -147,12 +145,15 @@ class PencilCode:
     """The editor's actions that make a state."""
 
     name = "pencilcode"
+    origin: Final = "students"
     whole_drafts = False
     formless = frozenset({"too_long", "not_utf8", "malformed"})
 
     def __post_init__(self) -> None:
         if self.identity not in get_args(Identity):
             raise UsageError(f"{self.identity!r} is no identity. {suggestion(self.identity, get_args(Identity))}")
+        if not self.actions:
+            raise UsageError("no action is given.", where="--actions", remedy=f"Known are: {', '.join(CODE_ACTIONS)}.")
         for action in self.actions:
             if action not in CODE_ACTIONS:
                 raise UsageError(f"{action!r} is no action that carries a program. {suggestion(action, CODE_ACTIONS)}")

@@ -19,10 +19,18 @@ import numpy as np
 import pyarrow as pa
 
 from redraft.data.sources.states import Damaged
-from redraft.errors import InputError
+from redraft.errors import InputError, UsageError
 
 LONGEST_LINE = 2_000_000
 """Bytes; a longer line is rejected as too_long."""
+
+
+def _gzip(raw: IO[bytes]) -> IO[bytes]:
+    return cast(IO[bytes], gzip.GzipFile(fileobj=raw, mode="rb"))
+
+
+def _xz(raw: IO[bytes]) -> IO[bytes]:
+    return cast(IO[bytes], lzma.LZMAFile(raw, mode="rb"))
 
 
 def _zstd(raw: IO[bytes]) -> IO[bytes]:
@@ -30,9 +38,9 @@ def _zstd(raw: IO[bytes]) -> IO[bytes]:
 
 
 _PACKED: tuple[tuple[bytes, Callable[[IO[bytes]], IO[bytes]]], ...] = (
-    (b"\x1f\x8b", lambda raw: cast(IO[bytes], gzip.GzipFile(fileobj=raw, mode="rb"))),
+    (b"\x1f\x8b", _gzip),
     (b"\x28\xb5\x2f\xfd", _zstd),
-    (b"\xfd7zXZ\x00", lambda raw: cast(IO[bytes], lzma.LZMAFile(raw, mode="rb"))),
+    (b"\xfd7zXZ\x00", _xz),
 )
 
 
@@ -41,7 +49,10 @@ def expand(paths: Sequence[Path]) -> list[Path]:
 
     Raises:
         InputError: Paths are missing or folders empty, all named.
+        UsageError: There are no paths.
     """
+    if not paths:
+        raise UsageError("no input is given.", remedy="Name at least one file or folder.")
     files: list[Path] = []
     problems: list[str] = []
     for path in paths:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import pyarrow as pa
 
 from redraft.data.duck import Workspace
+from redraft.data.store import Origin
 
 RAW_STATES = pa.schema(
     [
@@ -34,6 +35,9 @@ RAW_STATES = pa.schema(
     ]
 )
 REJECTED = pa.schema([("file", pa.int32()), ("row", pa.int64()), ("reason", pa.string())])
+
+TRUNCATED_AT = 1024
+"""UTF-16 units of a program that Pencil Code's editor sends at most."""
 
 WHITE_SPACE = "".join(chr(point) for point in range(0x3001) if chr(point).isspace())
 """What `str.rstrip` drops; given to Arrow, so that both agree on every character."""
@@ -78,6 +82,10 @@ class Source(Protocol):
     @property
     def formless(self) -> frozenset[str]:
         """Reasons that say a row isn't of the format at all: a file with no others is of another format."""
+
+    @property
+    def origin(self) -> Origin:
+        """Who wrote such programs, unless the user knows better."""
 
     def inputs(self) -> Sequence[Path]:
         """The files to read, in the order that breaks equal times; errors about them all together."""

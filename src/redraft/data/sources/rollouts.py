@@ -1,0 +1,144 @@
+"""Rollouts: whole traces as a trace model wrote them, one text a trace.
+
+In: JSON files (plain, gzip or xz), each a list of `[text, student, title]`, a text being
+
+    TITLE<mask>…<mask><start>CODE 1 (2018-05-02 16:13:32):
+    PROGRAM
+    CODE 2 (2018-05-02 16:14:01):
+    PROGRAM<|endoftext|>
+
+Out: raw states, kept as they are: nothing is collapsed or stripped. After `<start>`, a state begins at a line that
+is exactly a header; what stands before the first header is ignored, and so is what follows the first end token.
+Without an end token the last state is unfinished and dropped. A header with an impossible date ends the trace
+before it: what came before is kept, the trace counts as not ended, the record is listed as bad_date. A record
+without a state is no_state; one that isn't three texts is malformed; no_student, no_title and not_utf8 (half a
+surrogate pair) speak for themselves. Several samples of one (student, title) stay apart, numbered in the order of
+files and records. Not told by this format: language and editor mode.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
+
+from redraft.data.duck import Workspace
+from redraft.data.sources.reading import chunks, expand
+from redraft.data.sources.states import RAW_STATES, TRUNCATED_AT, Damaged, Part, Piece, rejected
+
+END = "<|endoftext|>"
+_HEADER = re.compile(r"^CODE [0-9]+ \(([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})\):$", re.MULTILINE)
+
+
+class Draft(NamedTuple):
+    """One state of a text."""
+
+    at: datetime
+    code: str
+
+
+class Reading(NamedTuple):
+    """What a text holds."""
+
+    drafts: list[Draft]
+    ended: bool
+    bad_date: bool
+
+
+def read_text(text: str) -> Reading:
+    """The states of one rollout's text."""
+    program_part = text[text.find("<start>") + len("<start>") :] if "<start>" in text else text
+    body, token, _ = program_part.partition(END)
+    headers = list(_HEADER.finditer(body))
+    drafts: list[Draft] = []
+    for header, following in zip(headers, [*headers[1:], None], strict=True):
+        try:
+            at = datetime.strptime(header[1], "%Y-%m-%d %H:%M:%S")
+        except ValueError:
+            return Reading(drafts, False, True)
+        if following is None and not token:
+            break
+        # A newline ends the header's line, another the program's (the last program has none).
+        code = body[header.end() + 1 : following.start() - 1 if following else None]
+        drafts.append(Draft(at, code))
+    return Reading(drafts, bool(token), False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollouts:
+    """The format above, as a source."""
+
+    paths: Sequence[Path]
+    """JSON files, and folders of them."""
+
+    name = "rollouts"
+    origin: Final = "model"
+    whole_drafts = True
+    formless = frozenset({"malformed"})
+
+    def inputs(self) -> Sequence[Path]:
+        """The files, in the order given; a folder's sorted."""
+        return expand(self.paths)
+
+    def options(self) -> Mapping[str, Any]:
+        """None."""
+        return {}
+
+    def label(self, file: Path) -> str:
+        """`rollouts:` and the file's name up to its first dot: it tells the model."""
+        return f"{self.name}:{file.name.split('.')[0]}"
+
+    def pieces(self, number: int, file: Path, work: Workspace) -> Iterator[Piece]:
+        """The whole file at once."""
+        data = b"".join(chunk for chunk, _ in chunks(file, work.block_bytes))
+        yield Piece(file.stat().st_size, partial(_parse, number, data))
+
+
+def _parse(number: int, data: bytes) -> Part:
+    try:
+        records = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Damaged("wrong_format", "it is not JSON") from error
+    if not isinstance(records, list):
+        raise Damaged("wrong_format", "it is not a JSON list of [text, student, title]")
+    columns: dict[str, list[Any]] = {name: [] for name in RAW_STATES.names}
+    reasons: list[tuple[int, str]] = []
+    for row, record in enumerate(records, 1):
+        reason = _unusable(record)
+        if reason:
+            reasons.append((row, reason))
+            continue
+        text, student, title = record
+        reading = read_text(text)
+        if reading.bad_date:
+            reasons.append((row, "bad_date"))
+        if not reading.drafts:
+            reasons.append((row, "no_state"))
+        for rank, draft in enumerate(reading.drafts):
+            state = {
+                "file": number, "row": row, "student": student, "title": title, "trace": (number << 32) + row,
+                "rank": rank, "tie": 0, "at": draft.at, "code": draft.code, "language": None, "mode": None,
+                "truncated": len(draft.code.encode("utf-16-le")) // 2 >= TRUNCATED_AT, "score": None,
+                "ended": reading.ended,
+            }  # fmt: skip
+            for name, value in state.items():
+                columns[name].append(value)
+    bad = rejected(number, [row for row, _ in reasons], [reason for _, reason in reasons])
+    return Part(pa.table(columns, schema=RAW_STATES), bad)
+
+
+def _unusable(record: Any) -> str | None:
+    if not (isinstance(record, list) and len(record) == 3 and all(isinstance(item, str) for item in record)):
+        return "malformed"
+    try:
+        "".join(record).encode()
+    except UnicodeEncodeError:
+        return "not_utf8"
+    return None if record[1] and record[2] else "no_title" if record[1] else "no_student"
