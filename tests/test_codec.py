@@ -210,12 +210,16 @@ def test_a_damaged_or_unknown_codec_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no readable codec"):
         load_codec(tmp_path)
     CODEC.save(tmp_path)
-    (tmp_path / "codec.json").write_text(json.dumps({"name": "fulll", "config": {}}))
-    with pytest.raises(DatasetError, match="Did you mean 'full'"):
-        load_codec(tmp_path)
-    (tmp_path / "codec.json").write_text(json.dumps({"name": "full", "config": {"overlap": "many"}}))
-    with pytest.raises(DatasetError, match="no readable codec"):
-        load_codec(tmp_path)
+    file = tmp_path / "codec.json"
+    saved = json.loads(file.read_text())
+    for change in ({"name": "later"}, {"schema_version": 99, "config": {"later": 1}}):
+        file.write_text(json.dumps(saved | change))
+        with pytest.raises(DatasetError, match="Upgrade redraft"):
+            load_codec(tmp_path)
+    for damaged in ("", "[]", json.dumps(saved | {"config": {"overlap": "many"}})):
+        file.write_text(damaged)
+        with pytest.raises(DatasetError, match="no readable codec"):
+            load_codec(tmp_path)
 
 
 @pytest.mark.supplied

@@ -239,6 +239,10 @@ def test_missing_and_damaged_splits(dataset: Dataset, tmp_path: Path) -> None:
     for name in ("bad", "worse"):
         with pytest.raises(DatasetError, match="Make it again"):
             load_split(dataset, name)
+    later = make_split(dataset, SplitConfig(), "later").table.replace_schema_metadata({"schema_version": "2"})
+    write_table(later, folder / "later.parquet")
+    with pytest.raises(DatasetError, match="Upgrade redraft"):
+        load_split(dataset, "later")
     for name in ("../out", "", ".hidden", "a/b"):
         with pytest.raises(UsageError, match="can't name"):
             load_split(dataset, name)

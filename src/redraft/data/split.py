@@ -28,7 +28,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -41,12 +41,15 @@ import pyarrow.parquet as pq
 from redraft.config import build
 from redraft.data.store import Dataset, write_table
 from redraft.data.trace import Pair, Trace
-from redraft.errors import DatasetError, InputError, UsageError, suggestion
+from redraft.errors import DatasetError, InputError, RedraftError, UsageError, suggestion
 from redraft.progress import say
 
 TRAIN, VALIDATION, UNPLACED = "train", "validation", "unplaced"
 TEST_SPLITS = ("seen-seen", "seen-unseen", "unseen-seen", "unseen-unseen", "forward")
 SPLITS = (TRAIN, VALIDATION, *TEST_SPLITS, UNPLACED)
+
+SCHEMA_VERSION = 1
+"""Version of the file's format; an older one stays loadable."""
 
 NEVER_ASSIGNMENTS = frozenset({"untitled", "first", "myprogram"})
 """Titles the platform gives by itself: frequent, but each hides many goals (paper A.1)."""
@@ -161,7 +164,8 @@ def make_split(dataset: Dataset, config: SplitConfig, name: str = "default") -> 
         places,
         [pair.title in assignments for pair in pairs],
     ]
-    table = pa.table(columns, schema=SCHEMA.with_metadata({"config": json.dumps(asdict(config))}))
+    about = {"schema_version": str(SCHEMA_VERSION), "config": json.dumps(asdict(config))}
+    table = pa.table(columns, schema=SCHEMA.with_metadata(about))
     write_table(table, path)
     split = Split(name, table, config)
     counts = split.counts()
@@ -175,7 +179,7 @@ def load_split(dataset: Dataset, name: str = "default") -> Split:
     """Read a split of a dataset.
 
     Raises:
-        DatasetError: There is no such split, or its file is damaged.
+        DatasetError: There is no such split, its file is damaged, or it was made by a newer redraft.
     """
     path = _path(dataset, name)
     if not path.exists():
@@ -186,13 +190,18 @@ def load_split(dataset: Dataset, name: str = "default") -> Split:
             remedy=f"Make it: redraft split {dataset.path}" + ("" if name == "default" else f" --name {name}"),
         )
     try:
-        table = pq.read_table(path, schema=SCHEMA)
-        saved = json.loads(pq.read_schema(path).metadata[b"config"])
-        known_fields = {field.name for field in fields(SplitConfig)}
-        config = build(SplitConfig, {k: v for k, v in saved.items() if k in known_fields})
-    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError, InputError, UsageError) as error:
+        about = pq.read_schema(path).metadata
+        version = int(about[b"schema_version"])
+        if version <= SCHEMA_VERSION:
+            config = build(SplitConfig, json.loads(about[b"config"]))
+            return Split(name, pq.read_table(path, schema=SCHEMA), config)
+    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError, RedraftError) as error:
         raise DatasetError("this split can't be read.", where=path, remedy="Make it again.") from error
-    return Split(name, table, config)
+    raise DatasetError(
+        f"has schema version {version}; this redraft reads up to {SCHEMA_VERSION}.",
+        where=path,
+        remedy="Upgrade redraft.",
+    )
 
 
 def _path(dataset: Dataset, name: str) -> Path:

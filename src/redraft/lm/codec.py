@@ -29,11 +29,13 @@ from typing import NamedTuple, Protocol
 
 from redraft.config import build
 from redraft.data.trace import State, Trace
-from redraft.errors import DatasetError, InputError, suggestion
+from redraft.errors import DatasetError, InputError
 from redraft.lm.tokenizer import Tokenizer, load_tokenizer
 from redraft.rundir import write_json
 
 CODEC_FILE = "codec.json"
+SCHEMA_VERSION = 1
+"""Version of that file; an older one stays loadable."""
 NO_TIME = "no time"
 
 _HEADER = rf"CODE [0-9]+ \(([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}|{NO_TIME})\):$"
@@ -213,7 +215,8 @@ class FullCodec:
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files and `codec.json` into `folder`."""
         self.tokenizer.save(folder)
-        write_json(folder / CODEC_FILE, {"name": self.name, "config": asdict(self.config)})
+        about = {"schema_version": SCHEMA_VERSION, "name": self.name, "config": asdict(self.config)}
+        write_json(folder / CODEC_FILE, about)
 
 
 CODECS: dict[str, type[Codec]] = {FullCodec.name: FullCodec}
@@ -224,17 +227,19 @@ def load_codec(folder: Path) -> Codec:
     """The codec saved in a model's folder.
 
     Raises:
-        DatasetError: There is none, it is damaged, or it is of a kind this redraft doesn't know.
+        DatasetError: There is none, it or its tokenizer is damaged, or it is of a newer redraft.
     """
     file = folder / CODEC_FILE
     try:
         saved = json.loads(file.read_text(encoding="utf-8"))
-        name, config = saved["name"], build(CodecConfig, saved["config"])
+        version, name = saved["schema_version"], saved["name"]
+        if version <= SCHEMA_VERSION and name in CODECS:
+            return CODECS[name](load_tokenizer(folder), build(CodecConfig, saved["config"]))
     except (OSError, ValueError, KeyError, TypeError, InputError) as error:
         raise DatasetError("has no readable codec.", where=folder, remedy="Train the model again.") from error
-    if name not in CODECS:
-        raise DatasetError(f"unknown codec {name!r}. {suggestion(name, CODECS)}", where=file, remedy="Upgrade redraft.")
-    return CODECS[name](load_tokenizer(folder), config)
+    raise DatasetError(
+        f"the codec {name!r} (schema version {version}) is of a newer redraft.", where=file, remedy="Upgrade redraft."
+    )
 
 
 def pieces(title: str, states: Iterable[State]) -> list[str]:
