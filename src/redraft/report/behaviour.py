@@ -67,6 +67,9 @@ def dots(name: str, rows: Sequence[Result], panels: Panels, *, title: str, capti
     if not any(row.model for row in shown):
         return None
     stamp = origin_words(shown[0].origin, shown[0].dataset)
+    scored = {row.metric for row in shown}
+    unscored = [label for metric, label in panels.metrics.items() if metric not in scored]
+    panels = panels._replace(metrics={m: label for m, label in panels.metrics.items() if m in scored})
 
     def paint(canvas: Canvas) -> None:
         grid = canvas.subplots(len(panels.statistics), len(panels.splits), squeeze=False, sharex=True, sharey=True)
@@ -85,8 +88,10 @@ def dots(name: str, rows: Sequence[Result], panels: Panels, *, title: str, capti
     return draw(
         name, paint, size=(1.7 + 2.05 * len(panels.splits), height), stamp=stamp, points=results.to_table(shown),
         title=title, alt=alt,
-        caption=f"{stamp}. {caption} Bars are 95% intervals (students and titles resampled); test pairs "
-        + ", ".join(f"{_words(s)} {_count([r for r in shown if r.split == s])}" for s in panels.splits) + ".",
+        caption=f"{stamp}. {caption} Bars are 95% intervals (students and titles resampled); a dot without one comes "
+        "from too few of both. Test pairs: "
+        + "; ".join(f"{_words(s)}, {_count([r for r in shown if r.split == s])}" for s in panels.splits) + "."
+        + (f" Unscored everywhere, because constant: {', '.join(unscored)}." if unscored else ""),
     )  # fmt: skip
 
 
@@ -166,7 +171,7 @@ def backtracking(
         grid[0].set_ylabel("generated (mean of samples)")
 
     return draw(
-        "backtracking", paint, size=(0.6 + 2.9 * len(shown), 3.4), stamp=stamp, points=points,
+        "backtracking", paint, size=(0.6 + 2.9 * len(shown), 3.9), stamp=stamp, points=points,
         title="Backtracking, pair by pair",
         caption=f"{stamp}. A dot is one student on one title: the share of edits that lead away from the final "
         "program, as the student did it and as the model does it on average. Darker dots are titles with more training "

@@ -30,25 +30,25 @@ def tables(rows: Sequence[Result]) -> list[Table]:
 
 def _claims(rows: Sequence[Result], sides: Sides) -> Table:
     found = [(claim, row) for claim in PRIMARY if (row := find(rows, claim))]
-    header = ("claim", "split", "statistic", "sides", "difference", "p", "p (Holm)", "detectable",
-              "pairs / students / titles", "reading")  # fmt: skip
+    header = ("claim", "compared", "values", "difference", "p (Holm)", "detectable", "pairs / students / titles",
+              "reading")  # fmt: skip
     lines = []
     for claim, row in found:
         a = sides.get((claim.model, None, claim.metric, claim.statistic, claim.split))
         b = sides.get((claim.against, None, claim.metric, claim.statistic, claim.split)) or sides.get(
             (None, claim.against, claim.metric, claim.statistic, claim.split)
         )
-        both = f"{claim.model} {_value(a)}, {claim.against} {_value(b)}"
+        what = f"{claim.model} − {claim.against}, {STATISTICS[claim.statistic]} of {claim.metric}"
         lines.append((
-            claim.about, split_words(claim.split), f"{STATISTICS[claim.statistic]} of {claim.metric}", both,
-            with_interval(row), probability(row.p), probability(row.p_adjusted), number(row.smallest_detectable),
-            counts(row), reading(row, claim),
+            f"{claim.about} ({split_words(claim.split)})", what, f"{_value(a)} − {_value(b)}", with_interval(row),
+            probability(row.p_adjusted), number(row.smallest_detectable), counts(row), reading(row, claim),
         ))  # fmt: skip
     caption = (
-        "Fixed before any result was seen. The difference is the first side minus the second; 'detectable' is the "
-        "smallest difference found with 80% power. A dash is unscored: undefined, or too little data."
+        "Fixed before any result was seen. 'Detectable' is the smallest difference found with 80% power. A dash is "
+        "unscored: undefined, or too little data."
     )
-    return table("claims", "Primary comparisons", caption, header, lines, [row for _, row in found], words=4)
+    return table("claims", "Primary comparisons", caption, header, lines, [row for _, row in found], words=2,
+                 last_words=1)  # fmt: skip
 
 
 def _conditions(rows: Sequence[Result]) -> Table:

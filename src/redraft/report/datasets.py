@@ -54,9 +54,9 @@ def _lengths(tails: Tails, points: pa.Table, stamp: str) -> Figure:
     return draw(
         "lengths", paint, size=(3.0 * len(shown), 2.7), stamp=stamp, points=_only(points, shown),
         title="How long traces and programs are",
-        caption=f"{stamp}. Bars count observations in bins on a logarithmic axis; the line marks the median. Medians "
-        f"(5% to 95% of observations): {middles}. Values below 1 and the largest 0.1% aren't drawn.",
-        alt=f"Histograms on logarithmic axes. {middles}.",
+        caption=f"{stamp}. Bars count observations, on a logarithmic axis where values span a decade; the line marks "
+        f"the median. Medians (5% to 95% of observations): {middles}. Values below 1 and the largest 0.1% aren't drawn.",
+        alt=f"Histograms. {middles}.",
     )  # fmt: skip
 
 
@@ -68,11 +68,13 @@ def _tails(tails: Tails, points: pa.Table, stamp: str) -> Figure:
             values, counts, tail = tails[name]
             axes.step(values, tail, where="pre", color=BLUE)
             axes.plot(values[-1:], tail[-1:], "o", color=BLUE, markersize=4)
-            axes.set(xscale="log", yscale="log", title=NUMBERS[name].label, ylabel="share at least as large")
+            axes.set(yscale="log", title=NUMBERS[name].label, ylabel="share at least as large")
             if axes is not canvas.axes[0]:
                 axes.set_ylabel("")
             axes.set_ylim(top=1.3)
-            log_ticks(axes.xaxis)
+            if values[-1] >= 10 * values[0]:
+                axes.set_xscale("log")
+                log_ticks(axes.xaxis)
             log_ticks(axes.yaxis)
             axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
             axes.set_xlabel(f"n = {int(counts.sum()):,} {NUMBERS[name].level}s; most: {values[-1]:,.6g}")
@@ -80,10 +82,10 @@ def _tails(tails: Tails, points: pa.Table, stamp: str) -> Figure:
     return draw(
         "long-tails", paint, size=(3.0 * len(shown), 2.7), stamp=stamp, points=_only(points, shown),
         title="Long tails",
-        caption=f"{stamp}. How often a value is at least as large as the one on the axis, both axes logarithmic: a "
+        caption=f"{stamp}. How often a value is at least as large as the one on the axis, on logarithmic axes: a "
         "nearly straight line that falls slowly is a heavy tail, so that a few titles or students hold much of the "
         "data; a line that drops steeply means they are all alike.",
-        alt="Four descending curves on logarithmic axes: " + ", ".join(NUMBERS[n].label.lower() for n in shown) + ".",
+        alt="Descending curves on logarithmic axes: " + ", ".join(NUMBERS[n].label.lower() for n in shown) + ".",
     )  # fmt: skip
 
 
@@ -100,17 +102,19 @@ def _histogram(axes: Axes, values: np.ndarray, counts: np.ndarray, *, label: str
         axes.set(title=label)
         return
     # Bins narrower than the step between whole numbers would leave gaps, so their edges are whole, too.
-    edges = np.unique(np.round(np.geomspace(1, values[-1] + 1, 26))) - 0.5
+    wide = values[-1] >= 10 * values[0]
+    space = np.geomspace if wide else np.linspace
+    edges = np.unique(np.round(space(values[0], values[-1] + 1, 26))) - 0.5
     heights, _ = np.histogram(values, edges, weights=counts)
-    first = int(np.flatnonzero(heights)[0])
-    edges, heights = edges[first:], heights[first:]
     look: dict[str, Any] = {"color": BLUE, "alpha": 0.75, "edgecolor": "white", "linewidth": 0.6}
     axes.bar(edges[:-1], heights, np.diff(edges), align="edge", **look)
     axes.axvline(median, color=INK, linewidth=1.2)
     axes.annotate(f"{median:,.6g}", (median, 1), xycoords=("data", "axes fraction"), xytext=(3, -2),
                   textcoords="offset points", va="top", size=8, color=INK)  # fmt: skip
-    axes.set(xscale="log", title=label, xlabel=f"n = {int(counts.sum()):,}")
-    log_ticks(axes.xaxis)
+    axes.set(title=label, xlabel=f"n = {int(counts.sum()):,}")
+    if wide:
+        axes.set_xscale("log")
+        log_ticks(axes.xaxis)
     axes.yaxis.set_major_formatter(lambda value, _: short_number(value))
     axes.grid(visible=False, axis="x")
     quiet(axes, keep="bottom")

@@ -22,6 +22,11 @@ STATISTICS = {
     "mean": "mean",
 }
 SIGNIFICANT = 0.05
+CONDITIONAL = {
+    "student (conditional)": "; holds for these titles only",
+    "title (conditional)": "; holds for these students only",
+}
+"""By what was resampled: what an interval from one side only is limited to."""
 
 
 def findings(run: Path, limit: int | None = 3) -> list[str]:
@@ -40,7 +45,8 @@ def sentences(rows: Sequence[Result], limit: int | None = None) -> list[str]:
     for claim in PRIMARY:
         row = find(rows, claim)
         if row is not None:
-            found.append(f"{origin_words(row.origin, row.dataset)}: {_sentence(claim, row, rows)}")
+            sentence = _sentence(claim, row, rows)
+            found.append(f"{origin_words(row.origin, row.dataset)}. {sentence[0].upper()}{sentence[1:]}")
     return found[:limit]
 
 
@@ -77,31 +83,27 @@ def reading(row: Result, claim: Claim) -> str:
 
 
 def _sentence(claim: Claim, row: Result, rows: Sequence[Result]) -> str:
-    """`about`, who is ahead by how much, on how many, and what that may mean."""
-    start = f"{claim.about} ({split_words(claim.split)})"
+    """Who is ahead in what, by how much, on how many, and what that may mean."""
+    where = f"in {claim.about} ({split_words(claim.split)})"
+    against = _name(claim.against)
+    statistic = "BLEU" if claim.metric.startswith("bleu") else STATISTICS[claim.statistic]
+    a, b = (_side(rows, claim, name) for name in (claim.model, claim.against))
     if row.value is None or row.low is None:
-        why = f": {row.note}" if row.note else ""
-        return f"{start}, {claim.model} against {_name(claim.against)}: not testable{why}."
-    sides = ", ".join(
-        f"{_name(name)} {number(value)}" for name in (claim.model, claim.against)
-        if (value := _side(rows, claim, name)) is not None
-    )  # fmt: skip
-    statistic = STATISTICS[claim.statistic] if claim.statistic != "mean" else "BLEU"
-    numbers = (
-        f"difference in {statistic} {with_interval(row)}, p {_p(row)}; {row.n} pairs of {row.n_students} students"
-        f" and {row.n_titles} titles" + (f"; {row.clusters}" if row.clusters and "conditional" in row.clusters else "")
-    )
-    sides = f" ({sides})" if sides else ""
+        alone = f"; the {claim.model} model alone has a {statistic} of {with_interval(a)}" if a and a.value else ""
+        return f"whether the {claim.model} model is ahead of {against} {where} is not testable ({row.note}){alone}."
     if is_significant(row):
-        ahead = "agrees better with the real traces than" if row.value > 0 else "agrees less with the real traces than"
-        text = f"{start}: the {claim.model} model {ahead} {_name(claim.against)}{sides}; {numbers}."
+        verb = "agrees better with the real traces than" if row.value > 0 else "agrees less with the real traces than"
+        text = f"the {claim.model} model {verb} {against} {where}"
     else:
-        power = row.smallest_detectable
-        text = (
-            f"{start}: no significant difference between {claim.model} and {_name(claim.against)}{sides}; {numbers}"
-            + (f"; only differences of {number(power)} or more were likely to be found" if power is not None else "")
-            + "."
-        )
+        text = f"no significant difference between the {claim.model} model and {against} {where}"
+    sides = f"{statistic} {number(a.value)} against {number(b.value)}, " if a and b else f"{statistic}, "
+    conditional = CONDITIONAL.get(row.clusters or "", "")
+    text += (
+        f": {sides}difference {with_interval(row)}, p {_p(row)} ({row.n} pairs, {row.n_students} students,"
+        f" {row.n_titles} titles{conditional})."
+    )
+    if not is_significant(row) and row.smallest_detectable is not None:
+        text += f" Only a difference of {number(row.smallest_detectable)} or more was likely to be found."
     return f"{text} {_meaning(claim, row)}".rstrip()
 
 
@@ -110,24 +112,24 @@ def _meaning(claim: Claim, row: Result) -> str:
         return "This is the imitation of a model, no evidence about students."
     if row.origin == "simulated":
         if not claim.planted:
-            return "Nothing was planted here; it compares models on a simulated class and says nothing about students."
+            return "A comparison of models on a simulated class; it says nothing about students."
         recovered = is_significant(row) and (row.value or 0) > 0
         return f"Planted effect {'recovered' if recovered else 'missed'}."
     return ""
 
 
-def _side(rows: Sequence[Result], claim: Claim, name: str) -> float | None:
+def _side(rows: Sequence[Result], claim: Claim, name: str) -> Result | None:
     for row in rows:
         owner = row.model if row.baseline is None else row.baseline if row.model is None else None
         if (owner, row.metric, row.statistic, row.split) == (name, claim.metric, claim.statistic, claim.split) and (
             not row.condition
         ):
-            return row.value
+            return row
     return None
 
 
 def _name(side: str) -> str:
-    return {"title-mean": "the title mean", "student-mean": "the student mean"}.get(side, side)
+    return {"title-mean": "the title mean"}.get(side, f"the {side} model")
 
 
 def _p(row: Result) -> str:

@@ -37,7 +37,7 @@ class Table(NamedTuple):
     numeric: frozenset[int]
     """Columns set flush right."""
     breaks: frozenset[int]
-    """Rows that begin a group."""
+    """Rows that begin a group; none if every row is a group of its own."""
     csv: str
     """The results rows behind the table, at full precision."""
     folded: bool = False
@@ -55,13 +55,16 @@ class Table(NamedTuple):
 
 def table(
     name: str, title: str, caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], behind: Sequence[Result],
-    *, words: int = 1, folded: bool = False,
+    *, words: int = 1, last_words: int = 0, folded: bool = False,
 ) -> Table:  # fmt: skip
-    """A table whose first `words` columns are words and the rest numbers; a new first cell begins a group."""
+    """A table whose first `words` and last `last_words` columns are words and the others numbers.
+
+    A new first cell begins a group.
+    """
     cells = [tuple(row) for row in rows]
     breaks = frozenset(i for i in range(1, len(cells)) if cells[i][0] != cells[i - 1][0])
     repeats = len(breaks) < len(cells) - 1
-    numeric = frozenset(range(words, len(header)))
+    numeric = frozenset(range(words, len(header) - last_words))
     return Table(name, title, caption, tuple(header), cells, numeric, breaks if repeats else frozenset(),
                  to_csv(behind), folded)  # fmt: skip
 

@@ -64,15 +64,15 @@ PRIMARY: tuple[Claim, ...] = (
     ),
     Claim(
         metric="bleu_final", statistic="mean", against="last", split="seen-seen",
-        about="how much the final program resembles the student's own",
+        about="the text of the final program",
     ),
     Claim(
         metric="bleu_final", statistic="mean", against="last", split="seen-unseen",
-        about="how much the final program resembles the student's own on a title the model never saw",
+        about="the text of the final program, on titles the models never saw",
     ),
     Claim(
         metric="bleu_final", statistic="mean", against="last", split="unseen-seen",
-        about="how much the final program resembles that of a student the model never saw",
+        about="the text of the final program, of students the models never saw",
     ),
 )  # fmt: skip
 """In order of importance: the first three are what a run ends with. Holm's correction is over all of them."""
