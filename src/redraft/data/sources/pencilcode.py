@@ -83,7 +83,7 @@ WITH cut AS (
         CASE WHEN regexp_full_match(stamp, '\d{1,2}/\w{3}/\d{4}:\d{1,2}:\d{1,2}:\d{1,2} [+-]([01]\d|2[0-3])[0-5]\d')
             THEN epoch_us(try_strptime(stamp[: -7], '%d/%b/%Y:%H:%M:%S'))
                 - 60_000_000 * (CASE WHEN stamp[-5 : -5] = '-' THEN -1 ELSE 1 END)
-                * (60 * stamp[-4 : -3]::INT + stamp[-2 :]::INT)
+                * (60 * stamp[-4 : -3]::BIGINT + stamp[-2 :]::BIGINT)
         END AS micros
     FROM field
 )
