@@ -1,0 +1,125 @@
+"""A class to play with: simulated students whose traits are known, and the logs they leave.
+
+    traits       who the students are, and what that makes them do       truth       the same as a table
+    assignments  what they write, each in several plans (assignments/)   slips       what goes wrong in a line
+    draft        a program being written                                 process     how a program comes about
+    classroom    which titles, when                                      log         the server's files
+
+In: a `SimulateConfig`. Out: a folder of access logs, the key for ingesting them, and the truth. A simulated class
+validates instruments: what was planted must be found, and nothing else. It is no evidence about students.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from redraft.data.identity import keyed_hash
+from redraft.data.simulate.classroom import Work, works_of
+from redraft.data.simulate.log import LogWriter
+from redraft.data.simulate.truth import Truth, draw_truth, owner, read_truth, write_truth
+from redraft.data.trace import Trace
+from redraft.errors import DatasetError, UsageError
+from redraft.progress import track
+from redraft.rundir import atomic_folder, sha256_file, write_json
+
+NOTE = "simulation.json"
+VERSION = 1
+"""Raised whenever the same settings make other logs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulateConfig:
+    """A simulated class."""
+
+    students: int = 100
+    """How many students."""
+    titles: int = 12
+    """How many assignments the class has; each student does some of them. Beyond 16 they come again, numbered."""
+    seed: int = 0
+    """Seed of the class: the same seed makes the same files."""
+    traits: Path | None = None
+    """A traits.parquet: take the first students' traits (and hashes) from there instead of drawing them."""
+    trait_strength: float = 1.0
+    """How much a student differs from the class's mean: 0 not at all, 1 as drawn."""
+    redraw_traits: bool = False
+    """Draw other traits for each trace, so that nothing persists from one to the next."""
+
+    def truth(self) -> Truth:
+        """The class's students.
+
+        Raises:
+            UsageError: Impossible settings.
+            InputError: The table of traits can't be used.
+        """
+        problems = [
+            text
+            for text, wrong in (
+                ("There must be at least one student.", self.students < 1),
+                ("There must be at least one title.", self.titles < 1),
+                ("The trait strength is from 0 to 1.", not 0 <= self.trait_strength <= 1),
+                ("Traits are either given or redrawn, not both.", self.traits is not None and self.redraw_traits),
+            )
+            if wrong
+        ]
+        if problems:
+            raise UsageError(" ".join(problems))
+        if self.traits is not None:
+            return read_truth(self.traits, seed=self.seed, count=self.students)
+        return draw_truth(self.seed, self.students)
+
+    def works(self, truth: Truth) -> Iterator[Work]:
+        """Everything the class does, student by student."""
+        for number in track(range(len(truth.students)), "simulate"):
+            yield from works_of(
+                truth, number, titles=self.titles, seed=self.seed, strength=self.trait_strength,
+                redraw=self.redraw_traits,
+            )  # fmt: skip
+
+
+def simulated_traces(config: SimulateConfig) -> Iterator[Trace]:
+    """The class's traces without the detour over logs: what an ingest of them makes, student by student."""
+    truth = config.truth()
+    for work in config.works(truth):
+        yield work.trace(keyed_hash(owner(work.number), truth.key))
+
+
+def simulate(config: SimulateConfig, out: Path) -> Path:
+    """Write a class to folder `out`: `access-YEAR.log.gz`, `ingest.key`, `traits.parquet`, `simulation.json`.
+
+    A folder that already holds this class is left as it is.
+
+    Raises:
+        DatasetError: `out` holds something else.
+        UsageError: Impossible settings.
+        InputError: The table of traits can't be used.
+    """
+    truth = config.truth()
+    settings = {"version": VERSION, "origin": "simulated"} | asdict(config)
+    settings["traits"] = sha256_file(config.traits) if config.traits else None
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if _note(out).get("settings") == settings:
+            return out
+        raise DatasetError("already holds something else; it is left alone.", where=out, remedy="Choose another --out.")
+    with atomic_folder(out) as folder:
+        writer = LogWriter(folder, seed=config.seed)
+        traces = 0
+        for work in config.works(truth):
+            writer.add(work)
+            traces += 1
+        lines = writer.finish()
+        (folder / "ingest.key").write_bytes(truth.key)
+        write_truth(truth, folder / "traits.parquet", redrawn=config.redraw_traits)
+        write_json(folder / NOTE, {"settings": settings, "traces": traces, "lines": lines})
+    return out
+
+
+def _note(folder: Path) -> dict[str, object]:
+    """What a folder says of itself, if it is a class."""
+    try:
+        note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}

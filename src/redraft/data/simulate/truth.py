@@ -1,0 +1,115 @@
+"""The truth about a simulated class as a table: `traits.parquet`.
+
+Columns: `student` (keyed hash, as in a dataset ingested with the class's key), `number` (the student's place in the
+class, from 0), the fields of `Traits`, and `redrawn` (true where the traces did not use these traits but drew others
+each time). The file's metadata keeps the key's seed, so that another class made with `--traits` has the same students
+under the same hashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import Field, asdict, fields
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from redraft.data.identity import keyed_hash
+from redraft.data.simulate.traits import Traits, draw_traits
+from redraft.data.store import write_table
+from redraft.errors import InputError
+
+METADATA = b"redraft.class"
+TYPES = {"palette": pa.list_(pa.string()), "speed": pa.int32(), "pen_width": pa.int32(), "year": pa.int32(),
+         "mode": pa.string()}  # fmt: skip
+SCHEMA = pa.schema(
+    [
+        pa.field("student", pa.string(), nullable=False),
+        pa.field("number", pa.int32(), nullable=False),
+        *(pa.field(trait.name, TYPES.get(trait.name, pa.float64()), nullable=False) for trait in fields(Traits)),
+        pa.field("redrawn", pa.bool_(), nullable=False),
+    ]
+)
+
+
+class Truth(NamedTuple):
+    """Every student's traits, by number, and the seed of the key that hides their ids."""
+
+    students: tuple[Traits, ...]
+    key_seed: int
+
+    @property
+    def key(self) -> bytes:
+        """The key of the students' hashes; not secret, since the students are not people."""
+        return hashlib.sha256(f"redraft simulated class {self.key_seed}".encode()).digest()
+
+
+def owner(number: int) -> str:
+    """The raw id of student `number`: the subdomain that stands in the logs."""
+    return f"student{number:05d}"
+
+
+def draw_truth(seed: int, count: int) -> Truth:
+    """The class of `seed`; student i is the same however many there are."""
+    return Truth(tuple(draw_traits(Random(f"{seed} traits {number}")) for number in range(count)), seed)
+
+
+def write_truth(truth: Truth, path: Path, *, redrawn: bool) -> None:
+    """Write `traits.parquet`, atomically."""
+    rows = [
+        {"student": keyed_hash(owner(number), truth.key), "number": number, **asdict(traits), "redrawn": redrawn}
+        for number, traits in enumerate(truth.students)
+    ]
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    write_table(table.replace_schema_metadata({METADATA: json.dumps({"key_seed": truth.key_seed})}), path)
+
+
+def read_truth(path: Path, *, seed: int, count: int) -> Truth:
+    """The first `count` students of a truth table; `seed` serves for the key if the file's metadata has none.
+
+    Raises:
+        InputError: It can't be read, columns are missing, values are impossible, or it has too few students.
+    """
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"can't be read as a table of traits ({str(error).splitlines()[0]}).",
+            where=path,
+            remedy="Use a traits.parquet that `redraft simulate` wrote.",
+        ) from error
+    traits = fields(Traits)
+    missing = [trait.name for trait in traits if trait.name not in table.column_names]
+    if missing:
+        raise InputError(f"lacks the columns {', '.join(missing)}.", where=path, remedy="All traits must be given.")
+    if "number" in table.column_names:
+        table = table.sort_by("number")
+    rows = table.select([trait.name for trait in traits]).to_pylist()
+    problems = [problem for i, row in enumerate(rows) for trait in traits if (problem := _problem(i, trait, row))]
+    if len(rows) < count:
+        problems.append(f"It has {len(rows)} students, not {count}; ask for fewer.")
+    if problems:
+        more = f" ({len(problems) - 5} more problems)" if len(problems) > 5 else ""
+        raise InputError(" ".join(problems[:5]) + more, where=path)
+    students = tuple(Traits(**{**row, "palette": tuple(row["palette"])}) for row in rows[:count])
+    kept = json.loads((table.schema.metadata or {}).get(METADATA, b"{}"))
+    return Truth(students, kept.get("key_seed", seed))
+
+
+def _problem(row: int, trait: Field[Any], values: dict[str, Any]) -> str | None:
+    value = values[trait.name]
+    several: Sequence[Any] = value if isinstance(value, list) else [value]
+    if "values" in trait.metadata:
+        known = trait.metadata["values"]
+        fits = all(item in known for item in several) and (trait.name != "palette" or len(set(several)) == 3)
+        wanted = f"{'three different' if trait.name == 'palette' else 'one'} of {', '.join(map(str, known))}"
+    else:
+        low, high = trait.metadata["range"]
+        fits = isinstance(value, int | float) and low <= value <= high
+        wanted = f"a number from {low} to {high}"
+    return None if fits else f"Row {row + 1}: {trait.name} is not {wanted}."
