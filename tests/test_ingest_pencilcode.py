@@ -251,7 +251,7 @@ def test_supplied_logs_read_exactly(shared: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_format_is_named_and_the_others_are_read(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="b.csv: it is not of the format"):
+    with pytest.raises(InputError, match=r"b\.csv: it is not of the format"):
         read(tmp_path, [("a.log", text(line())), ("b.csv", b"a,b\n1,2\n")])
     from redraft.data.store import open_dataset
 

@@ -51,9 +51,9 @@ WITH event AS (
     SELECT row, "EventType", "SubjectID" AS student, coalesce(nullif("ProblemID", ''), "AssignmentID") AS title,
         "CodeStateID", "Order", coalesce(nullif("ServerTimestamp", ''), "ClientTimestamp") AS stamp,
         nullif("X-EditorMode", '') AS mode, lower("X-Truncated") IN $true AS truncated,
-        TRY_CAST("Order" AS DOUBLE) AS number, lower("Correct") AS correct,
+        TRY_CAST("Order" AS DOUBLE) AS number, lower("Correct") AS judged,
         CASE WHEN TRY_CAST("Score" AS DOUBLE) BETWEEN 0 AND 1 THEN TRY_CAST("Score" AS DOUBLE)
-            WHEN correct IN $true THEN 1 WHEN correct IN $false THEN 0 END AS score,
+            WHEN judged IN $true THEN 1 WHEN judged IN $false THEN 0 END AS score,
         language
     FROM main JOIN tool USING ("ToolInstances", "X-Language")
 )

@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -58,7 +59,7 @@ def read_text(text: str) -> Reading:
     body, token, _ = program_part.partition(END)
     headers = list(_HEADER.finditer(body))
     drafts: list[Draft] = []
-    for header, following in zip(headers, [*headers[1:], None], strict=True):
+    for header, following in zip_longest(headers, headers[1:]):
         try:
             at = datetime.strptime(header[1], "%Y-%m-%d %H:%M:%S")
         except ValueError:
