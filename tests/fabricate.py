@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import tomli_w
-from factories import make_dataset, make_trace
 
+from factories import make_dataset, make_trace
 from redraft.data.split import Split, SplitConfig, make_split
 from redraft.data.store import Dataset, DatasetWriter, Origin
 from redraft.data.trace import Pair, Trace
+
+METRICS = ["comments_final", "functions_final", "attempts", "backtracking", "backtracking_t3", "small_del_count"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def make_run(
     (run / "run.toml").write_text(
         tomli_w.dumps({
             "dataset": "../class", "split": "default", "views": ["trace", "last", "synthetic"], "seed": 1,
-            "evaluate": {"replicates": replicates}, "sample": {"per_pair": 3},
+            "evaluate": {"replicates": replicates, "metrics": METRICS}, "sample": {"per_pair": 3},
         })
     )  # fmt: skip
 

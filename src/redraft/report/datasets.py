@@ -55,7 +55,7 @@ def _lengths(tails: Tails, points: pa.Table, stamp: str) -> Figure:
         "lengths", paint, size=(3.0 * len(shown), 2.7), stamp=stamp, points=_only(points, shown),
         title="How long traces and programs are",
         caption=f"{stamp}. Bars count observations, on a logarithmic axis where values span a decade; the line marks "
-        f"the median. Medians (5% to 95% of observations): {middles}. Values below 1 and the largest 0.1% aren't drawn.",
+        f"the median. Medians (5% to 95% of observations): {middles}. Values below 1 and the top 0.1% aren't drawn.",
         alt=f"Histograms. {middles}.",
     )  # fmt: skip
 

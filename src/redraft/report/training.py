@@ -67,8 +67,7 @@ def models(run: Path, views: list[str]) -> Table | None:
         training = card.get("training", {})
         rows.append((
             view, short_number(training.get("tokens", 0)), f"{training.get('steps', 0):,}",
-            f"{training.get('best_step', 0):,}", number(training.get("validation_loss"), 3),
-            str(training.get("stopped", "")),
+            f"{training.get('best_step', 0):,}", number(_best_loss(run, view), 3), str(training.get("stopped_by", "")),
         ))  # fmt: skip
     if not rows:
         return None
@@ -77,3 +76,9 @@ def models(run: Path, views: list[str]) -> Table | None:
         "'patience' might have learned more with more steps."
     )
     return table("models", "Models", caption, header, rows, [])
+
+
+def _best_loss(run: Path, view: str) -> float | None:
+    file = run / "models" / view / "history.parquet"
+    losses = pq.read_table(file)["validation_loss"].to_pylist() if file.exists() else []
+    return min((loss for loss in losses if loss is not None), default=None)

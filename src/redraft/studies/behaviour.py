@@ -20,10 +20,11 @@ import pyarrow as pa
 from redraft import results
 from redraft.data.split import TEST_SPLITS, TRAIN
 from redraft.data.store import write_table
+from redraft.errors import InputError, suggestion
 from redraft.metrics import agreement
 from redraft.metrics.agreement import CORRELATIONS, Estimate, holm
 from redraft.metrics.bootstrap import Clusters, Floats
-from redraft.metrics.registry import METRICS
+from redraft.metrics.registry import MEASURED, METRICS
 from redraft.results import Result
 from redraft.studies import describe
 from redraft.studies.claims import (
@@ -58,6 +59,11 @@ class EvaluateConfig:
     """Normalised similarity (0 to 1) to a training final program from which on a test pair is a near-duplicate."""
     workers: int = 0
     """Processes that measure and threads that resample; 0: one a core."""
+
+    def __post_init__(self) -> None:
+        for name in self.metrics:
+            if name not in MEASURED:
+                raise InputError(f"unknown metric {name!r} in [evaluate]. {suggestion(name, MEASURED)}")
 
 
 def evaluate(folder: str | Path, config: EvaluateConfig | None = None) -> list[Result]:

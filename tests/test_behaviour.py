@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from fabricate import make_run
+from factories import make_dataset, make_trace
+from redraft import results
+from redraft.data.split import SplitConfig, load_split, make_split
+from redraft.data.store import DatasetWriter, open_dataset
+from redraft.data.trace import Pair
+from redraft.errors import DatasetError, InputError
+from redraft.results import Result
+from redraft.studies.behaviour import EvaluateConfig, evaluate
+from redraft.studies.claims import PRIMARY, PRIMARY_FAMILY, TRACE_METRICS
+from redraft.studies.finals import near_duplicates, random_bleu, read_finals
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make_run(tmp_path_factory.mktemp("knows"))
+    evaluate(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rows(run: Path) -> list[Result]:
+    return results.read(run / "results" / "behaviour.parquet")
+
+
+def one(rows: list[Result], **wanted: object) -> Result:
+    wanted = {"condition": {}, "baseline": None, "model": None, **wanted}
+    (found,) = [row for row in rows if all(getattr(row, name) == value for name, value in wanted.items())]
+    return found
+
+
+def test_model_that_knows_the_students_is_ranked_first(rows: list[Result]) -> None:
+    def within(model: str, metric: str) -> Result:
+        return one(rows, model=model, metric=metric, statistic="within_r", split="seen-seen")
+
+    knows, other = within("trace", "comments_final"), within("last", "comments_final")
+    assert knows.value is not None
+    assert other.value is not None
+    assert knows.value > 0.3 > other.value
+    assert knows.low is not None
+    assert knows.low > 0
+    difference = one(rows, model="trace", baseline="last", metric="comments_final", statistic="within_r_difference",
+                     split="seen-seen")  # fmt: skip
+    assert difference.value == pytest.approx(knows.value - other.value)
+    assert difference.family == PRIMARY_FAMILY
+    assert difference.p_adjusted is not None
+    assert difference.p is not None
+    assert difference.p_adjusted >= difference.p
+    assert within("trace", "backtracking").value > 0.3  # type: ignore[operator]
+
+
+def test_model_of_shuffled_students_has_no_within_title_agreement(tmp_path: Path) -> None:
+    rows = evaluate(make_run(tmp_path, shuffled=True))
+    for metric in ("comments_final", "backtracking"):
+        row = one(rows, model="trace", metric=metric, statistic="within_r", split="all")
+        assert row.value is not None
+        assert row.low is not None
+        assert row.high is not None
+        assert row.low < 0 < row.high
+        assert abs(row.value) < 0.25
+
+
+def test_final_only_model_has_no_trace_metrics(rows: list[Result]) -> None:
+    of_last = {row.metric for row in rows if row.model == "last" and row.baseline is None}
+    assert "comments_final" in of_last
+    assert "bleu_final" in of_last
+    assert not of_last & {*TRACE_METRICS, "bleu_trace", "colour_cosine_trace"}
+
+
+def test_a_side_that_never_varies_is_unscored_with_a_reason(rows: list[Result]) -> None:
+    row = one(rows, model="synthetic", metric="backtracking", statistic="within_r", split="seen-seen")
+    assert (row.value, row.low, row.p) == (None, None, None)
+    assert row.note
+    assert "constant" in row.note
+    assert one(rows, baseline="title-mean", metric="comments_final", statistic="within_r", split="all").value is None
+
+
+def test_empty_split_is_unscored_and_says_so(rows: list[Result]) -> None:
+    forward = [row for row in rows if row.split == "forward"]
+    assert forward
+    assert all(row.value is None and row.n == 0 and "no test pairs" in (row.note or "") for row in forward)
+
+
+def test_baselines_stand_beside_the_models(rows: list[Result]) -> None:
+    found = {row.baseline for row in rows if row.model is None and row.metric == "comments_final"}
+    assert found == {"title-mean", "student-mean", "student+title", "random-trace"}
+    assert one(rows, baseline="real-students", metric="self_bleu", statistic="mean", split="all").value is not None
+    assert one(rows, baseline="random-trace", metric="bleu_final", statistic="mean", split="all").value is not None
+
+
+def test_ended_share_and_counts(run: Path, rows: list[Result]) -> None:
+    samples = open_dataset(run / "samples/trace").to_arrow(["student", "title", "ended"])
+    split = load_split(open_dataset(run.parent / "class"))
+    pairs = [Pair(s, t) for s, t in zip(samples["student"].to_pylist(), samples["title"].to_pylist(), strict=True)]
+    keep = [split.of[pair] == "seen-seen" for pair in pairs]
+    row = one(rows, model="trace", metric="ended_share", statistic="mean", split="seen-seen")
+    ended = np.array(samples["ended"].to_pylist())[keep]
+    assert row.value == pytest.approx(ended.mean())
+    assert row.n == split.counts()["seen-seen"]
+
+
+def test_primary_claims_are_repeated_under_each_condition(rows: list[Result]) -> None:
+    conditions = {tuple(row.condition.items()) for row in rows if row.condition}
+    assert conditions == {
+        (("truncated", "left out"),), (("near_duplicates", "left out"),), (("generations", "ended only"),),
+    }  # fmt: skip
+    for condition in conditions:
+        assert sum(row.condition == dict(condition) for row in rows) == len(PRIMARY)
+
+
+def test_evaluating_again_gives_the_same_rows_from_the_cache(run: Path, rows: list[Result]) -> None:
+    cached = run / "metrics" / "real.parquet"
+    before = cached.stat().st_mtime_ns
+    assert evaluate(run) == rows
+    assert cached.stat().st_mtime_ns == before
+
+
+def test_cache_of_other_data_is_not_used(run: Path) -> None:
+    cached = run / "metrics" / "trace.parquet"
+    whole = pq.read_table(cached)
+    pq.write_table(whole.slice(0, 3).replace_schema_metadata({"dataset": "other"}), cached)
+    evaluate(run, EvaluateConfig(metrics=("comments_final",), replicates=20))
+    assert pq.read_table(cached).equals(whole)
+
+
+def test_samples_of_another_split_are_refused(tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    make_split(open_dataset(tmp_path / "class"), SplitConfig(held_students=0.2, held_titles=0.2, seed=99))
+    with pytest.raises(DatasetError, match="another split"):
+        evaluate(folder)
+    assert not (folder / "results").exists()
+
+
+def test_models_are_compared_on_the_pairs_all_have(tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    last = open_dataset(folder / "samples/last")
+    traces = [trace for trace in last.traces() if trace.student != "s00"]
+    with DatasetWriter(last.path, origin="model", provenance={**last.manifest.provenance, "cut": 1},
+                       overwrite=True) as writer:  # fmt: skip
+        writer.write_shard(0, traces)
+        writer.finish()
+    rows = evaluate(folder, EvaluateConfig(metrics=("comments_final",), replicates=20))
+    counts = {row.n for row in rows if row.model and row.split == "all" and row.metric == "ended_share"}
+    lost = len({t.pair for t in open_dataset(folder / "samples/trace").traces() if t.student == "s00"})
+    assert lost > 0
+    assert len(counts) == 1
+    assert all(f"{lost} pairs without samples of every model left out" in (row.note or "") for row in rows if row.model)
+
+
+def test_unknown_settings_are_named(tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    (folder / "run.toml").write_text('dataset = "../class"\nviews = ["trace"]\n[evaluate]\nreplicate = 5\n')
+    with pytest.raises(InputError, match="Did you mean 'replicates'"):
+        evaluate(folder)
+    with pytest.raises(InputError, match="Did you mean 'comments_final'"):
+        EvaluateConfig(metrics=("comment_final",))
+    (folder / "run.toml").write_text('dataset = "../class"\nviews = ["nothing"]\n')
+    with pytest.raises(DatasetError, match="no samples"):
+        evaluate(folder)
+    with pytest.raises(InputError, match="not a run"):
+        evaluate(tmp_path / "nowhere")
+
+
+def test_one_student_is_no_crash(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, students=6, titles=3, replicates=20)
+    data = open_dataset(tmp_path / "class")
+    only = next(pair.student for pair, place in load_split(data).of.items() if "seen" in place)
+    for view in ("trace", "last", "synthetic"):
+        samples = open_dataset(folder / "samples" / view)
+        kept = [trace for trace in samples.traces() if trace.student == only]
+        with DatasetWriter(samples.path, origin="model", provenance={**samples.manifest.provenance, "cut": 1},
+                           overwrite=True) as writer:  # fmt: skip
+            writer.write_shard(0, kept)
+            writer.finish()
+    rows = evaluate(folder)
+    assert {row.n_students for row in rows if row.model and row.n} == {1}
+    assert all(row.low is None and row.p is None and row.note for row in rows if row.model)
+
+
+def test_near_duplicates_and_random_programs(tmp_path: Path) -> None:
+    program = "\n".join(f"fd {i}" for i in range(30))
+    traces = [make_trace([program], "a"), make_trace([program + "1"], "b"), make_trace(["pen red\ndot blue"], "c")]
+    dataset = make_dataset(tmp_path / "d", traces)
+    split = make_split(dataset, SplitConfig(held_students=0, held_titles=0, train_share=1, validation_share=0))
+    pairs = [Pair("b", "square"), Pair("c", "square")]
+
+    split.__dict__["of"] = {**split.of, **dict.fromkeys(pairs, "seen-seen")}
+    finals = read_finals(dataset, split, pairs)
+    assert finals.train == {"square": [program]}
+    assert near_duplicates(finals, pairs, 0.9).tolist() == [True, False]
+    assert near_duplicates(finals, pairs, 1.0).tolist() == [False, False]
+    scores = random_bleu(finals, pairs, seed=0)
+    assert scores[0] > 0.9
+    assert scores[1] == 0
+
+
+def test_points_hold_no_students(run: Path) -> None:
+    points = pq.read_table(run / "points-pairs.parquet")
+    assert "student" not in points.column_names
+    assert set(points["model"].to_pylist()) == {"trace", "synthetic"}
+    assert max(points["frequency"].to_pylist()) > 0
