@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from factories import make_trace
 from redraft.data.trace import State, Trace
-from redraft.errors import DatasetError, InputError
+from redraft.errors import DatasetError, InputError, UsageError
 from redraft.lm.codec import CODECS, CodecConfig, FullCodec, load_codec, pieces
 from redraft.lm.tokenizer import SPECIAL_TOKENS, train_tokenizer
 
@@ -178,6 +178,11 @@ def test_a_long_title_is_cut() -> None:
     assert decoded.title is not None
     assert decoded.title.startswith("\U0001f422" * 12)
     assert content(decoded.states) == content(trace.states)
+
+
+def test_negative_settings_are_refused() -> None:
+    with pytest.raises(UsageError):
+        CodecConfig(overlap=-1)
 
 
 def test_masks_do_not_count() -> None:

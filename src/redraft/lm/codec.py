@@ -29,7 +29,7 @@ from typing import NamedTuple, Protocol
 
 from redraft.config import build
 from redraft.data.trace import State, Trace
-from redraft.errors import DatasetError, InputError
+from redraft.errors import DatasetError, InputError, RedraftError, UsageError
 from redraft.lm.tokenizer import Tokenizer, load_tokenizer
 from redraft.rundir import write_json
 
@@ -52,6 +52,10 @@ class CodecConfig:
     """Tokens for the title and the masks behind it; a longer title is cut (paper A.1)."""
     overlap: int = 64
     """Tokens that a chunk shares with the one before it (paper A.1)."""
+
+    def __post_init__(self) -> None:
+        if self.title_tokens < 0 or self.overlap < 0:
+            raise UsageError("title_tokens and overlap count tokens.", remedy="Give numbers from 0 on.")
 
 
 class Decoded(NamedTuple):
@@ -235,7 +239,7 @@ def load_codec(folder: Path) -> Codec:
         version, name = saved["schema_version"], saved["name"]
         if version <= SCHEMA_VERSION and name in CODECS:
             return CODECS[name](load_tokenizer(folder), build(CodecConfig, saved["config"]))
-    except (OSError, ValueError, KeyError, TypeError, InputError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RedraftError) as error:
         raise DatasetError("has no readable codec.", where=folder, remedy="Train the model again.") from error
     raise DatasetError(
         f"the codec {name!r} (schema version {version}) is of a newer redraft.", where=file, remedy="Upgrade redraft."
