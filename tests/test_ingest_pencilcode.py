@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import random
 from collections import Counter
 from hashlib import md5
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ from ingest_oracle import plain_reading
 
 from redraft.data.ingest import IngestOptions, ingest
 from redraft.data.sources.pencilcode import PencilCode
-from redraft.data.store import Dataset
+from redraft.data.store import Dataset, open_dataset
 from redraft.errors import InputError, UsageError
 
 KEY = b"a key of more than sixteen bytes"
@@ -230,8 +230,8 @@ def test_any_dirty_log_reads_as_a_plain_reading_does(
 ) -> None:
     good = line("first", owner="zoe", uid="uid=z").encode()  # so that there is a dataset
     body = data.draw(st.sampled_from([b"\n", b"\r\n"])).join([good, *lines])
-    folder = tmp_path / str(random.Random(body).random())
-    check(folder, [("a.log", body)], identity=identity)
+    with TemporaryDirectory(dir=tmp_path) as folder:
+        check(Path(folder), [("a.log", body)], identity=identity)
 
 
 @pytest.mark.supplied
@@ -253,8 +253,6 @@ def test_supplied_logs_read_exactly(shared: Path, tmp_path: Path) -> None:
 def test_a_file_of_another_format_is_named_and_the_others_are_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"b\.csv: it is not of the format"):
         read(tmp_path, [("a.log", text(line())), ("b.csv", b"a,b\n1,2\n")])
-    from redraft.data.store import open_dataset
-
     dataset = open_dataset(tmp_path / "d")
     assert len(dataset) == 1
     assert dataset.manifest.rejected == {"malformed": 2}

@@ -89,7 +89,8 @@ WITH cut AS (
 )
 SELECT row, micros, WHO AS student, path, query,
     CASE WHEN well_formed IS NOT TRUE THEN 'malformed'
-        WHEN micros IS NULL OR micros < -62135596800000000 THEN 'bad_time'
+        WHEN micros IS NULL OR micros NOT BETWEEN -62135596800000000 AND 253402300799000000 -- years 1 to 9999
+            THEN 'bad_time'
         WHEN method <> 'GET' OR NOT starts_with(path, '/log/') THEN 'not_log'
         WHEN student IS NULL THEN 'no_student'
     END AS reason
