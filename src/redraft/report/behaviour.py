@@ -29,6 +29,7 @@ from redraft.report.style import (
     quiet,
     view_style,
 )
+from redraft.report.tables import with_interval
 from redraft.results import Result
 
 
@@ -91,7 +92,7 @@ def dots(name: str, rows: Sequence[Result], panels: Panels, *, title: str, capti
         caption=f"{stamp}. {caption} Bars are 95% intervals (students and titles resampled); a dot without one comes "
         "from too few of both. Test pairs: "
         + "; ".join(f"{_words(s)}, {_count([r for r in shown if r.split == s])}" for s in panels.splits) + "."
-        + (f" Unscored everywhere, because constant: {', '.join(unscored)}." if unscored else ""),
+        + (f" Unscored everywhere: {', '.join(unscored)}." if unscored else ""),
     )  # fmt: skip
 
 
@@ -155,6 +156,8 @@ def backtracking(
         return None
     stamp = origin_words(origin, dataset)
     columns = {name: points[name].to_numpy() for name in ("real", "generated", "frequency")}
+    largest = np.nanmax([columns["real"], columns["generated"]], initial=0.0)
+    top = max(0.3, np.ceil(10 * largest) / 10 + 0.1)
 
     def paint(canvas: Canvas) -> None:
         grid = canvas.subplots(1, len(shown), squeeze=False, sharex=True, sharey=True)[0]
@@ -165,7 +168,7 @@ def backtracking(
             colour, marker = view_style(view, list(views))
             axes.plot([0, 1], [0, 1], color=RULE, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
             axes.scatter(x, y, s=18, c=colour, marker=marker, alpha=alpha, linewidths=0)
-            axes.set(title=view, xlabel="real", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
+            axes.set(title=view, xlabel="real", xlim=(-0.02, top), ylim=(-0.02, top), aspect="equal")
             axes.text(0.03, 0.97, _agreement(rows, view), transform=axes.transAxes, va="top", size=8, color=INK,
                       linespacing=1.4)  # fmt: skip
         grid[0].set_ylabel("generated (mean of samples)")
@@ -187,8 +190,7 @@ def _agreement(rows: Sequence[Result], view: str) -> str:
             if (row.model, row.metric, row.statistic, row.split) == (view, "backtracking", statistic, "all") and (
                 not row.condition and row.baseline is None and row.value is not None
             ):
-                interval = f" [{row.low:.2f}, {row.high:.2f}]" if row.low is not None else ""
-                lines.append(f"{label} = {row.value:.2f}{interval}, n = {row.n}")
+                lines.append(f"{label} = {with_interval(row)}, n = {row.n}")
     return "\n".join(lines)
 
 

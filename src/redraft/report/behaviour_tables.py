@@ -40,7 +40,7 @@ def _claims(rows: Sequence[Result], sides: Sides) -> Table:
         )
         what = f"{claim.model} − {claim.against}, {STATISTICS[claim.statistic]} of {claim.metric}"
         lines.append((
-            f"{claim.about} ({split_words(claim.split)})", what, f"{_value(a)} − {_value(b)}", with_interval(row),
+            f"{claim.about} ({split_words(claim.split)})", what, _values(a, b), with_interval(row),
             probability(row.p_adjusted), number(row.smallest_detectable), counts(row), reading(row, claim),
         ))  # fmt: skip
     caption = (
@@ -139,8 +139,9 @@ def _is_of(row: Result, claim: Claim) -> bool:
     return key == (claim.metric, f"{claim.statistic}_difference", claim.model, claim.against, claim.split)
 
 
-def _value(row: Result | None) -> str:
-    return number(row.value) if row else DASH
+def _values(a: Result | None, b: Result | None) -> str:
+    cells = [number(row.value) if row else DASH for row in (a, b)]
+    return DASH if cells == [DASH, DASH] else " vs ".join(cells)
 
 
 def _with_n(row: Result | None) -> str:

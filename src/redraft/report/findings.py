@@ -90,7 +90,11 @@ def _sentence(claim: Claim, row: Result, rows: Sequence[Result]) -> str:
     a, b = (_side(rows, claim, name) for name in (claim.model, claim.against))
     if row.value is None or row.low is None:
         alone = f"; the {claim.model} model alone has a {statistic} of {with_interval(a)}" if a and a.value else ""
-        return f"whether the {claim.model} model is ahead of {against} {where} is not testable ({row.note}){alone}."
+        why = (row.note or "too little data").split("; ")[-1]
+        return (
+            f"whether the {claim.model} model is ahead of {against} {where} is not testable with these {row.n} pairs"
+            f" ({why}){alone}."
+        )
     if is_significant(row):
         verb = "agrees better with the real traces than" if row.value > 0 else "agrees less with the real traces than"
         text = f"the {claim.model} model {verb} {against} {where}"

@@ -96,7 +96,7 @@ def _agreement(rows: Sequence[Result], views: list[str]) -> list[Figure | None]:
     read = (
         "Above, r over all pairs, which a model can win by knowing titles alone; below, r after both sides are centred "
         "on their title means, which only knowledge of students can win. Grey marks are baselines without a language "
-        "model. Where there is no dot, r is undefined: one side is the same for all pairs."
+        "model. Where there is no dot, r is undefined: one side hardly varies."
     )
 
     def one(name: str, metrics: Sequence[str], shown: list[str], title: str, what: str) -> Figure | None:
