@@ -13,6 +13,7 @@ from redraft.data.split import SplitConfig, load_split, make_split
 from redraft.data.store import DatasetWriter, open_dataset
 from redraft.data.trace import Pair
 from redraft.errors import DatasetError, InputError
+from redraft.report.html import write_report
 from redraft.results import Result
 from redraft.studies.behaviour import EvaluateConfig, evaluate
 from redraft.studies.claims import PRIMARY, PRIMARY_FAMILY, TRACE_METRICS
@@ -183,6 +184,23 @@ def test_one_student_is_no_crash(tmp_path: Path) -> None:
     rows = evaluate(folder)
     assert {row.n_students for row in rows if row.model and row.n} == {1}
     assert all(row.low is None and row.p is None and row.note for row in rows if row.model)
+
+
+def test_samples_of_no_test_pair_leave_everything_unscored(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, students=6, titles=3)
+    split = load_split(open_dataset(tmp_path / "class"))
+    train = {pair for pair, place in split.of.items() if place == "train"}
+    data = [trace for trace in open_dataset(tmp_path / "class").traces() if trace.pair in train]
+    for view in ("trace", "last", "synthetic"):
+        samples = open_dataset(folder / "samples" / view)
+        with DatasetWriter(samples.path, origin="model", provenance={**samples.manifest.provenance, "cut": 1},
+                           overwrite=True) as writer:  # fmt: skip
+            writer.write_shard(0, data)
+            writer.finish()
+    rows = evaluate(folder)
+    assert rows
+    assert all(row.value is None and row.n == 0 and row.note for row in rows)
+    assert "not testable" in write_report(folder).read_text()
 
 
 def test_near_duplicates_and_random_programs(tmp_path: Path) -> None:

@@ -170,6 +170,6 @@ def _meta(
         ("Models", ", ".join(dict.fromkeys(row.model for row in rows if row.model))),
         ("Split", str(settings.get("split", "default"))),
         ("Seeds", seeds),
-        ("Made", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, with `redraft report {run}`"),
+        ("Made", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, with: redraft report {run.resolve().name}"),
         ("Versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
     ]

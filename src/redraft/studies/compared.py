@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from redraft import __version__
 from redraft.data.split import TEST_SPLITS
 from redraft.data.store import Dataset, write_table
 from redraft.data.trace import Pair
@@ -25,6 +24,7 @@ from redraft.metrics.bootstrap import Clusters, Floats
 from redraft.metrics.measure import Languages, languages_of, measure
 from redraft.metrics.pairs import compare, pairs_of
 from redraft.metrics.registry import MEASURED
+from redraft.rundir import versions
 from redraft.studies.claims import FINAL_ONLY, FINAL_TEXT, TRACE_METRICS, TRACE_TEXT
 from redraft.studies.finals import Finals, random_bleu, read_finals
 from redraft.studies.run import Run
@@ -84,7 +84,7 @@ class Compared:
 
 def measured(dataset: Dataset, file: Path, *, workers: int, language: Languages = None) -> pa.Table:
     """`metrics.measure`, kept in `file`; measured again if the dataset or redraft has changed."""
-    stamp = {b"dataset": dataset.fingerprint.encode(), b"redraft": __version__.encode()}
+    stamp = {b"dataset": dataset.fingerprint.encode(), b"redraft": versions()["redraft"].encode()}
     if file.exists():
         found = pq.read_schema(file).metadata or {}
         if all(found.get(key) == value for key, value in stamp.items()):
