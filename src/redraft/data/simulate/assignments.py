@@ -106,7 +106,7 @@ def plans_for(title: str) -> tuple[Plan, ...]:
 
 
 def choose_plan(rng: Random, person: Behaviour, title: str) -> Plan:
-    """The plan `person` takes for `title`: one with functions by that trait, else any other."""
+    """The plan `person` takes for `title`: one with functions by that trait, else another; rather a short one."""
     wants = rng.random() < person.functions
-    plans = plans_for(title)
-    return rng.choice([plan for plan in plans if plan.has_functions == wants] or plans)
+    plans = [plan for plan in plans_for(title) if plan.has_functions == wants] or list(plans_for(title))
+    return rng.choices(plans, [len(plan.code) ** -0.5 for plan in plans])[0]

@@ -49,12 +49,13 @@ class Work(NamedTuple):
     events: tuple[Event, ...]
 
     def trace(self, student: str) -> Trace:
-        """The trace an ingest of the logs makes of it: what was run, cut as the editor cuts it, repeats collapsed."""
+        """The trace an ingest of the logs makes of it: what was run, cut as the editor does, repeats collapsed."""
         states: list[State] = []
         for event in self.events:
             if event.action != "run":
                 continue
             code, cut = sent(event.code)
+            code = code.rstrip()
             if states and states[-1].code == code:
                 states.pop()
             states.append(State(code=code, at=event.at, language="coffeescript", mode=event.mode, truncated=cut))

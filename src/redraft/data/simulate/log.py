@@ -25,7 +25,18 @@ AGENTS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64)",
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)",
 )
-SIGNS = str.maketrans({" ": "+", "\n": "|"})
+
+
+class _Escapes(dict[int, str]):
+    """For `str.translate`: how the editor writes a character of a program in a URL."""
+
+    def __missing__(self, sign: int) -> str:
+        self[sign] = quote(chr(sign), safe=",!'()*~")
+        return self[sign]
+
+
+ESCAPES = _Escapes(str.maketrans({" ": "+", "\n": "|"}))
+
 
 
 def log_lines(work: Work, *, seed: int) -> Iterator[tuple[Event, str]]:
@@ -37,7 +48,7 @@ def log_lines(work: Work, *, seed: int) -> Iterator[tuple[Event, str]]:
     front = f"{'.'.join(map(str, [10, *place]))} {site} uid={uid}"
     back = f'HTTP/1.1" 200 0 "https://{site}.pencilcode.net/edit/{title}" "{agent}"'
     for event in work.events:
-        code = quote(sent(event.code)[0], safe=" \n,!'()*~").translate(SIGNS)
+        code = sent(event.code)[0].translate(ESCAPES)
         request = f"/log/{title}?{event.action}&mode={event.mode}&lang=cs&code={code}"
         yield event, f'{front} [{_stamp(event.at)}] "GET {request} {back}'
 

@@ -23,10 +23,10 @@ EXTRAS = (
     "rt {n}, {n}", "pause 1",
 )  # fmt: skip
 """What students add to any program. `{n}` a number, `{c}` a colour, `{w}` the pen's width."""
-AGAIN = Weights((0, 1, 2, 3), (0.62, 0.2, 0.1, 0.08))
+AGAIN = Weights((0, 1, 2, 3, 5, 9), (0.58, 0.15, 0.11, 0.08, 0.05, 0.03))
 """How often a drawing without functions is drawn again beside or over itself."""
 HEADERS = ("# my {title}", "# {title}", "# {title} program", "# this is a {title}")
-UNTIDY = Weights((1, 2, 3, 4, 6), (0.42, 0.27, 0.16, 0.1, 0.05))
+BATCHES = Weights((1, 2, 3, 4, 6), (0.42, 0.27, 0.16, 0.1, 0.05))
 """How many units are written between two runs."""
 
 
@@ -97,7 +97,7 @@ def build(session: Session) -> None:
     """Add the next few lines of the plan, or, when it is written, something more."""
     if not session.draft.waiting:
         session.draft.waiting = units(session.draft.insert(session.extra() for _ in range(session.rng.randint(1, 2))))
-    session.write(UNTIDY.draw(session.rng))
+    session.write(BATCHES.draw(session.rng))
 
 
 def mend(session: Session) -> None:
@@ -221,7 +221,7 @@ def write_program(rng: Random, person: Behaviour, title: str) -> list[str]:
     session.begin()
     turns = 0 if rng.random() < person.once else 1 + int(rng.expovariate(1 / person.stamina))
     ahead = round(turns * 0.7)
-    session.write(max(1, len(session.draft.waiting) - ahead))
+    session.write(max(rng.randint(1, 5), len(session.draft.waiting) - ahead))
     if turns == 0 and rng.random() < 0.85:
         for piece in session.failing():
             piece.show()

@@ -96,7 +96,9 @@ def slip(rng: Random, line: str) -> str | None:
 
 
 def retune(rng: Random, line: str) -> str | None:
-    """One number of the line changed to another a student might try."""
+    """One number of the line changed to another a student might try; habits (speed, pen) stay."""
+    if line.startswith(("speed", "pen")):
+        return None
     found = [match for match in NUMBER.finditer(line) if is_code(match[0]) and match[0] != "0"]
     if not found:
         return None

@@ -73,7 +73,7 @@ class Mixture(NamedTuple):
 SKILL = Mixture(1.0, (2.2, 2.2), (1.0, 1.0))
 BACKTRACKING = Mixture(0.38, (7.0, 9.5), (1.0, 25.0))
 COMMENTS = Mixture(0.18, (10.0, 2.0), (1.0, 60.0))
-FUNCTIONS = Mixture(0.35, (12.0, 1.5), (1.0, 12.0))
+FUNCTIONS = Mixture(0.28, (12.0, 1.5), (1.0, 12.0))
 PACE, PACE_SPREAD = 17.0, 0.62
 """The class's median gap between runs in seconds, and the standard deviation of its logarithm over students."""
 
@@ -167,8 +167,8 @@ def behaviour(traits: Traits, strength: float) -> Behaviour:
     return Behaviour(
         error=0.14 - 0.13 * skill,
         mend=0.45 + 0.5 * skill,
-        once=0.38 + 0.32 * skill,
-        stamina=10.0 - 6.0 * skill,
+        once=0.2 + 0.66 * skill,
+        stamina=12.0 - 10.0 * skill,
         backtracking=shrunk(traits.backtracking, BACKTRACKING.mean),
         comments=shrunk(traits.comment_rate, COMMENTS.mean),
         functions=shrunk(traits.function_use, FUNCTIONS.mean),
