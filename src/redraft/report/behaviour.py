@@ -97,29 +97,36 @@ def dots(name: str, rows: Sequence[Result], panels: Panels, *, title: str, capti
 
 
 def _dot_panel(axes: Axes, rows: Sequence[Result], panels: Panels) -> None:
+    lines = {metric: i for i, metric in enumerate(panels.metrics)}
     step = 0.76 / max(len(panels.views), 1)
-    for i, metric in enumerate(panels.metrics):
-        if i % 2 == 0:
-            axes.axhspan(i - 0.5, i + 0.5, color="#f6f8fa", zorder=0, linewidth=0)
-        for row in (r for r in rows if r.metric == metric):
-            assert row.value is not None
-            if row.model is None:
-                marker = BASELINE_MARKERS.get(row.baseline or "", "_")
-                size = 15 if marker == "|" else 6
-                axes.plot(row.value, i, marker, color=BASELINE, markersize=size, markeredgewidth=1.3, zorder=2)
-                continue
-            colour, marker = view_style(row.model, panels.views)
-            y = i + (panels.views.index(row.model) - (len(panels.views) - 1) / 2) * step
-            if row.low is not None and row.high is not None:
-                axes.plot([row.low, row.high], [y, y], color=colour, linewidth=1.5, solid_capstyle="butt", zorder=3)
-            axes.plot(row.value, y, marker, color=colour, markersize=5, markeredgecolor="white",
-                      markeredgewidth=0.6, zorder=4)  # fmt: skip
+    for i in range(0, len(lines), 2):
+        axes.axhspan(i - 0.5, i + 0.5, color="#f6f8fa", zorder=0, linewidth=0)
+    for baseline in panels.baselines:
+        mine = [row for row in rows if row.baseline == baseline]
+        marker = BASELINE_MARKERS.get(baseline, "_")
+        size = 15 if marker == "|" else 6
+        axes.plot(_values(mine), [lines[row.metric] for row in mine], marker, color=BASELINE, markersize=size,
+                  markeredgewidth=1.3, zorder=2)  # fmt: skip
+    for number, view in enumerate(panels.views):
+        mine = [row for row in rows if row.model == view]
+        colour, marker = view_style(view, panels.views)
+        y = [lines[row.metric] + (number - (len(panels.views) - 1) / 2) * step for row in mine]
+        bars = [(at, row.low, row.high) for at, row in zip(y, mine, strict=True)
+                if row.low is not None and row.high is not None]  # fmt: skip
+        if bars:
+            axes.hlines(*zip(*bars, strict=True), color=colour, linewidth=1.5, zorder=3)
+        axes.plot(_values(mine), y, marker, color=colour, markersize=5, markeredgecolor="white", markeredgewidth=0.6,
+                  zorder=4)  # fmt: skip
     axes.axvline(0, color=MUTED, linewidth=0.9, zorder=1)
-    axes.set_yticks(range(len(panels.metrics)), list(panels.metrics.values()))
-    axes.set_ylim(len(panels.metrics) - 0.5, -0.5)
+    axes.set_yticks(range(len(lines)), list(panels.metrics.values()))
+    axes.set_ylim(len(lines) - 0.5, -0.5)
     axes.set_xlim(*panels.limits)
     axes.grid(visible=False, axis="y")
     quiet(axes, keep="bottom")
+
+
+def _values(rows: Sequence[Result]) -> list[float]:
+    return [row.value for row in rows if row.value is not None]
 
 
 def _legend(panels: Panels) -> list[Line2D]:

@@ -63,8 +63,10 @@ def near_duplicates(finals: Finals, pairs: Sequence[Pair], threshold: float) -> 
     for title, programs in finals.train.items():
         mine = [pair for pair in pairs if pair.title == title]
         if mine and programs:
-            likeness = cdist([finals.test[pair] for pair in mine], sorted(set(programs)),
-                             scorer=Levenshtein.normalized_similarity, score_cutoff=threshold, dtype=np.float64)  # fmt: skip
+            likeness = cdist(
+                [finals.test[pair] for pair in mine], sorted(set(programs)), dtype=np.float64,
+                scorer=Levenshtein.normalized_similarity, score_cutoff=threshold,
+            )  # fmt: skip
             found.update(zip(mine, (likeness.max(axis=1) >= threshold).tolist(), strict=True))
     return np.array([found[pair] for pair in pairs], dtype=bool)
 
