@@ -27,8 +27,8 @@ from redraft.errors import InputError
 from redraft.lm.checkpoint import Model
 from redraft.lm.settings import SampleConfig
 
-LIKELIEST = 64
-"""Tokens looked at before the whole vocabulary is sorted; they nearly always hold the nucleus."""
+LIKELIEST = (64, 512)
+"""How many tokens are looked at before the whole vocabulary is sorted; the first nearly always hold the nucleus."""
 GROWTH = 128
 """Tokens by which the cache grows."""
 
@@ -126,12 +126,16 @@ def nucleus(logits_BV: Tensor, uniforms_B: Tensor, *, top_p: float, temperature:
     """
     precision = torch.promote_types(logits_BV.dtype, torch.float32)
     probabilities_BV = torch.softmax(logits_BV / temperature, dim=-1, dtype=precision)
-    likeliest = probabilities_BV.topk(min(LIKELIEST, probabilities_BV.shape[-1]), dim=-1)
-    tokens_B, reached_B = _draw(*likeliest, uniforms_B, top_p)
-    if not bool(reached_B.all()):
-        short = (~reached_B).nonzero().flatten()
-        everything = probabilities_BV[short].sort(dim=-1, descending=True, stable=True)
-        tokens_B[short] = _draw(*everything, uniforms_B[short], top_p)[0]
+    tokens_B = torch.empty_like(uniforms_B, dtype=torch.long)
+    rows = torch.arange(len(tokens_B), device=tokens_B.device)
+    for width in LIKELIEST:
+        likeliest = probabilities_BV[rows].topk(min(width, probabilities_BV.shape[-1]), dim=-1)
+        tokens_B[rows], reached = _draw(*likeliest, uniforms_B[rows], top_p)
+        rows = rows[~reached]
+        if not len(rows):
+            return tokens_B
+    everything = probabilities_BV[rows].sort(dim=-1, descending=True)
+    tokens_B[rows] = _draw(*everything, uniforms_B[rows], top_p)[0]
     return tokens_B
 
 

@@ -126,7 +126,7 @@ def next_token_loss(logits_BLV: Tensor, labels_BL: Tensor) -> Tensor:
     The labels are shifted rather than the logits, whose copy would be by far the largest tensor of a step.
     """
     targets_BL = nn.functional.pad(labels_BL[:, 1:], (0, 1), value=IGNORE)
-    total = nn.functional.cross_entropy(
-        logits_BLV.view(-1, logits_BLV.shape[-1]).float(), targets_BL.flatten(), ignore_index=IGNORE, reduction="sum"
-    )
+    logits_NV = logits_BLV.view(-1, logits_BLV.shape[-1])
+    logits_NV = logits_NV.to(torch.promote_types(logits_NV.dtype, torch.float32))
+    total = nn.functional.cross_entropy(logits_NV, targets_BL.flatten(), ignore_index=IGNORE, reduction="sum")
     return total / (targets_BL != IGNORE).sum().clamp(min=1)

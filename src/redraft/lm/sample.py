@@ -18,6 +18,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from accelerate import PartialState
+
 from redraft.data.split import TEST_SPLITS, Split
 from redraft.data.store import Dataset, DatasetWriter, open_dataset
 from redraft.data.trace import Pair, Trace
@@ -84,6 +86,7 @@ def sample(
     """
     config = config or SampleConfig()
     _check(config)
+    model.lm.to(PartialState().device)
     ordered = sorted(requests)
     size = max(1, config.shard // config.per_pair)
     shards = [ordered[start : start + size] for start in range(0, len(ordered), size)]

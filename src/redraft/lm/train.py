@@ -67,11 +67,16 @@ def train(
         return load_model(out)
     with exclusive(partial):
         _claim(partial, request, overwrite)
-        prepared = prepare(
-            dataset, split, view, config, card=request, tokenizer=tokenizer, folder=partial / "tokenizer"
-        )
-        trained = _Run(*prepared, config, partial).fit()
-        _publish(trained, partial, out)
+        try:
+            prepared = prepare(
+                dataset, split, view, config, card=request, tokenizer=tokenizer, folder=partial / "tokenizer"
+            )
+            trained = _Run(*prepared, config, partial).fit()
+            _publish(trained, partial, out)
+        except RedraftError:
+            if not (partial / "checkpoint.pt").exists():
+                shutil.rmtree(partial)
+            raise
         shutil.rmtree(partial)
     return load_model(out)
 
@@ -124,10 +129,10 @@ def _is_done(out: Path, request: Mapping[str, Any], overwrite: bool) -> bool:
 
 
 def _claim(partial: Path, request: Mapping[str, Any], overwrite: bool) -> None:
-    """Make sure that what is in `partial` was begun for the same request."""
+    """Make sure that what is in `partial` was begun for the same request; without a checkpoint it is nothing yet."""
     file = partial / "request.json"
-    if file.exists() and json.loads(file.read_text()) != request:
-        if not overwrite:
+    if not file.exists() or json.loads(file.read_text()) != request:
+        if (partial / "checkpoint.pt").exists() and not overwrite:
             raise DatasetError(
                 "holds the beginnings of a training with other settings.",
                 where=partial,
@@ -202,6 +207,7 @@ class _Run:
                 if state.step % config.validate_every == 0 or self._stopped_by():
                     self._evaluate()
         self.accelerator.end_training()
+        say(f"{state.step} steps, {state.tokens / max(state.seconds, 1e-9):,.0f} tokens/s learned from")
         return self._result()
 
     def _plan(self, epoch: int) -> list[Any]:

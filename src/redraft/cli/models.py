@@ -1,0 +1,133 @@
+"""`redraft train` and `redraft sample`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from redraft.cli.options import options_for, resolve
+from redraft.data.split import TEST_SPLITS, load_split
+from redraft.data.store import open_dataset
+from redraft.lm.settings import SampleConfig, TrainConfig
+
+if TYPE_CHECKING:
+    from redraft.lm.settings import SampleConfig as SampleOptions
+    from redraft.lm.settings import TrainConfig as TrainOptions
+else:
+    TrainOptions, SampleOptions = options_for(TrainConfig), options_for(SampleConfig)
+
+
+def train(
+    *,
+    dataset: Path,
+    view: str,
+    out: Path,
+    split_name: str = "default",
+    tokenizer: Path | None = None,
+    overwrite: bool = False,
+    config: list[Path] | None = None,
+    options: Annotated[TrainOptions, Parameter(name="*")] | None = None,
+) -> None:
+    """Train a student model on a view of a dataset's train split.
+
+    Killed and started again with the same options, it goes on and ends with the same model.
+
+    Example: redraft train --dataset class.dataset --view trace --out trace.model --epochs 5
+
+    Parameters
+    ----------
+    dataset: Path
+        The dataset's folder; it must have been split.
+    view: str
+        What the model sees of a trace: trace, last, synthetic, synthetic-complex, trace-downsampled,
+        synthetic-downsampled.
+    out: Path
+        The model's folder, made anew.
+    split_name: str
+        The split's name.
+    tokenizer: Path
+        A model's or tokenizer's folder to take the tokenizer from; default: the base model's, or one trained on the
+        train split's whole traces, the same for all views.
+    overwrite: bool
+        Replace another model at OUT.
+    config: list[Path]
+        Files of settings (TOML); a later one's keys win over an earlier one's, and options win over all.
+    options: dict
+        Settings, an option each.
+    """
+    from redraft.lm import train as training  # loads torch
+
+    data = open_dataset(dataset)
+    made = training.train(
+        data,
+        split=load_split(data, split_name),
+        view=view,
+        out=out,
+        config=resolve(TrainConfig, config, options),
+        tokenizer_from=tokenizer,
+        overwrite=overwrite,
+    )
+    outcome, last = made.card["training"], made.history[-1]
+    validation = "" if last.validation_loss is None else f", validation loss {last.validation_loss:.3f} nats a token"
+    state = "converged" if outcome["converged"] else f"not converged (stopped by {outcome['stopped_by']})"
+    print(f"{out}: {outcome['steps']:,} steps, {outcome['tokens']:,} tokens{validation}, {state}")  # noqa: T201
+
+
+def sample(
+    model: Path,
+    *,
+    dataset: Path,
+    out: Path,
+    split: str = ",".join(TEST_SPLITS),
+    split_name: str = "default",
+    max_pairs: int | None = None,
+    assignments: bool = False,
+    overwrite: bool = False,
+    config: list[Path] | None = None,
+    options: Annotated[SampleOptions, Parameter(name="*")] | None = None,
+) -> None:
+    """Draw traces from a model for the (student, title) pairs of test splits, into a dataset.
+
+    Killed and started again with the same options, it goes on and ends with the same dataset.
+
+    Example: redraft sample trace.model --dataset class.dataset --split seen-seen --per-pair 5 --out drawn.dataset
+
+    Parameters
+    ----------
+    model: Path
+        The model's folder.
+    dataset: Path
+        The dataset's folder.
+    out: Path
+        The folder for the generated dataset.
+    split: str
+        Test splits, separated by commas.
+    split_name: str
+        The split's name; the model must have been trained on it.
+    max_pairs: int
+        Pairs of each test split, at most; drawn by the seed.
+    assignments: bool
+        Only titles that count as assignments.
+    overwrite: bool
+        Replace another dataset at OUT.
+    config: list[Path]
+        Files of settings (TOML); a later one's keys win over an earlier one's, and options win over all.
+    options: dict
+        Settings, an option each.
+    """
+    from redraft.lm import sample as sampling  # loads torch
+    from redraft.lm.checkpoint import load_model
+
+    settings = resolve(SampleConfig, config, options)
+    divided = load_split(open_dataset(dataset), split_name)
+    loaded = load_model(model)
+    loaded.check_split(divided.hash)
+    names = [name.strip() for name in split.split(",") if name.strip()]
+    if split == ",".join(TEST_SPLITS):  # by default, those that have pairs
+        names = [name for name in names if divided.counts()[name]]
+    requests = sampling.requests_for(divided, names, max_pairs=max_pairs, seed=settings.seed, assignments=assignments)
+    made = sampling.sample(loaded, requests, out=out, config=settings, overwrite=overwrite)
+    refused = "".join(f", {count:,} {reason}" for reason, count in sorted(made.manifest.rejected.items()))
+    print(f"{out}: {len(made):,} traces of {len(requests):,} pairs{refused}")  # noqa: T201

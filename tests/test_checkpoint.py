@@ -1,0 +1,112 @@
+"""Model folders: everything comes back, and what is wrong with one is said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from redraft.errors import DatasetError, RedraftError
+from redraft.lm.checkpoint import Evaluation, Model, load_model, save_model
+from redraft.lm.codec import FullCodec
+from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
+from redraft.lm.prepare import _from_scratch
+from redraft.lm.tokenizer import train_tokenizer
+from toy import prepare_torch
+
+CARD = {
+    "view": "trace", "split": "default", "split_hash": "abc", "dataset": "toy", "dataset_fingerprint": "def",
+    "origin": "students", "language": "coffeescript",
+}  # fmt: skip
+
+
+@pytest.fixture
+def model() -> Model:
+    prepare_torch()
+    torch.manual_seed(0)
+    codec = FullCodec(train_tokenizer(["pen red", "fd 100"], 300))
+    lm = StudentLM(_from_scratch("toy", codec), StudentVectors(2, width=16, dim=8), codec.student_id).eval()
+    history = (Evaluation(step=5, tokens=100, train_loss=2.5, validation_loss=None),)
+    return Model(lm=lm, codec=codec, students=StudentIndex(["anna", "ben"]), card=CARD, history=history)
+
+
+def test_everything_comes_back(model, tmp_path) -> None:
+    save_model(tmp_path / "m", model)
+    loaded = load_model(tmp_path / "m")
+    ids_BL, students_B = torch.tensor([[model.codec.student_id, 7, 8]]), torch.tensor([2])
+    assert torch.equal(loaded.lm(ids_BL, students_B).logits, model.lm(ids_BL, students_B).logits)
+    assert loaded.fingerprint == model.fingerprint
+    assert loaded.students.students == ("anna", "ben")
+    assert loaded.codec.prefix("square") == model.codec.prefix("square")
+    assert loaded.card == CARD
+    assert tuple(loaded.history) == model.history
+    assert "real students" in (tmp_path / "m" / "README.md").read_text()
+
+
+def test_transformers_opens_the_folder_as_it_is(model, tmp_path) -> None:
+    save_model(tmp_path / "m", model)
+    lm = AutoModelForCausalLM.from_pretrained(tmp_path / "m")
+    ids_BL = torch.tensor([[6, 7, 8]])
+    assert torch.equal(lm(ids_BL).logits, model.lm(ids_BL).logits)
+
+
+def test_saving_again_replaces_the_whole_folder(model, tmp_path) -> None:
+    save_model(tmp_path / "m", model)
+    (tmp_path / "m" / "old").write_text("")
+    save_model(tmp_path / "m", replace(model, card={**CARD, "view": "last"}))
+    assert load_model(tmp_path / "m").card["view"] == "last"
+    assert not (tmp_path / "m" / "old").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_another_split_is_refused(model) -> None:
+    model.check_split("abc")
+    with pytest.raises(DatasetError, match="another split"):
+        model.check_split("xyz")
+
+
+def test_no_model_an_unfinished_one_and_something_else(tmp_path) -> None:
+    with pytest.raises(DatasetError, match="no such model"):
+        load_model(tmp_path / "m")
+    with pytest.raises(DatasetError, match="is not a model"):
+        load_model(tmp_path)
+    (tmp_path / "m.partial").mkdir()
+    with pytest.raises(DatasetError, match="unfinished"):
+        load_model(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["config.json", "model.safetensors", "students.safetensors", "students.parquet", "codec.json", "tokenizer.json"],
+)
+@pytest.mark.parametrize("damage", ["missing", "cut", "garbage"])
+def test_a_damaged_folder_is_said_to_be(model, tmp_path, name, damage) -> None:
+    save_model(tmp_path / "m", model)
+    file = tmp_path / "m" / name
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-20] if damage == "cut" else b"\x00garbage\xff" * 9)
+    with pytest.raises(RedraftError, match=str(tmp_path)):
+        load_model(tmp_path / "m")
+
+
+def test_a_newer_format_and_a_torn_card_are_refused(model, tmp_path) -> None:
+    save_model(tmp_path / "m", model)
+    file = tmp_path / "m" / "redraft.json"
+    card = json.loads(file.read_text())
+    file.write_text(json.dumps({**card, "format_version": 2}))
+    with pytest.raises(DatasetError, match="Upgrade redraft"):
+        load_model(tmp_path / "m")
+    file.write_text("{")
+    with pytest.raises(DatasetError, match="can't be read"):
+        load_model(tmp_path / "m")
+
+
+def test_students_and_vectors_must_agree(model, tmp_path) -> None:
+    save_model(tmp_path / "m", replace(model, students=StudentIndex(["anna"])))
+    with pytest.raises(DatasetError, match="2 students' vectors, 1 students"):
+        load_model(tmp_path / "m")

@@ -1,0 +1,326 @@
+"""Sampling: exact draws, independent of the batch, resumable to the byte."""
+
+from __future__ import annotations
+
+import copy
+import multiprocessing as mp
+import os
+import signal
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from redraft.cli import app
+from redraft.data.split import Split, SplitConfig, make_split
+from redraft.data.store import open_dataset
+from redraft.errors import DatasetError, InputError, UsageError
+from redraft.lm import sample as sampling
+from redraft.lm.checkpoint import Model, load_model
+from redraft.lm.generate import Draft, _Context, generate, nucleus
+from redraft.lm.sample import Request, SampleConfig, requests_for, sample
+from redraft.lm.train import train
+from toy import TOY, prepare_torch, toy_dataset
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("toy")
+
+
+@pytest.fixture(scope="module")
+def toy(folder) -> tuple[Split, Model]:
+    prepare_torch()
+    dataset, split = toy_dataset(folder / "data")
+    model = train(dataset, split=split, view="trace", out=folder / "model", config=replace(TOY, steps=200, lr=2e-2))
+    return split, model
+
+
+@pytest.fixture
+def exact(toy) -> Model:
+    """The toy model in float64, where batch-mates change no token; a copy of its own."""
+    return replace(toy[1], lm=copy.deepcopy(toy[1].lm).double(), codec=copy.copy(toy[1].codec))
+
+
+# The nucleus
+
+
+def plainly(logits: np.ndarray, uniform: float, top_p: float, temperature: float) -> int:
+    """The definition, token by token."""
+    p = np.exp((logits - logits.max()) / temperature)
+    p /= p.sum()
+    order = sorted(range(len(p)), key=lambda token: -p[token])
+    chosen, total = [], 0.0
+    for token in order:
+        if total >= top_p:
+            break
+        chosen.append(token)
+        total += p[token]
+    threshold, reached = uniform * total, 0.0
+    for token in chosen:
+        reached += p[token]
+        if reached > threshold:
+            return token
+    return chosen[-1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([3, 64, 65, 700]),
+    st.sampled_from([0.1, 0.9, 0.999, 1.0]),
+    st.sampled_from([0.5, 1.0, 3.0]),
+    st.sampled_from([0.1, 1.0, 5.0]),
+)
+def test_nucleus_equals_its_definition(seed, vocabulary, top_p, temperature, spread) -> None:
+    rng = np.random.default_rng(seed)
+    logits_BV = rng.normal(size=(6, vocabulary)) * spread
+    uniforms_B = rng.random(6)
+    tokens = nucleus(torch.from_numpy(logits_BV), torch.from_numpy(uniforms_B), top_p=top_p, temperature=temperature)
+    expected = [plainly(line, u, top_p, temperature) for line, u in zip(logits_BV, uniforms_B, strict=True)]
+    assert tokens.tolist() == expected
+
+
+def test_nucleus_draws_in_proportion_and_nothing_outside() -> None:
+    p = torch.tensor([0.5, 0.3, 0.15, 0.05], dtype=torch.float64)
+    uniforms_B = torch.arange(10_000, dtype=torch.float64) / 10_000
+    drawn = nucleus(p.log().expand(10_000, -1), uniforms_B, top_p=0.9)
+    counts = torch.bincount(drawn, minlength=4) / 10_000
+    torch.testing.assert_close(counts, torch.tensor([0.5, 0.3, 0.15, 0]).float() / 0.95, atol=2e-4, rtol=0)
+
+
+def test_one_token_may_be_the_whole_nucleus() -> None:
+    logits_BV = torch.tensor([[0.0, 100.0, 0.0]])
+    assert nucleus(logits_BV, torch.tensor([0.999999], dtype=torch.float64), top_p=0.9).tolist() == [1]
+
+
+# Drafts
+
+
+def drafts_of(model: Model, n: int = 8) -> list[Draft]:
+    titles = ("square", "a much longer title than the others have", "star")
+    return [
+        Draft(student=i % 4, ids=model.codec.prefix(titles[i % 3]), stream=(0, f"request {i}", i)) for i in range(n)
+    ]
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_a_sample_does_not_depend_on_its_batch(exact, rounds) -> None:
+    results = []
+    for batch, order in ((1, 1), (8, 1), (3, -1)):
+        drafts = drafts_of(exact)
+        generate(exact, drafts[::order], SampleConfig(batch=batch, rounds=rounds, temperature=1.5))
+        results.append([draft.ids for draft in drafts])
+    assert results[0] == results[1] == results[2]
+
+
+def test_prefixes_of_different_lengths_share_a_batch(exact) -> None:
+    results = []
+    for batch in (1, 6):
+        drafts = drafts_of(exact, 6)
+        for i, draft in enumerate(drafts):
+            draft.ids.extend(exact.codec.tokenizer.encode("CODE 1 (2020-01-01 09:00:00):\n" + "fd 10\n" * i))
+        generate(exact, drafts, SampleConfig(batch=batch, rounds=2, temperature=1.5))
+        results.append([draft.ids for draft in drafts])
+    assert results[0] == results[1]
+
+
+def test_drawn_tokens_are_those_a_plain_loop_draws(exact) -> None:
+    """No cache, no batch: the whole sequence anew for each token."""
+    (draft,) = drafts_of(exact, 1)
+    draft.student = 2
+    ids = list(draft.ids)
+    room = exact.lm.context - 1 - len(ids)
+    for uniform in draft.uniforms(room):
+        input_BL = torch.tensor([[exact.codec.student_id, *ids]])
+        logits_BV = exact.lm(input_BL, torch.tensor([2])).logits[:, -1]
+        ids.append(int(nucleus(logits_BV, torch.tensor([uniform]), top_p=0.9)))
+        if ids[-1] == exact.codec.end_id:
+            break
+    generate(exact, [draft], SampleConfig(rounds=1))
+    assert draft.ids == ids
+
+
+def test_rounds_go_on_from_the_last_tokens(exact) -> None:
+    """A model that never ends fills its contexts; each new one sees the overlap alone."""
+    exact.codec.end_id = -1
+    (draft,) = drafts_of(exact, 1)
+    generate(exact, [draft], SampleConfig(rounds=3))
+    context, overlap = exact.lm.context, exact.codec.config.overlap
+    assert draft.rounds == 3
+    assert len(draft.ids) == context - 1 + 2 * (context - 1 - overlap)
+
+    second = _Context(exact, [draft.ids[context - 1 - overlap : context - 1]], [draft.student])
+    uniforms = Draft(student=0, ids=[], stream=draft.stream, rounds=1).uniforms(1)
+    assert nucleus(second.next_logits(), torch.from_numpy(uniforms), top_p=0.9).item() == draft.ids[context - 1]
+
+
+def test_a_prefix_without_room_is_an_error(exact) -> None:
+    with pytest.raises(InputError, match="leaves no room"):
+        generate(exact, [Draft(student=0, ids=[7] * exact.lm.context, stream=(0, "r", 0))], SampleConfig())
+
+
+# Datasets of samples
+
+
+def test_samples_are_an_ordinary_dataset(toy, tmp_path) -> None:
+    split, model = toy
+    requests = requests_for(split)
+    dataset = sample(model, requests, out=tmp_path / "g", config=SampleConfig(per_pair=3, batch=16))
+    assert dataset.origin == "model"
+    assert dataset.manifest.provenance["trained_on"] == "simulated"
+    assert dataset.manifest.provenance["split_hash"] == split.hash
+    assert dataset.manifest.provenance["model"]["view"] == "trace"
+    rejected = dataset.manifest.rejected
+    assert len(dataset) + rejected.get("no_state", 0) == 3 * len(requests)
+    traces = list(dataset.traces())
+    assert {trace.pair for trace in traces} <= {(request.student, request.title) for request in requests}
+    assert {trace.sample for trace in traces} == {0, 1, 2}
+    assert {trace.source for trace in traces} == {"sample:trace"}
+    assert {state.language for trace in traces for state in trace.states} == {"coffeescript"}
+    assert all(trace.request for trace in traces)
+    assert [(t.student, t.title, t.request, t.sample) for t in traces] == sorted(
+        (t.student, t.title, t.request, t.sample) for t in traces
+    )
+    assert sum(trace.ended for trace in traces) > len(traces) / 2  # a toy this small is learned
+
+
+def test_empty_and_badly_dated_samples_are_counted(toy, tmp_path, monkeypatch) -> None:
+    model = toy[1]
+    good, bad = "CODE 1 (2020-01-01 09:00:00):", "CODE 2 (2020-13-01 09:00:00):"
+    texts = iter(["", f"{good}\nfd 1\n{bad}\nfd 2", f"{good}\nfd 3"])
+
+    def write(model, drafts, config, done) -> None:
+        for draft in drafts:
+            draft.ids += [*model.codec.tokenizer.encode(next(texts)), model.codec.end_id]
+
+    monkeypatch.setattr(sampling, "generate", write)
+    request = Request("s1", "square", "r")
+    dataset = sample(model, [request], out=tmp_path / "g", config=SampleConfig(per_pair=3))
+    assert dataset.manifest.rejected == {"no_state": 1, "bad_date": 1}
+    cut, whole = dataset.traces()
+    assert (cut.sample, cut.ended, cut.final.code) == (1, False, "fd 1")
+    assert (whole.sample, whole.ended, whole.final.code) == (2, True, "fd 3")
+    assert whole.final.at == datetime(2020, 1, 1, 9, tzinfo=UTC)
+
+
+def test_done_is_done_and_other_requests_are_refused(toy, tmp_path) -> None:
+    split, model = toy
+    requests = requests_for(split, max_pairs=1)
+    made = sample(model, requests, out=tmp_path / "g", config=SampleConfig(per_pair=1))
+    assert sample(model, requests, out=tmp_path / "g", config=SampleConfig(per_pair=1)).fingerprint == made.fingerprint
+    with pytest.raises(DatasetError, match="--overwrite"):
+        sample(model, requests, out=tmp_path / "g", config=SampleConfig(per_pair=1, seed=1))
+    other = sample(model, requests, out=tmp_path / "g", config=SampleConfig(per_pair=1, seed=1), overwrite=True)
+    assert other.fingerprint != made.fingerprint
+
+
+@pytest.mark.parametrize(
+    "changes", [{"per_pair": 0}, {"top_p": 0.0}, {"top_p": 1.1}, {"temperature": 0.0}, {"rounds": 0}]
+)
+def test_settings_that_make_no_sense_are_said(toy, tmp_path, changes) -> None:
+    split, model = toy
+    with pytest.raises(InputError, match=next(iter(changes))):
+        sample(model, requests_for(split), out=tmp_path / "g", config=SampleConfig(**changes))
+
+
+# Requests
+
+
+def test_requests_are_the_test_pairs(toy) -> None:
+    split, _ = toy
+    expected = sorted(pair for pair, place in split.of.items() if place in ("seen-seen", "unseen-seen"))
+    requests = requests_for(split, ["seen-seen", "unseen-seen"])
+    assert [(request.student, request.title) for request in requests] == expected
+    assert len({request.id for request in requests}) == len(requests)
+    few = requests_for(split, ["seen-seen", "unseen-seen"], max_pairs=2)
+    assert len(few) == 4
+    assert set(few) <= set(requests)
+    assert requests_for(split, ["seen-seen", "unseen-seen"], max_pairs=2, seed=5) != few
+
+
+def test_requests_that_cannot_be_are_said(toy) -> None:
+    split, _ = toy
+    with pytest.raises(UsageError, match="Did you mean 'seen-seen'"):
+        requests_for(split, ["seen-seem"])
+    with pytest.raises(UsageError, match="no pairs"):
+        requests_for(split, ["forward"])
+    with pytest.raises(UsageError, match="no pairs"):
+        requests_for(split, assignments=True)
+
+
+# On the command line
+
+
+def test_the_command_samples_and_refuses_another_split(toy, folder, tmp_path, capsys) -> None:
+    split, _ = toy
+    command = ["sample", str(folder / "model"), "--dataset", str(folder / "data"), "--per-pair", "2"]
+    app([*command, "--split", "seen-seen,unseen-seen", "--out", str(tmp_path / "g")], result_action="return_value")
+    assert f"of {split.counts()['seen-seen'] + split.counts()['unseen-seen']} pairs" in capsys.readouterr().out
+    app([*command, "--max-pairs", "1", "--out", str(tmp_path / "all")], result_action="return_value")
+    assert "of 4 pairs" in capsys.readouterr().out
+
+    make_split(open_dataset(folder / "data"), SplitConfig(held_students=1, held_titles=1), name="other")
+    with pytest.raises(DatasetError, match="another split"):
+        app([*command, "--split-name", "other", "--out", str(tmp_path / "o")], result_action="return_value")
+
+
+# Killed and started again
+
+CONFIG = SampleConfig(per_pair=2, shard=6, batch=4)
+
+
+def _sample_slowly(folder, out) -> None:
+    """In a child process: sample with a pause a shard, so that a kill finds it at work."""
+    prepare_torch()
+    draw = sampling._draw_shard
+
+    def slow(*args):
+        time.sleep(0.05)
+        return draw(*args)
+
+    sampling._draw_shard = slow
+    model = load_model(folder / "model")
+    requests = [Request(f"s{s}", title, f"{s}{title}") for s in range(10) for title in ("house", "star")]
+    sample(model, requests, out=out, config=CONFIG)
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(tmp_path) -> None:
+    prepare_torch()
+    dataset, split = toy_dataset(tmp_path / "data")
+    train(dataset, split=split, view="trace", out=tmp_path / "model", config=TOY)
+    context = mp.get_context("forkserver")
+    context.set_forkserver_preload(["redraft.lm.train", "redraft.lm.sample"])
+
+    def start(name: str) -> mp.process.BaseProcess:
+        child = context.Process(target=_sample_slowly, args=(tmp_path, tmp_path / name))
+        child.start()
+        return child
+
+    whole = start("whole")
+    kills, rng = 0, np.random.default_rng(0)
+    while not (tmp_path / "killed").exists():
+        child = start("killed")
+        partial = tmp_path / "killed.partial"
+        before = len(list(partial.glob("traces-*.parquet")))
+        while child.is_alive() and kills < 4:
+            if len(list(partial.glob("traces-*.parquet"))) > before:
+                time.sleep(rng.random() * 0.15)
+                os.kill(child.pid, signal.SIGKILL)
+                kills += 1
+                break
+            time.sleep(0.005)
+        child.join()
+    whole.join()
+    assert whole.exitcode == 0
+    assert kills >= 3
+    first, second = open_dataset(tmp_path / "whole"), open_dataset(tmp_path / "killed")
+    assert {path.name: path.read_bytes() for path in first.path.iterdir()} == {
+        path.name: path.read_bytes() for path in second.path.iterdir()
+    }

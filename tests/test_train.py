@@ -1,0 +1,390 @@
+"""Training: it learns, it resumes to the bit, and it refuses what it can't do."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing as mp
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from factories import make_dataset, make_trace
+from redraft.cli import app
+from redraft.data.split import SplitConfig, load_split, make_split
+from redraft.data.store import open_dataset
+from redraft.errors import DatasetError, InputError
+from redraft.lm import train as training
+from redraft.lm.batch import Chunks, Collator, encode, plan
+from redraft.lm.checkpoint import load_model, read_card
+from redraft.lm.model import IGNORE, UNKNOWN, StudentIndex
+from redraft.lm.settings import PRESETS, Preset
+from redraft.lm.train import TrainingError, train
+from toy import TOY, prepare_torch, toy_dataset
+
+
+@pytest.fixture(autouse=True)
+def toy_preset() -> None:
+    prepare_torch()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A dataset, its split and a model of it."""
+    prepare_torch()
+    folder = tmp_path_factory.mktemp("trained")
+    dataset, split = toy_dataset(folder / "data")
+    model = train(dataset, split=split, view="trace", out=folder / "model", config=TOY)
+    return folder, dataset, split, model
+
+
+# Batches
+
+
+def chunks_of(dataset, split, codec, context=128) -> Chunks:
+    traces = list(split.select(dataset.traces(), "train"))
+    return encode(traces, codec, StudentIndex(sorted({trace.student for trace in traces})), context)
+
+
+def test_chunks_hold_every_token_once_as_a_label(trained) -> None:
+    model = trained[3]
+    long = make_trace([f"fd {i}\n" * 40 for i in range(3)], student="s1")
+    ids = model.codec.encode(long)
+    chunks = encode([long], model.codec, StudentIndex(["s1"]), 128)
+    assert len(chunks) > 1
+    batch = Collator(chunks, model.codec)(np.arange(len(chunks)))
+    assert batch.input_ids.shape[1] <= 128
+    assert (batch.input_ids[:, 0] == model.codec.student_id).all()
+    assert batch.student_ids.tolist() == [1] * len(chunks)
+    learned = [token for line in batch.labels.tolist() for token in line if token != IGNORE]
+    assert learned == [token for token in ids if token != model.codec.mask_id]
+
+
+def test_plan_holds_every_chunk_once_within_the_budget_and_differs_by_epoch(trained) -> None:
+    _, dataset, split, model = trained
+    chunks = chunks_of(dataset, split, model.codec)
+    plans = [plan(chunks, batch_tokens=1024, seed=0, epoch=epoch) for epoch in (0, 0, 1)]
+    for batches in plans:
+        assert sorted(np.concatenate(batches).tolist()) == list(range(len(chunks)))
+        assert all(len(batch) * (1 + chunks.lengths[batch].max()) <= 1024 for batch in batches)
+        assert len(batches) == len(plans[0])
+    same, other = ([batch.tolist() for batch in batches] for batches in plans[1:])
+    assert same == [batch.tolist() for batch in plans[0]]
+    assert other != same
+
+
+def test_titles_and_students_are_hidden_at_their_rates(trained) -> None:
+    _, dataset, split, model = trained
+    chunks = chunks_of(dataset, split, model.codec)
+    collate = Collator(chunks, model.codec, seed=1, title_mask=0.5, student_dropout=0.3)
+    masked, unknown, n = 0, 0, 0
+    for epoch in range(40):
+        collate.start_epoch(epoch)
+        batch = collate(np.arange(len(chunks)))
+        titles_BL = batch.input_ids[:, 1 : 1 + model.codec.config.title_tokens]
+        masked += int((titles_BL == model.codec.mask_id).all(1).sum())
+        unknown += int((batch.student_ids == UNKNOWN).sum())
+        n += len(chunks)
+    assert abs(masked / n - 0.5) < 0.06
+    assert abs(unknown / n - 0.3) < 0.06
+
+
+# Training
+
+
+def test_it_learns_and_says_what_it_did(trained) -> None:
+    folder, dataset, split, model = trained
+    first, last = model.history[0], model.history[-1]
+    assert last.train_loss < first.train_loss < math.log(model.codec.vocab_size)
+    assert last.validation_loss is not None
+    assert first.validation_loss is not None
+    assert last.validation_loss < first.validation_loss
+    card = model.card
+    assert (card["view"], card["split_hash"], card["origin"]) == ("trace", split.hash, "simulated")
+    assert card["dataset_fingerprint"] == dataset.fingerprint
+    assert card["language"] == "coffeescript"
+    assert card["training"]["steps"] == 30
+    assert card["training"]["stopped_by"] == "steps"
+    assert not card["training"]["converged"]
+    seen = {pair.student for pair, place in split.of.items() if place == "train"}
+    assert set(model.students.students) == seen
+    readme = (folder / "model" / "README.md").read_text()
+    assert "simulated class" in readme
+    assert "Not converged" in readme
+    assert list((folder / "model" / "logs").iterdir())
+    assert not (folder / "model.partial").exists()
+
+
+def test_students_differ_and_the_unknown_one_is_trained_by_dropout(trained) -> None:
+    _, _, _, model = trained
+    rows = model.lm.students.rows.weight
+    assert rows[UNKNOWN].abs().sum() > 0  # it starts at zero
+    ids_BL = torch.tensor([[model.codec.student_id, *model.codec.prefix("square")]] * 3)
+    logits_BV = model.lm(ids_BL, torch.tensor([UNKNOWN, 1, 2])).logits[:, -1]
+    assert not torch.equal(logits_BV[0], logits_BV[1])
+    assert not torch.equal(logits_BV[1], logits_BV[2])
+
+
+def test_traces_are_likelier_with_their_own_students_vector(trained, tmp_path, monkeypatch) -> None:
+    _, dataset, split, _ = trained
+    monkeypatch.setitem(PRESETS, "wide", Preset(layers=2, heads=2, width=64, context=128, lr=5e-3))
+    config = replace(TOY, preset="wide", steps=200, lr=None, validate_every=200)
+    model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
+    chunks = chunks_of(dataset, split, model.codec)
+    batch = Collator(chunks, model.codec)(np.arange(len(chunks)))
+    losses = []
+    for shift in range(5):  # students whose numbers differ by 5 share a colour
+        own = [int(model.students.students[row - 1][1:]) for row in chunks.rows]
+        others = [model.students.row(f"s{(number + shift) % 10}") for number in own]
+        with torch.no_grad():
+            losses.append(model.lm(batch.input_ids, torch.tensor(others), labels=batch.labels).loss.item())
+    assert losses[0] < min(losses[1:]) - 0.01
+
+
+def test_without_dropout_the_unknown_row_stays_as_it_was(trained, tmp_path) -> None:
+    _, dataset, split, _ = trained
+    config = replace(TOY, steps=3, student_dropout=0.0)
+    model = train(dataset, split=split, view="last", out=tmp_path / "m", config=config)
+    assert (model.lm.students.rows.weight[UNKNOWN] == 0).all()
+
+
+def test_views_share_tokenizer_and_initial_weights(trained, tmp_path, monkeypatch) -> None:
+    _, dataset, split, model = trained
+    starts = {}
+    prepare = training.prepare
+
+    def spy(dataset, split, view, config, **rest):
+        prepared = prepare(dataset, split, view, config, **rest)
+        starts[view] = {name: tensor.clone() for name, tensor in prepared.model.lm.state_dict().items()}
+        return prepared
+
+    monkeypatch.setattr(training, "prepare", spy)
+    for view in ("trace", "last", "synthetic", "trace-downsampled"):
+        made = train(dataset, split=split, view=view, out=tmp_path / view, config=replace(TOY, steps=1))
+        assert made.codec.tokenizer.backend.to_str() == model.codec.tokenizer.backend.to_str()
+    for view in ("last", "synthetic", "trace-downsampled"):
+        assert all(torch.equal(starts[view][name], tensor) for name, tensor in starts["trace"].items())
+
+
+def test_tokenizer_can_be_given(trained, tmp_path) -> None:
+    folder, dataset, split, model = trained
+    made = train(
+        dataset, split=split, view="last", out=tmp_path / "m", config=replace(TOY, steps=1, vocabulary=999),
+        tokenizer_from=folder / "model",
+    )  # fmt: skip
+    assert made.codec.vocab_size == model.codec.vocab_size
+
+
+def test_a_base_model_is_gone_on_from(trained, tmp_path) -> None:
+    folder, dataset, split, model = trained
+    config = replace(TOY, base=str(folder / "model"), steps=1, lr=1e-9)
+    made = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
+    before, after = model.lm.lm.state_dict(), made.lm.lm.state_dict()
+    assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
+
+
+def test_patience_stops_and_keeps_the_best(trained, tmp_path) -> None:
+    _, dataset, split, _ = trained
+    config = replace(TOY, steps=60, validate_every=2, patience=3, lr=0.3, warmup=0.0)
+    model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
+    outcome = model.card["training"]
+    losses = {point.step: point.validation_loss for point in model.history}
+    assert outcome["best_step"] == min(losses, key=losses.__getitem__)
+    assert outcome["stopped_by"] == "patience"
+    assert outcome["converged"]
+    assert list(losses)[-4] == outcome["best_step"]
+    assert model.history[-1].step == outcome["steps"] < 60
+
+
+def test_a_time_limit_ends_it(trained, tmp_path) -> None:
+    _, dataset, split, _ = trained
+    config = replace(TOY, steps=100_000, minutes=0.01)
+    outcome = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config).card["training"]
+    assert outcome["stopped_by"] == "minutes"
+    assert 1 <= outcome["steps"] < 100_000
+
+
+def test_no_validation_traces_means_the_last_weights(tmp_path) -> None:
+    dataset = make_dataset(tmp_path / "d", [make_trace(["fd 1", "fd 2"], student=f"s{i}") for i in range(4)])
+    split = make_split(dataset, SplitConfig(held_students=0, held_titles=0, train_share=1, validation_share=0))
+    config = replace(TOY, steps=4, validate_every=3)
+    model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
+    assert [point.validation_loss for point in model.history] == [None, None]
+    assert model.card["training"]["best_step"] == 4
+
+
+# Again, and other settings
+
+
+def test_done_is_done_and_other_settings_are_refused(trained) -> None:
+    folder, dataset, split, model = trained
+    before = (folder / "model" / "redraft.json").stat().st_mtime_ns
+    again = train(dataset, split=split, view="trace", out=folder / "model", config=TOY)
+    assert again.fingerprint == model.fingerprint
+    assert (folder / "model" / "redraft.json").stat().st_mtime_ns == before
+    with pytest.raises(DatasetError, match="--overwrite"):
+        train(dataset, split=split, view="last", out=folder / "model", config=TOY)
+
+
+def test_overwrite_replaces_the_model_and_begun_trainings(trained, tmp_path) -> None:
+    _, dataset, split, _ = trained
+    out = tmp_path / "m"
+    train(dataset, split=split, view="trace", out=out, config=replace(TOY, steps=1))
+    (tmp_path / "m.partial").mkdir()
+    (tmp_path / "m.partial" / "request.json").write_text("{}")
+    (tmp_path / "m.partial" / "checkpoint.pt").write_text("of other settings")
+    config = replace(TOY, steps=2)
+    with pytest.raises(DatasetError, match="--overwrite"):
+        train(dataset, split=split, view="last", out=out, config=config)
+    assert read_card(out)["view"] == "trace"
+    train(dataset, split=split, view="last", out=out, config=config, overwrite=True)
+    assert read_card(out)["view"] == "last"
+
+
+def test_a_folder_that_is_no_model_is_left_alone(trained, tmp_path) -> None:
+    _, dataset, split, _ = trained
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(DatasetError, match="left alone"):
+        train(dataset, split=split, view="trace", out=tmp_path, config=TOY, overwrite=True)
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("view", "changes", "message"),
+    [
+        ("trcae", {}, "Did you mean 'trace'"),
+        ("trace", {"codec": "ful"}, "Did you mean 'full'"),
+        ("trace", {"preset": "cpu-1M"}, "Did you mean 'cpu-1m'"),
+        ("trace", {"epochs": 0}, "epochs"),
+        ("trace", {"base": "/nowhere/model"}, "/nowhere/model"),
+    ],
+)
+def test_what_makes_no_sense_is_said(trained, tmp_path, view, changes, message) -> None:
+    _, dataset, split, _ = trained
+    with pytest.raises(InputError, match=message):
+        train(dataset, split=split, view=view, out=tmp_path / "m", config=replace(TOY, **changes))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_base_folder_without_weights_is_an_error(trained, tmp_path) -> None:
+    folder, dataset, split, _ = trained
+    base = tmp_path / "base"
+    base.mkdir()
+    for name in ("config.json", "tokenizer.json"):
+        (base / name).write_bytes((folder / "model" / name).read_bytes())
+    with pytest.raises(InputError, match="no causal language model"):
+        train(dataset, split=split, view="trace", out=tmp_path / "m", config=replace(TOY, base=str(base)))
+
+
+def test_nothing_to_train_on_is_an_error(tmp_path) -> None:
+    dataset = make_dataset(tmp_path / "d", [make_trace(["fd 1"])])
+    split = make_split(dataset, SplitConfig(held_students=1, held_titles=0))
+    with pytest.raises(InputError, match="no traces to train on"):
+        train(dataset, split=split, view="trace", out=tmp_path / "m", config=TOY)
+    empty = make_dataset(tmp_path / "e", [make_trace([" "])])
+    split = make_split(empty, SplitConfig(held_students=0, held_titles=0, train_share=1, validation_share=0))
+    with pytest.raises(InputError, match="leaves no traces"):
+        train(empty, split=split, view="last", out=tmp_path / "m", config=TOY)
+
+
+def test_a_loss_that_is_no_number_stops_with_its_step_and_keeps_the_best(trained, tmp_path, monkeypatch) -> None:
+    _, dataset, split, _ = trained
+    step = training._Run._step
+
+    def poisoned(self, *args) -> None:
+        if self.state.step == 14:
+            with torch.no_grad():
+                self.model.lm.students.bias.fill_(math.nan)
+        step(self, *args)
+
+    monkeypatch.setattr(training._Run, "_step", poisoned)
+    with pytest.raises(TrainingError, match="step 15"):
+        train(dataset, split=split, view="trace", out=tmp_path / "m", config=TOY)
+    assert not (tmp_path / "m").exists()
+    kept = load_model(tmp_path / "m.partial" / "best-00000010")
+    assert all(torch.isfinite(tensor).all() for tensor in kept.lm.state_dict().values())
+
+
+# On the command line
+
+
+def test_the_command_trains_and_options_win_over_files(trained, tmp_path, capsys) -> None:
+    _, dataset, _, _ = trained
+    first, second = tmp_path / "a.toml", tmp_path / "b.toml"
+    first.write_text('preset = "toy"\nvocabulary = 300\nsteps = 9\nseed = 1')
+    second.write_text("seed = 2\nlr = 0.5\n[codec_options]\noverlap = 32")
+    arguments = ["train", "--dataset", str(dataset.path), "--view", "last", "--out", str(tmp_path / "m"),
+                 "--config", str(first), "--config", str(second), "--lr", "0.01", "--steps", "2"]  # fmt: skip
+    app(arguments, result_action="return_value")
+    assert "2 steps" in capsys.readouterr().out
+    config = read_card(tmp_path / "m")["config"]
+    assert (config["seed"], config["lr"], config["steps"], config["codec_options"]["overlap"]) == (2, 0.01, 2, 32)
+
+
+# Killed and started again
+
+KILLED = replace(TOY, steps=24, validate_every=4)
+
+
+def _train_slowly(data: Path, out: Path) -> None:
+    """In a child process: train with dropout and with a pause a step, so that a kill finds it at work."""
+    prepare_torch()
+    with_dropout = training.prepare
+
+    def prepare(*args, **rest):
+        prepared = with_dropout(*args, **rest)
+        prepared.model.lm.lm.transformer.drop.p = 0.1
+        return prepared
+
+    training.prepare = prepare
+    step = training._Run._step
+
+    def slow(self, *args) -> None:
+        time.sleep(0.01)
+        step(self, *args)
+
+    training._Run._step = slow
+    dataset = open_dataset(data)
+    train(dataset, split=load_split(dataset), view="trace", out=out, config=KILLED)
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_weights(tmp_path) -> None:
+    context = mp.get_context("forkserver")
+    context.set_forkserver_preload(["redraft.lm.train"])
+    toy_dataset(tmp_path / "data")
+
+    def start(name: str) -> mp.process.BaseProcess:
+        child = context.Process(target=_train_slowly, args=(tmp_path / "data", tmp_path / name))
+        child.start()
+        return child
+
+    whole = start("whole")
+    kills, rng = 0, np.random.default_rng(0)
+    while not (tmp_path / "killed").exists():
+        child = start("killed")
+        partial = tmp_path / "killed.partial"
+        before = max((int(path.name[5:]) for path in partial.glob("best-*")), default=0)
+        while child.is_alive() and kills < 5:
+            now = max((int(path.name[5:]) for path in partial.glob("best-*") if path.name[5:].isdigit()), default=0)
+            if now > before or (partial / "model").exists():
+                time.sleep(rng.random() * 0.1)
+                os.kill(child.pid, signal.SIGKILL)
+                kills += 1
+                break
+            time.sleep(0.005)
+        child.join()
+    whole.join()
+    assert whole.exitcode == 0
+    assert kills >= 3
+    first, second = load_model(tmp_path / "whole"), load_model(tmp_path / "killed")
+    assert first.fingerprint == second.fingerprint
+    assert first.history == second.history
+    assert first.card == second.card
+    assert not (tmp_path / "killed.partial").exists()
