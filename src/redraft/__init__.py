@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from redraft.lm.sample import Request, SampleConfig, sample
     from redraft.lm.train import TrainConfig, train
     from redraft.metrics.measure import measure
-    from redraft.report import write_report
+    from redraft.report.html import write_report
     from redraft.results import Result
     from redraft.studies.behaviour import evaluate
     from redraft.studies.describe import describe
@@ -61,7 +61,7 @@ _HOMES = {
     "sample": "redraft.lm.sample",
     "simulate": "redraft.data.simulate",
     "train": "redraft.lm.train",
-    "write_report": "redraft.report",
+    "write_report": "redraft.report.html",
 }
 
 __all__ = [

@@ -18,8 +18,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from redraft import config as settings
+from redraft.data.ingest import IngestOptions, ingest
 from redraft.data.simulate import SimulateConfig, simulate
-from redraft.data.sources import SOURCES, IngestConfig, ingest
+from redraft.data.sources.pencilcode import PencilCode
 from redraft.data.split import TEST_SPLITS, Split, SplitConfig, load_split, make_split
 from redraft.data.store import Dataset, open_dataset
 from redraft.errors import DatasetError, UsageError
@@ -28,7 +29,8 @@ from redraft.lm.sample import Request, requests_for, sample
 from redraft.lm.settings import SampleConfig, TrainConfig
 from redraft.lm.train import train
 from redraft.progress import say
-from redraft.report import findings, write_report
+from redraft.report.findings import findings
+from redraft.report.html import write_report
 from redraft.rundir import RunDir, write_json, write_text
 from redraft.studies.behaviour import EvaluateConfig, evaluate
 
@@ -139,8 +141,8 @@ class Stages:
 
 
 def _ingest(logs: Path, dataset: Path) -> None:
-    source = SOURCES["pencilcode"]
-    ingest(source, [logs], dataset, IngestConfig(key=logs / "ingest.key", origin="simulated"))
+    source = PencilCode(paths=sorted(logs.glob("access-*.log.gz")))
+    ingest(source, dataset, IngestOptions(key=logs / "ingest.key", origin="simulated"))
 
 
 def _study(stages: Stages, config: RunConfig, sampling_seconds: float | None = None) -> Path:
