@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
 from dataclasses import replace
 
 import pytest
@@ -59,6 +61,21 @@ def test_saving_again_replaces_the_whole_folder(model, tmp_path) -> None:
     save_model(tmp_path / "m", replace(model, card={**CARD, "view": "last"}))
     assert load_model(tmp_path / "m").card["view"] == "last"
     assert not (tmp_path / "m" / "old").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_full_disk_is_said_and_leaves_the_old_model(model, tmp_path) -> None:
+    save_model(tmp_path / "m", model)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+        with pytest.raises((DatasetError, OSError)):
+            save_model(tmp_path / "m", replace(model, card={**CARD, "view": "last"}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert load_model(tmp_path / "m").card == CARD
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 

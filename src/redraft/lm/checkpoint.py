@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -91,6 +92,19 @@ class Model:
             )
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say plainly what torch and safetensors report in words of their own when the disk is full."""
+    try:
+        yield
+    except (RuntimeError, SafetensorError) as error:
+        raise DatasetError(
+            "the weights can't be written; the disk may be full.",
+            where=path,
+            remedy="Free some space, then start the same command again; it goes on.",
+        ) from error
+
+
 def save_model(folder: Path, model: Model) -> None:
     """Write `model` to `folder`, replacing what is there, whole or not at all."""
     with atomic_folder(folder) as temporary:
@@ -100,9 +114,10 @@ def save_model(folder: Path, model: Model) -> None:
 def write_model(folder: Path, model: Model) -> None:
     """Write a model's files into an existing folder."""
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    model.lm.lm.save_pretrained(folder)
     vectors = {name: tensor.cpu().contiguous() for name, tensor in model.lm.students.state_dict().items()}
-    save_file(vectors, folder / "students.safetensors")
+    with writing(folder):
+        model.lm.lm.save_pretrained(folder)
+        save_file(vectors, folder / "students.safetensors")
     pq.write_table(pa.table({"student": pa.array(model.students.students, pa.string())}), folder / "students.parquet")
     model.codec.save(folder)
     history = pa.Table.from_pylist([asdict(point) for point in model.history], schema=_HISTORY)

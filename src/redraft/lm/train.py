@@ -26,7 +26,7 @@ from redraft.data.split import Split
 from redraft.data.store import Dataset
 from redraft.errors import DatasetError, InputError, RedraftError
 from redraft.lm.batch import Chunks, Collator, plan
-from redraft.lm.checkpoint import CARD, Evaluation, Model, load_model, read_card, save_model, write_model
+from redraft.lm.checkpoint import CARD, Evaluation, Model, load_model, read_card, save_model, write_model, writing
 from redraft.lm.prepare import check, prepare
 from redraft.lm.settings import BASE_LR, PRESETS, TrainConfig
 from redraft.lm.tokenizer import Tokenizer, load_tokenizer
@@ -308,7 +308,7 @@ class _Run:
             "cuda_generators": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "state": asdict(self.state),
         }
-        with atomic_file(self.folder / "checkpoint.pt") as temporary:
+        with writing(self.folder), atomic_file(self.folder / "checkpoint.pt") as temporary:
             torch.save(contents, temporary)
         for folder in self.folder.glob("best-*"):
             if folder != self._best(self.state.best_step):
