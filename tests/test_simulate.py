@@ -144,6 +144,15 @@ def test_given_traits_keep_students_and_hashes(made: Path, tmp_path: Path, seed:
     assert same == (seed == 5)
 
 
+def test_some_students_of_a_table_stay_themselves(made: Path, tmp_path: Path) -> None:
+    some = pq.read_table(made / "traits.parquet").take([7, 2])
+    pq.write_table(some, tmp_path / "some.parquet")
+    config = SimulateConfig(students=2, titles=8, seed=5, traits=tmp_path / "some.parquet")
+    wanted = set(some["student"].to_pylist())
+    expected = [trace for trace in simulated_traces(SMALL) if trace.student in wanted]
+    assert sorted(simulated_traces(config), key=lambda t: t.pair) == sorted(expected, key=lambda t: t.pair)
+
+
 def test_nothing_depends_on_the_placebo(made: Path, tmp_path: Path) -> None:
     truth = pq.read_table(made / "traits.parquet")
     column = truth.column_names.index("placebo")
@@ -173,7 +182,7 @@ def test_impossible_traits_are_refused(
 
 def test_unusable_tables_of_traits_are_refused(made: Path, tmp_path: Path) -> None:
     table = tmp_path / "t.parquet"
-    with pytest.raises(InputError, match="can't be read"):
+    with pytest.raises(InputError, match="no such file"):
         SimulateConfig(traits=table).truth()
     table.write_bytes(b"PAR1 garbage")
     with pytest.raises(InputError, match="can't be read"):

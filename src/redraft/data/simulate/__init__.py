@@ -72,7 +72,7 @@ class SimulateConfig:
 
     def works(self, truth: Truth) -> Iterator[Work]:
         """Everything the class does, student by student."""
-        for number in track(range(len(truth.students)), "simulate"):
+        for number in track(truth.students, "simulate", total=len(truth.students)):
             yield from works_of(
                 truth, number, titles=self.titles, seed=self.seed, strength=self.trait_strength,
                 redraw=self.redraw_traits,

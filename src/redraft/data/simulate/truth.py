@@ -38,10 +38,12 @@ SCHEMA = pa.schema(
 
 
 class Truth(NamedTuple):
-    """Every student's traits, by number, and the seed of the key that hides their ids."""
+    """Who is in the class."""
 
-    students: tuple[Traits, ...]
+    students: dict[int, Traits]
+    """Number -> traits."""
     key_seed: int
+    """Seed of the key that hides their ids."""
 
     @property
     def key(self) -> bytes:
@@ -56,14 +58,14 @@ def owner(number: int) -> str:
 
 def draw_truth(seed: int, count: int) -> Truth:
     """The class of `seed`; student i is the same however many there are."""
-    return Truth(tuple(draw_traits(Random(f"{seed} traits {number}")) for number in range(count)), seed)
+    return Truth({number: draw_traits(Random(f"{seed} traits {number}")) for number in range(count)}, seed)
 
 
 def write_truth(truth: Truth, path: Path, *, redrawn: bool) -> None:
     """Write `traits.parquet`, atomically."""
     rows = [
         {"student": keyed_hash(owner(number), truth.key), "number": number, **asdict(traits), "redrawn": redrawn}
-        for number, traits in enumerate(truth.students)
+        for number, traits in truth.students.items()
     ]
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     write_table(table.replace_schema_metadata({METADATA: json.dumps({"key_seed": truth.key_seed})}), path)
@@ -75,6 +77,8 @@ def read_truth(path: Path, *, seed: int, count: int) -> Truth:
     Raises:
         InputError: It can't be read, columns are missing, values are impossible, or it has too few students.
     """
+    if not path.is_file():
+        raise InputError("there is no such file.", where=path, remedy="Check --traits.")
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
@@ -87,16 +91,20 @@ def read_truth(path: Path, *, seed: int, count: int) -> Truth:
     missing = [trait.name for trait in traits if trait.name not in table.column_names]
     if missing:
         raise InputError(f"lacks the columns {', '.join(missing)}.", where=path, remedy="All traits must be given.")
-    if "number" in table.column_names:
-        table = table.sort_by("number")
     rows = table.select([trait.name for trait in traits]).to_pylist()
+    numbers = table["number"].to_pylist() if "number" in table.column_names else list(range(len(rows)))
     problems = [problem for i, row in enumerate(rows) for trait in traits if (problem := _problem(i, trait, row))]
     if len(rows) < count:
         problems.append(f"It has {len(rows)} students, not {count}; ask for fewer.")
+    if len(set(numbers)) < len(numbers) or not all(isinstance(number, int) and number >= 0 for number in numbers):
+        problems.append("The numbers of the students are not different whole numbers from 0.")
     if problems:
         more = f" ({len(problems) - 5} more problems)" if len(problems) > 5 else ""
         raise InputError(" ".join(problems[:5]) + more, where=path)
-    students = tuple(Traits(**{**row, "palette": tuple(row["palette"])}) for row in rows[:count])
+    students = {
+        number: Traits(**{**row, "palette": tuple(row["palette"])})
+        for number, row in zip(numbers[:count], rows[:count], strict=True)
+    }
     kept = json.loads((table.schema.metadata or {}).get(METADATA, b"{}"))
     return Truth(students, kept.get("key_seed", seed))
 
