@@ -13,9 +13,9 @@ from urllib.parse import unquote_to_bytes
 from redraft.data.identity import keyed_hash
 
 QUOTED = re.compile(
-    r'(\S+) (\S+) (\S+) \[([^\]]*)\] "([A-Z]+) ([^ "]+) HTTP/[^ "]*" [0-9]{3} (?:[0-9]+|-)(?:\s.*)?', re.DOTALL
-)
-ANONYMOUS = re.compile(r"([^ ]+) ([^ ]+) \[([^\]]*)\]([A-Z]+) ([^ ]+)(?: HTTP/.*)?", re.DOTALL)
+    r'([^ "[\]]+) ([^ "[\]]+) ([^ "[\]]+) \[([^\]"]*)\] "([A-Z]+) ([^ "]+) HTTP/[^ "]*" [0-9]{3} (?:[0-9]+|-)(?:[ \t\r\f].*)?', re.DOTALL
+)  # fmt: skip
+ANONYMOUS = re.compile(r"([^ [\]]+) ([^ [\]]+) \[([^\]]*)\]([A-Z]+) ([^ ]+)(?: HTTP/.*)?", re.DOTALL)
 NOBODY = {"-", md5(b"-").hexdigest(), md5(b"").hexdigest()}
 LANGUAGES = {"cs": "coffeescript", "js": "javascript", "py": "python", "n": None, "": None, None: None}
 

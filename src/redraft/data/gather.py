@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from redraft.data.sources.states import REJECTED
+from redraft.data.sources.states import REJECTED, column
 from redraft.data.trace import SCHEMA, STATE_TYPE
 
 ORDER = "student, title, trace, rank, tie, file, row"
@@ -64,7 +64,7 @@ def gather(states: pa.Table, labels: Sequence[str], *, whole_drafts: bool) -> Ga
     """
     dropped = []
     if not whole_drafts:
-        same = _identical(states["code"]) & ~_changes(states, ("student", "title", "trace"))
+        same = _identical(column(states, "code")) & ~_changes(states, ("student", "title", "trace"))
         duplicate = np.append(same[1:], False)  # the next state says the same
         dropped.append(_rejected(states, duplicate, "duplicate"))
         states = states.filter(pa.array(~duplicate))
@@ -82,7 +82,7 @@ def _traces(states: pa.Table, labels: Sequence[str]) -> pa.Table:
     number = np.arange(len(starts))
     new_pair = _changes(heads, ("student", "title"))
     sample = number - np.maximum.accumulate(np.where(new_pair, number, 0)) if len(number) else number
-    fields = [_array(states[field.name]).cast(field.type) for field in STATE_TYPE]
+    fields = [column(states, field.name).cast(field.type) for field in STATE_TYPE]
     values = pa.StructArray.from_arrays(fields, fields=list(STATE_TYPE))
     offsets = pa.array(np.append(starts, states.num_rows), pa.int32())
     columns = {
@@ -91,7 +91,7 @@ def _traces(states: pa.Table, labels: Sequence[str]) -> pa.Table:
         "sample": pa.array(sample, pa.int32()),
         "request": pa.nulls(len(starts), pa.string()),
         "ended": heads["ended"],
-        "source": pa.array(labels, pa.string()).take(_array(heads["file"])),
+        "source": pa.array(labels, pa.string()).take(column(heads, "file")),
         "states": pa.ListArray.from_arrays(offsets, values),
     }
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
@@ -102,13 +102,8 @@ def _rejected(states: pa.Table, mask: np.ndarray, reason: str) -> pa.Table:
     return rows.append_column("reason", pa.repeat(reason, rows.num_rows)).cast(REJECTED)
 
 
-def _array(column: pa.ChunkedArray) -> pa.Array:
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-
-
-def _identical(column: pa.ChunkedArray) -> np.ndarray:
+def _identical(values: pa.Array) -> np.ndarray:
     """Whether each value is the one before it; False for the first."""
-    values = _array(column)
     same: np.ndarray = np.zeros(len(values), bool)
     if len(values) > 1:
         same[1:] = pc.equal(values[1:], values[:-1]).to_numpy(zero_copy_only=False)
@@ -119,5 +114,5 @@ def _changes(table: pa.Table, columns: Sequence[str]) -> np.ndarray:
     """Whether each row differs from the one before it in any of `columns`; True for the first."""
     same: np.ndarray = np.ones(table.num_rows, bool)
     for name in columns:
-        same &= _identical(table[name])
+        same &= _identical(column(table, name))
     return ~same

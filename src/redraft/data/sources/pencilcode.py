@@ -8,7 +8,8 @@ In: log files or folders of them, plain, gzip or zstd, in either of two forms, m
 Out: a raw state for each line of a wanted action, and one reason for each other line, the first that holds of:
 
 - too_long: over 2,000,000 bytes. not_utf8: the line is no valid UTF-8.
-- malformed: neither form (the request isn't closed, a field is missing ...). What follows status and bytes is free.
+- malformed: neither form (the request isn't closed, a field is missing or holds a quote or bracket ...). What follows
+  status and bytes is free.
 - bad_time: not `day/Mon/year:h:m:s +hhmm`, or no such moment (31/Feb, second 60, year 0).
 - not_log: no GET of a path below /log/.
 - no_student: the identity's field is `-` (or its MD5). `both` needs both fields.
@@ -32,12 +33,14 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 from urllib.parse import unquote_to_bytes
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from redraft.data.duck import Workspace, in_batches
+from redraft.data.sources.accesslog import BAD_TIME, decode_programs, micros
 from redraft.data.sources.reading import Block, expand, line_blocks, split_lines
-from redraft.data.sources.states import RAW_STATES, TRUNCATED_AT, WHITE_SPACE, Part, Piece, rejected
+from redraft.data.sources.states import RAW_STATES, TRUNCATED_AT, WHITE_SPACE, Part, Piece, column, rejected
 from redraft.errors import UsageError, suggestion
 
 Identity = Literal["owner", "uid", "both"]
@@ -54,8 +57,17 @@ _WHO = {
     "both": "CASE WHEN owner IN {nobody} OR uid IN {nobody} THEN NULL ELSE owner || ' ' || uid END",
 }
 
+
+def _first(start: str) -> str:
+    """SQL: the first of `words` with this start, less the start. Queries seldom have more than four words."""
+    tries = " ".join(f"WHEN starts_with(words[{i}], '{start}') THEN words[{i}]" for i in range(1, 5))
+    rest = f"list_filter(words[5 :], lambda word: starts_with(word, '{start}'))[1]"
+    return f"(CASE {tries} WHEN len(words) > 4 THEN {rest} END)[{len(start) + 1} :]"
+
+
 # Splitting at a character makes views, no copies: some twenty times faster than a regular expression over the line.
-_REQUESTS = r"""
+# The usual case is told by a plain comparison first.
+_REQUESTS = rf"""
 WITH cut AS (
     SELECT row, text, string_split(text, '"') AS quote, ends_with(quote[1], '] ') AS quoted,
         CASE WHEN quoted THEN quote[1] ELSE text END AS front,
@@ -63,74 +75,41 @@ WITH cut AS (
     FROM block
 ), form AS (
     SELECT row, quoted, string_split(front[: opens - 1], ' ') AS head, front[opens + 1 : closes - 1] AS stamp,
-        opens > 0 AND closes > opens AS bracketed,
-        string_split(CASE WHEN quoted THEN quote[2]
-            ELSE split_part(split_part(text[closes + 1 :], chr(10), 1), chr(13), 1) END, ' ') AS words,
-        NOT quoted OR regexp_matches(quote[3], '^ [0-9]{3} ([0-9]+|-)(\s|$)') AS closed
+        opens > 0 AND closes > opens AND (NOT quoted OR closes = length(front) - 1) AS bracketed,
+        CASE WHEN NOT quoted THEN split_part(text[closes + 1 :], chr(10), 1) END AS rest,
+        string_split(CASE WHEN quoted THEN quote[2] WHEN ends_with(rest, chr(13)) THEN rest[: -2] ELSE rest END, ' ')
+            AS request,
+        CASE WHEN NOT quoted OR starts_with(quote[3], ' 200 0 ') THEN true
+            ELSE regexp_matches(array_to_string(quote[3 : 4], '"'), '^ [0-9]{{3}} ([0-9]+|-)(\s|$)') END AS closed
     FROM cut
 ), field AS (
-    SELECT row, stamp, words[1] AS method, string_split(words[2], '?') AS url, url[1] AS path,
+    SELECT row, stamp, request[1] AS method, string_split(request[2], '?') AS url, url[1] AS path,
         CASE len(url) WHEN 1 THEN '' WHEN 2 THEN url[2] ELSE array_to_string(url[2 :], '?') END AS query,
         head[-3] AS owner, head[-2] AS uid,
         bracketed AND closed AND head[-1] = '' AND head[1] <> '' AND owner <> '' AND uid <> ''
-            AND len(head) = CASE WHEN quoted THEN 4 ELSE 3 END
-            AND regexp_full_match(method, '[A-Z]+') AND words[2] <> ''
-            AND CASE len(words) WHEN 2 THEN NOT quoted WHEN 3 THEN starts_with(words[3], 'HTTP/') ELSE NOT quoted END
-            AS well_formed
+            AND len(head) = CASE WHEN quoted THEN 4 ELSE 3 END AND request[2] <> ''
+            AND CASE WHEN method = 'GET' THEN true ELSE regexp_full_match(method, '[A-Z]+') END
+            AND CASE WHEN len(request) = 2 OR NOT quoted AND NOT starts_with(request[3], 'HTTP/') THEN
+                    NOT quoted AND len(request) = 2
+                ELSE starts_with(request[3], 'HTTP/') AND (len(request) = 3 OR NOT quoted) END AS well_formed
     FROM form
-), timed AS (
-    SELECT row, query, method, path, owner, uid, well_formed,
-        CASE WHEN regexp_full_match(stamp, '\d{1,2}/\w{3}/\d{4}:\d{1,2}:\d{1,2}:\d{1,2} [+-]([01]\d|2[0-3])[0-5]\d')
-            THEN epoch_us(try_strptime(stamp[: -7], '%d/%b/%Y:%H:%M:%S'))
-                - 60_000_000 * (CASE WHEN stamp[-5 : -5] = '-' THEN -1 ELSE 1 END)
-                * (60 * stamp[-4 : -3]::BIGINT + stamp[-2 :]::BIGINT)
-        END AS micros
+), asked AS (
+    SELECT row, stamp, method, path, owner, uid, coalesce(well_formed, false) AS well_formed,
+        string_split(query, '&') AS words,
+        CASE WHEN contains(words[1], '=') THEN list_filter(words, lambda word: NOT contains(word, '='))[1]
+            ELSE words[1] END AS action,
+        {_first("code=")} AS escaped, {_first("lang=")} AS lang, {_first("mode=")} AS mode
     FROM field
 )
-SELECT row, micros, WHO AS student, path, query,
-    CASE WHEN well_formed IS NOT TRUE THEN 'malformed'
-        WHEN micros IS NULL OR micros NOT BETWEEN -62135596800000000 AND 253402300799000000 -- years 1 to 9999
-            THEN 'bad_time'
-        WHEN method <> 'GET' OR NOT starts_with(path, '/log/') THEN 'not_log'
-        WHEN student IS NULL THEN 'no_student'
-    END AS reason
-FROM timed
-"""
-
-# `query` comes back with its `|` and `+` already turned into newline and space, and with each path's title.
-_PROGRAMS = r"""
-WITH piece AS (
-    SELECT row, micros, student, titles.title, coalesce(request.reason, titles.reason) AS reason,
-        string_split(query, '&') AS pieces
-    FROM request LEFT JOIN titles USING (path)
-), word AS (
-    SELECT row, micros, student, title, reason,
-        list_filter(pieces, lambda piece: NOT contains(piece, '='))[1] AS action,
-        list_filter(pieces, lambda piece: starts_with(piece, 'lang='))[1][6 :] AS lang,
-        list_filter(pieces, lambda piece: starts_with(piece, 'mode='))[1][6 :] AS mode,
-        list_filter(pieces, lambda piece: starts_with(piece, 'code='))[1][6 :] AS escaped
-    FROM piece
-), decoded AS (
-    SELECT row, micros, student, title, lang, mode,
-        CASE WHEN reason IS NOT NULL THEN reason
-            WHEN action IS NULL OR NOT list_contains($actions, action) THEN 'other_action'
-            WHEN escaped IS NULL THEN 'no_code'
-            WHEN regexp_matches(escaped, '(?s)%([^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)') THEN 'bad_escape'
-        END AS found,
-        CASE WHEN found IS NULL THEN
-            CASE WHEN regexp_matches(escaped, '%[89A-Fa-f]') THEN TRY(url_decode(escaped)) -- TRY is slow when it fails
-                ELSE url_decode(escaped) END
-        END AS code
-    FROM word
-)
-SELECT row, micros, student, title, code, lang,
+SELECT row, CASE WHEN well_formed THEN stamp ELSE '' END AS stamp, IDENTITY AS student, path, lang,
     CASE WHEN mode IN ('b', 't') THEN mode END AS mode,
-    CASE WHEN length(code) >= $units THEN true
-        WHEN 2 * length(code) < $units OR strlen(code) = length(code) THEN false
-        ELSE length(code) + length(regexp_replace(code, '[\x{0}-\x{FFFF}]', '', 'g')) >= $units
-    END AS truncated,
-    coalesce(found, CASE WHEN code IS NULL THEN 'bad_escape' END) AS reason
-FROM decoded
+    coalesce(escaped, '') AS escaped,
+    CASE WHEN NOT well_formed THEN 'malformed' END AS malformed,
+    CASE WHEN method <> 'GET' OR NOT starts_with(path, '/log/') THEN 'not_log'
+        WHEN student IS NULL THEN 'no_student' END AS not_theirs,
+    CASE WHEN action IS NULL OR NOT list_contains($actions, action) THEN 'other_action'
+        WHEN escaped IS NULL THEN 'no_code' END AS not_code
+FROM asked
 """
 
 
@@ -178,43 +157,65 @@ class PencilCode:
 
     def _parse(self, number: int, block: Block, work: Workspace) -> Part:
         lines = split_lines(block)
+        sql = _REQUESTS.replace("IDENTITY", _WHO[self.identity].format(nobody=_NOBODY))
         with work.cursor() as duck:
             duck.register("block", in_batches(pa.table({"row": lines.rows, "text": lines.text})))
-            request = duck.sql(_REQUESTS.replace("WHO", _WHO[self.identity].format(nobody=_NOBODY))).to_arrow_table()
-            duck.register("titles", _titles(request["path"]))
-            duck.register("request", in_batches(_unescape_signs(request)))
-            values = {"actions": list(self.actions), "units": TRUNCATED_AT}
-            found = duck.sql(_PROGRAMS, params=values).to_arrow_table()
-        usable = pc.is_null(found["reason"])
-        unused = found.filter(pc.invert(usable))
+            found = duck.sql(sql, params={"actions": list(self.actions)}).to_arrow_table().combine_chunks()
+        at = micros(column(found, "stamp"))
+        programs = decode_programs(column(found, "escaped"))
+        titles, no_title = _titles(column(found, "path"))
+        reason = pc.coalesce(
+            found["malformed"],
+            _where(at == BAD_TIME, "bad_time"),
+            found["not_theirs"],
+            no_title,
+            found["not_code"],
+            _where(programs.bad, "bad_escape"),
+        )
+        usable = pc.is_null(reason)
+        columns = {
+            "file": pa.repeat(pa.scalar(number, pa.int32()), len(at)),
+            "row": found["row"],
+            "student": found["student"],
+            "title": titles,
+            "trace": pa.repeat(pa.scalar(0, pa.int64()), len(at)),
+            "rank": at.astype(np.float64),
+            "tie": np.zeros(len(at)),
+            "at": at.view("datetime64[us]"),
+            "code": programs.text,
+            "language": _languages(column(found, "lang")),
+            "mode": found["mode"],
+            "truncated": programs.units >= TRUNCATED_AT,
+            "score": pa.nulls(len(at), pa.float64()),
+            "ended": pa.repeat(pa.scalar(True), len(at)),
+        }
+        states = pa.table(columns, schema=RAW_STATES).filter(usable)
+        code = pc.utf8_rtrim(states["code"], characters=WHITE_SPACE)
+        unused = pc.invert(usable)
         unreadable = rejected(number, lines.bad_rows, lines.bad_reasons)
+        refused = rejected(number, found["row"].filter(unused), reason.filter(unused))
         return Part(
-            _states(number, found.filter(usable)),
-            pa.concat_tables([unreadable, rejected(number, unused["row"], unused["reason"])]),
+            states.set_column(states.schema.get_field_index("code"), "code", code),
+            pa.concat_tables([unreadable, refused]),
         )
 
 
-def _unescape_signs(request: pa.Table) -> pa.Table:
-    """Turn `|` and `+` of the queries into newline and space, over the whole column's bytes at once."""
-    table = bytes.maketrans(b"|+", b"\n ")
-    query = request["query"].combine_chunks()
-    validity, offsets, data = query.buffers()
-    plain = pa.py_buffer(data.to_pybytes().translate(table) if data is not None else b"")
-    turned = pa.Array.from_buffers(query.type, len(query), [validity, offsets, plain], offset=query.offset)
-    return request.set_column(request.schema.get_field_index("query"), "query", turned)
+def _where(mask: np.ndarray, reason: str) -> pa.Array:
+    return pc.if_else(pa.array(mask), reason, pa.scalar(None, pa.string()))
 
 
-def _titles(paths: pa.ChunkedArray) -> pa.Table:
-    """Each distinct path with its title, or with the reason why it has none."""
-    distinct = [path for path in pc.unique(paths).to_pylist() if path is not None]
-    found = [_title(path) for path in distinct]
-    return pa.table(
-        {
-            "path": pa.array(distinct, pa.string()),
-            "title": pa.array([title for title, _ in found], pa.string()),
-            "reason": pa.array([reason for _, reason in found], pa.string()),
-        }
-    )
+def _titles(paths: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Each path's title, or the reason why it has none; a path that comes again is decoded once."""
+    distinct = pc.dictionary_encode(paths)
+    found = [_title(path) for path in distinct.dictionary.to_pylist()]
+    titles, reasons = (pa.array([pair[i] for pair in found], pa.string()) for i in (0, 1))
+    return titles.take(distinct.indices), reasons.take(distinct.indices)
+
+
+def _languages(codes: pa.Array) -> pa.Array:
+    distinct = pc.dictionary_encode(codes)
+    names = [_LANGUAGES.get(code, code.lower()) for code in distinct.dictionary.to_pylist()]
+    return pa.array(names, pa.string()).take(distinct.indices)
 
 
 def _title(path: str) -> tuple[str | None, str | None]:
@@ -226,29 +227,3 @@ def _title(path: str) -> tuple[str | None, str | None]:
     if _BAD_ESCAPE.search(escaped) or len(title) > LONGEST_TITLE:
         return None, "bad_title"
     return (title, None) if title else (None, "no_title")
-
-
-def _states(number: int, found: pa.Table) -> pa.Table:
-    micros = found["micros"]
-    count = found.num_rows
-    languages = pc.dictionary_encode(found["lang"].combine_chunks())
-    names = [_LANGUAGES.get(name, name.lower()) for name in languages.dictionary.to_pylist()]
-    return pa.table(
-        {
-            "file": pa.repeat(pa.scalar(number, pa.int32()), count),
-            "row": found["row"],
-            "student": found["student"],
-            "title": found["title"],
-            "trace": pa.repeat(pa.scalar(0, pa.int64()), count),
-            "rank": pc.cast(micros, pa.float64(), safe=False),
-            "tie": pa.repeat(0.0, count),
-            "at": pc.cast(micros, pa.timestamp("us")),
-            "code": pc.utf8_rtrim(found["code"], characters=WHITE_SPACE),
-            "language": pa.array(names, pa.string()).take(languages.indices),
-            "mode": found["mode"],
-            "truncated": found["truncated"],
-            "score": pa.nulls(count, pa.float64()),
-            "ended": pa.repeat(pa.scalar(True), count),
-        },
-        schema=RAW_STATES,
-    )

@@ -108,3 +108,9 @@ def rejected(number: int, rows: Sequence[int] | pa.Array, reasons: Sequence[str]
     """A `REJECTED` table for one input."""
     files = pa.repeat(pa.scalar(number, pa.int32()), len(rows))
     return pa.table({"file": files, "row": rows, "reason": reasons}, schema=REJECTED)
+
+
+def column(table: pa.Table, name: str) -> pa.Array:
+    """A column in one piece."""
+    chunks = table[name].chunks
+    return pa.concat_arrays(chunks) if chunks else pa.array([], table.schema.field(name).type)
