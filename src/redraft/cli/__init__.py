@@ -10,37 +10,45 @@ import os
 import sys
 import traceback
 
-from cyclopts import App
+from cyclopts import App, CycloptsError, UnknownCommandError
 
 from redraft import __version__
-from redraft.errors import RedraftError
+from redraft.errors import RedraftError, suggestion
 
+_COMMANDS = {
+    "ingest": ("redraft.cli.ingest:app", "turn logs into a dataset"),
+    "simulate": ("redraft.cli.simulate:simulate", "write the logs of a simulated class, and the truth about it"),
+    "describe": ("redraft.cli.describe:describe", "say what is in a dataset"),
+    "split": ("redraft.cli.split:split", "divide a dataset into training and test splits"),
+    "train": ("redraft.cli.models:train", "train a model with a vector per student"),
+    "sample": ("redraft.cli.models:sample", "draw traces from a model"),
+    "metrics": ("redraft.cli.studies:metrics", "measure every trace of a dataset"),
+    "evaluate": ("redraft.cli.studies:evaluate", "compare a run's samples with the real traces"),
+    "report": ("redraft.cli.studies:report", "write a run's report, one HTML file"),
+    "demo": ("redraft.cli.runs:demo", "simulate a class and do all of the above, in five minutes"),
+    "reproduce": ("redraft.cli.runs:reproduce", "study a dataset within a budget of minutes"),
+}
+"""Command -> where it is, imported only when it's called, and what it does in a few words."""
+
+# The list stands here because asking the commands for their own help would import them all.
 app = App(
     name="redraft",
     version=__version__,
-    help="Model learners by the drafts they leave behind: logs in, traces, student models and statistics out.",
+    help_format="markdown",
+    help="Model learners by the drafts they leave behind: logs in, traces, student models and statistics out.\n\n"
+    + "\n".join(f"- **{name}**: {words}" for name, (_, words) in _COMMANDS.items())
+    + "\n\nEach command explains itself with an example: `redraft COMMAND --help`.",
 )
-
-for _name, _target, _help in (
-    ("ingest", "redraft.cli.ingest:app", "Turn logs into a dataset."),
-    ("simulate", "redraft.cli.simulate:simulate", None),
-    ("describe", "redraft.cli.describe:describe", None),
-    ("split", "redraft.cli.split:split", None),
-    ("train", "redraft.cli.models:train", None),
-    ("sample", "redraft.cli.models:sample", None),
-    ("metrics", "redraft.cli.studies:metrics", None),
-    ("evaluate", "redraft.cli.studies:evaluate", None),
-    ("report", "redraft.cli.studies:report", None),
-    ("demo", "redraft.cli.runs:demo", None),
-    ("reproduce", "redraft.cli.runs:reproduce", None),
-):
-    app.command(_target, name=_name, **({"help": _help} if _help else {}))
+for _name, (_target, _) in _COMMANDS.items():
+    app.command(_target, name=_name, show=False)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; never shows a traceback unless REDRAFT_TRACEBACK is set."""
     try:
-        app(arguments)
+        app(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        _fail(_usage(error), 2)
     except KeyboardInterrupt:
         _fail("interrupted. Start the same command again and it goes on where it was.", 130)
     except RedraftError as error:
@@ -55,6 +63,14 @@ def main(arguments: list[str] | None = None) -> None:
             "Run again with REDRAFT_TRACEBACK=1 to see where, and report it.",
             1,
         )
+
+
+def _usage(error: CycloptsError) -> str:
+    words = error.command_chain or ()
+    unused = error.unused_tokens or ()
+    # Commands hidden from the library's help are left out of its suggestions.
+    near = f" {suggestion(unused[0], _COMMANDS)}" if isinstance(error, UnknownCommandError) and not words else ""
+    return f"{error}{near} See: {' '.join(('redraft', *words))} --help"
 
 
 def _explain(error: OSError) -> str:

@@ -29,6 +29,8 @@ def split(
         The dataset's folder.
     name: str
         The split's name; a dataset may have several.
+    config: SplitConfig
+        How to split.
     """
     made = make_split(open_dataset(dataset), config or SplitConfig(), name=name)
     for split_name, pairs in made.counts().items():
