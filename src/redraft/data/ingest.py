@@ -242,9 +242,11 @@ def _provenance(source: Source, files: Sequence[Path], options: IngestOptions, k
         for name in ("covariates", "include_students", "exclude_students")
         if (path := getattr(options, name)) is not None
     }
+    with ThreadPoolExecutor(WORKERS) as workers:
+        digests = list(workers.map(_digest, files))
     inputs = [
-        {"name": name, "size": file.stat().st_size, "sha256": _digest(file)}
-        for name, file in zip(input_names(files), files, strict=True)
+        {"name": name, "size": file.stat().st_size, "sha256": digest}
+        for name, file, digest in zip(input_names(files), files, digests, strict=True)
     ]
     return {
         "command": f"ingest {source.name}",

@@ -22,6 +22,8 @@ from redraft.data.identity import keyed_hash
 from redraft.data.sources.states import RAW_STATES, REJECTED, Part
 from redraft.rundir import atomic_file, write_json
 
+_BUCKET = 64 * 10**6
+"""Bytes of input a bucket at most, so that several can be gathered at once."""
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 
 
@@ -135,7 +137,7 @@ class Spool:
 
 def bucket_count(text_bytes: int, memory: int) -> int:
     """How many buckets let one be sorted in a fraction of `memory`; text_bytes is the inputs' size, unpacked."""
-    return min(max(1, -(-text_bytes // (memory // 8))), 4096)
+    return min(max(1, -(-text_bytes // min(memory // 8, _BUCKET))), 4096)
 
 
 def _buckets(students: pa.ChunkedArray, count: int) -> np.ndarray:

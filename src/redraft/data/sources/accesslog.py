@@ -7,6 +7,8 @@ reading a log; the odd cases go through Python's own functions, one by one, so t
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import product
+from string import hexdigits
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +20,11 @@ _DIGITS = [0, 1, 7, 8, 9, 10, 12, 13, 15, 16, 18, 19, 22, 23, 24, 25]
 _SIGNS = {2: "/", 6: "/", 11: ":", 14: ":", 17: ":", 20: " "}
 _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = np.array([int.from_bytes(name.encode(), "big") for name in _NAMES])
-_HEX = np.full(256, 255, np.uint8)
-_HEX[np.frombuffer(b"0123456789", np.uint8)] = range(10)
-_HEX[np.frombuffer(b"abcdef", np.uint8)] = _HEX[np.frombuffer(b"ABCDEF", np.uint8)] = range(10, 16)
+_SIGNS_TO_BLANKS = bytes.maketrans(b"|+", b"\n ")
+_ESCAPES = np.full(1 << 16, 256, np.uint16)
+"""Two hexadecimal digits, as a number of two bytes -> the byte they stand for; 256: they are none."""
+for _high, _low in product(hexdigits, repeat=2):
+    _ESCAPES[ord(_high) << 8 | ord(_low)] = int(_high + _low, 16)
 _EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_799_000_000  # the years 1 to 9999
 BAD_TIME = np.iinfo(np.int64).min
 
@@ -92,20 +96,23 @@ def _slowly(stamp: str) -> int:
 def decode_programs(escaped: pa.Array) -> Decoded:
     """Turn `|` into newline and `+` into space, then decode %XX as UTF-8."""
     cuts, data = _parts(escaped)
-    bytes_B = np.frombuffer(bytearray(data).translate(bytes.maketrans(b"|+", b"\n ")), np.uint8)
-    at = np.flatnonzero(bytes_B == ord("%"))
-    row = np.repeat(np.arange(len(escaped)), np.diff(np.searchsorted(at, cuts)))
-    last = max(len(bytes_B) - 1, 0)
-    high = _HEX[bytes_B[np.minimum(at + 1, last)]]
-    low = _HEX[bytes_B[np.minimum(at + 2, last)]]
-    good = (at + 2 < cuts[row + 1]) & (high < 16) & (low < 16)
+    bytes_B = np.frombuffer(bytearray(data).translate(_SIGNS_TO_BLANKS) + b"\0\0", np.uint8)
     bad = np.zeros(len(escaped), bool)
-    bad[row[~good]] = True
-    at, row = at[good], row[good]
-    bytes_B[at] = high[good] * 16 + low[good]
+    for back in (1, 2):  # an escape cut off by the program's end must not take from the next program
+        cut_off = np.flatnonzero((np.diff(cuts) >= back) & (bytes_B[cuts[1:] - back] == ord("%")))
+        bad[cut_off] = True
+        bytes_B[cuts[1:][cut_off] - back] = ord("?")
+    at = np.flatnonzero(bytes_B == ord("%"))
+    value = _ESCAPES[bytes_B[at + 1].astype(np.uint16) << 8 | bytes_B[at + 2]]
+    if value.max(initial=0) > 255:
+        bad[_rows(at[value > 255], cuts)] = True
+        at, value = at[value <= 255], value[value <= 255]
+    bytes_B[at] = value
     kept = np.ones(len(bytes_B), bool)
-    kept[at + 1] = kept[at + 2] = False
-    beyond_ascii = np.unique(row[bytes_B[at] > 127])
+    kept[at + 1] = False
+    kept[at + 2] = False
+    kept[len(data) :] = False
+    beyond_ascii = np.unique(_rows(at[value > 127], cuts))
     plain_B = bytes_B[kept]
     cuts = (cuts - 2 * np.searchsorted(at, cuts)).astype(np.int32)
     text = pa.Array.from_buffers(pa.string(), len(escaped), [None, pa.py_buffer(cuts), pa.py_buffer(plain_B)])
@@ -113,6 +120,12 @@ def decode_programs(escaped: pa.Array) -> Decoded:
         for index in beyond_ascii:
             bad[index] |= not _decodes(plain_B[cuts[index] : cuts[index + 1]].tobytes())
     return Decoded(text, bad, _utf16_units(plain_B, cuts))
+
+
+def _rows(places: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+    """Which row each place in the bytes belongs to."""
+    rows: np.ndarray = np.searchsorted(cuts, places, side="right") - 1
+    return rows
 
 
 def _utf16_units(bytes_B: np.ndarray, cuts: np.ndarray) -> np.ndarray:

@@ -107,7 +107,7 @@ SELECT row, CASE WHEN well_formed THEN stamp ELSE '' END AS stamp, IDENTITY AS s
     CASE WHEN NOT well_formed THEN 'malformed' END AS malformed,
     CASE WHEN method <> 'GET' OR NOT starts_with(path, '/log/') THEN 'not_log'
         WHEN student IS NULL THEN 'no_student' END AS not_theirs,
-    CASE WHEN action IS NULL OR NOT list_contains($actions, action) THEN 'other_action'
+    CASE WHEN action IS NULL OR action NOT IN ACTIONS THEN 'other_action'
         WHEN escaped IS NULL THEN 'no_code' END AS not_code
 FROM asked
 """
@@ -157,10 +157,13 @@ class PencilCode:
 
     def _parse(self, number: int, block: Block, work: Workspace) -> Part:
         lines = split_lines(block)
-        sql = _REQUESTS.replace("IDENTITY", _WHO[self.identity].format(nobody=_NOBODY))
+        actions = ", ".join(f"'{action}'" for action in self.actions)  # known words: see __post_init__
+        sql = _REQUESTS.replace("IDENTITY", _WHO[self.identity].format(nobody=_NOBODY)).replace(
+            "ACTIONS", f"({actions})"
+        )
         with work.cursor() as duck:
             duck.register("block", in_batches(pa.table({"row": lines.rows, "text": lines.text})))
-            found = duck.sql(sql, params={"actions": list(self.actions)}).to_arrow_table().combine_chunks()
+            found = duck.sql(sql).to_arrow_table().combine_chunks()
         at = micros(column(found, "stamp"))
         programs = decode_programs(column(found, "escaped"))
         titles, no_title = _titles(column(found, "path"))
