@@ -18,15 +18,21 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from redraft.data.edits import line_edits
+    from redraft.data.ingest import IngestOptions, ingest
     from redraft.data.simulate import SimulateConfig, simulate
+    from redraft.data.sources.pencilcode import PencilCode
+    from redraft.data.sources.progsnap2 import ProgSnap2
+    from redraft.data.sources.rollouts import Rollouts
+    from redraft.data.sources.table import Table
     from redraft.data.split import Split, SplitConfig, load_split, make_split
     from redraft.data.store import Dataset, DatasetWriter, Manifest, open_dataset
     from redraft.data.trace import Pair, State, Trace
     from redraft.data.views import apply_view
     from redraft.errors import RedraftError
     from redraft.lm.checkpoint import Model, load_model
-    from redraft.lm.sample import Request, SampleConfig, sample
-    from redraft.lm.train import TrainConfig, train
+    from redraft.lm.sample import Request, sample
+    from redraft.lm.settings import SampleConfig, TrainConfig
+    from redraft.lm.train import train
     from redraft.metrics.measure import measure
     from redraft.report.html import write_report
     from redraft.results import Result
@@ -36,22 +42,28 @@ if TYPE_CHECKING:
 _HOMES = {
     "Dataset": "redraft.data.store",
     "DatasetWriter": "redraft.data.store",
+    "IngestOptions": "redraft.data.ingest",
     "Manifest": "redraft.data.store",
     "Model": "redraft.lm.checkpoint",
     "Pair": "redraft.data.trace",
+    "PencilCode": "redraft.data.sources.pencilcode",
+    "ProgSnap2": "redraft.data.sources.progsnap2",
     "RedraftError": "redraft.errors",
     "Request": "redraft.lm.sample",
     "Result": "redraft.results",
-    "SampleConfig": "redraft.lm.sample",
+    "Rollouts": "redraft.data.sources.rollouts",
+    "SampleConfig": "redraft.lm.settings",
     "SimulateConfig": "redraft.data.simulate",
     "Split": "redraft.data.split",
     "SplitConfig": "redraft.data.split",
     "State": "redraft.data.trace",
+    "Table": "redraft.data.sources.table",
     "Trace": "redraft.data.trace",
-    "TrainConfig": "redraft.lm.train",
+    "TrainConfig": "redraft.lm.settings",
     "apply_view": "redraft.data.views",
     "describe": "redraft.studies.describe",
     "evaluate": "redraft.studies.behaviour",
+    "ingest": "redraft.data.ingest",
     "line_edits": "redraft.data.edits",
     "load_model": "redraft.lm.checkpoint",
     "load_split": "redraft.data.split",
@@ -67,22 +79,28 @@ _HOMES = {
 __all__ = [
     "Dataset",
     "DatasetWriter",
+    "IngestOptions",
     "Manifest",
     "Model",
     "Pair",
+    "PencilCode",
+    "ProgSnap2",
     "RedraftError",
     "Request",
     "Result",
+    "Rollouts",
     "SampleConfig",
     "SimulateConfig",
     "Split",
     "SplitConfig",
     "State",
+    "Table",
     "Trace",
     "TrainConfig",
     "apply_view",
     "describe",
     "evaluate",
+    "ingest",
     "line_edits",
     "load_model",
     "load_split",

@@ -66,8 +66,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _usage(error: CycloptsError) -> str:
-    words = error.command_chain or ()
-    unused = error.unused_tokens or ()
+    words: tuple[str, ...] = tuple(error.command_chain or ())
+    unused = list(error.unused_tokens or [""])
     # Commands hidden from the library's help are left out of its suggestions.
     near = f" {suggestion(unused[0], _COMMANDS)}" if isinstance(error, UnknownCommandError) and not words else ""
     return f"{error}{near} See: {' '.join(('redraft', *words))} --help"
