@@ -1,0 +1,117 @@
+"""The whole pipeline, small: on a simulated class, and on slices of the supplied data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+import redraft
+from redraft import pipeline, results
+from redraft.cli import main
+
+SMALL = """
+max_pairs = 6
+[train]
+preset = "cpu-200k"
+vocabulary = 512
+steps = 12
+batch_tokens = 4096
+validate_every = 6
+[sample]
+per_pair = 2
+rounds = 1
+[evaluate]
+replicates = 100
+workers = 1
+"""
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """Settings that make a run quick."""
+    file = tmp_path / "small.toml"
+    file.write_text(SMALL)
+    return file
+
+
+def study(data: Path, out: Path, settings: Path) -> Path:
+    """`redraft reproduce` with small settings."""
+    main_ = ["reproduce", "--data", str(data), "--budget", "1", "--out", str(out), "--config", str(settings)]
+    with pytest.raises(SystemExit) as ended:
+        main(main_)
+        raise SystemExit(0)
+    assert ended.value.code == 0
+    return out
+
+
+def check(run: Path, origin: str) -> None:
+    """What every run must have, whatever its models are worth."""
+    rows = results.read(run / "results" / "behaviour.parquet")
+    assert {row.origin for row in rows} == {origin}
+    assert {row.model for row in rows} >= {"trace", "last", "synthetic"}
+    assert {row.statistic for row in rows} >= {"pooled_r", "within_r"}
+    assert any(row.baseline == "title-mean" for row in rows)
+    for row in rows:
+        assert row.value is None or row.value == row.value  # never nan
+        assert row.value is not None or row.note, row
+        assert row.low is None or row.low <= row.high
+    page = (run / "report.html").read_text()
+    assert page.count("<svg") >= 2
+    assert "src=\"http" not in page
+    assert sorted(path.name for path in (run / "samples").iterdir()) == ["last", "synthetic", "trace"]
+
+
+def test_simulate_to_report_and_again(tmp_path: Path, small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    logs = redraft.simulate(redraft.SimulateConfig(students=25, titles=4, seed=2), tmp_path / "logs")
+    source = redraft.PencilCode(paths=sorted(logs.glob("access-*.log.gz")))
+    options = redraft.IngestOptions(key=logs / "ingest.key", origin="simulated")
+    dataset = redraft.ingest(source, tmp_path / "class.dataset", options)
+    truth = pq.read_table(logs / "traits.parquet")["student"].to_pylist()
+    assert set(dataset.to_arrow(["student"])["student"].to_pylist()) <= set(truth)
+
+    run = study(dataset.path, tmp_path / "run", small)
+    check(run, "simulated")
+    assert "imulated" in (run / "report.html").read_text()
+    stages = json.loads((run / "stages.json").read_text())
+    assert {"split", "train trace", "sample last", "evaluate", "report"} <= set(stages)
+    samples = redraft.open_dataset(run / "samples" / "trace")
+    assert samples.origin == "model"
+
+    capsys.readouterr()
+    weights = (run / "models" / "trace" / "model.safetensors").stat().st_mtime_ns
+    study(dataset.path, run, small)
+    assert capsys.readouterr().err.count("done before") == len(stages)
+    assert (run / "models" / "trace" / "model.safetensors").stat().st_mtime_ns == weights
+
+
+def test_demo_ends_with_a_report_and_three_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = pipeline.demo(tmp_path / "demo", seed=3, students=20, steps=4)
+    out = capsys.readouterr().out.strip().splitlines()
+    assert report.exists()
+    assert len(out) == 4
+    assert all("imulated" in line for line in out[:3])
+    assert out[3].endswith("report.html")
+
+
+@pytest.mark.supplied
+@pytest.mark.parametrize(
+    ("name", "origin"), [("logs", "model"), ("rollouts", "model"), ("itap", "students")], ids=lambda value: value
+)
+def test_supplied_data_goes_all_the_way(name: str, origin: str, shared: Path, tmp_path: Path, small: Path) -> None:
+    sources = {
+        "logs": lambda: redraft.PencilCode(paths=[shared / "logs" / "access-2024.log.gz"]),
+        "rollouts": lambda: redraft.Rollouts(paths=sorted((shared / "rollouts").glob("all_s*.json.xz"))[:2]),
+        "itap": lambda: redraft.ProgSnap2(folder=shared / "itap"),
+    }
+    dataset = redraft.ingest(sources[name](), tmp_path / "d", redraft.IngestOptions(origin=origin))  # type: ignore[arg-type]
+    assert dataset.origin == origin
+    check(study(dataset.path, tmp_path / "run", small), origin)
