@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from factories import make_dataset, make_trace
 
+from factories import make_dataset, make_trace
 from redraft.cli import main
 
 

@@ -45,10 +45,8 @@ def small(tmp_path: Path) -> Path:
 
 def study(data: Path, out: Path, settings: Path) -> Path:
     """`redraft reproduce` with small settings."""
-    main_ = ["reproduce", "--data", str(data), "--budget", "1", "--out", str(out), "--config", str(settings)]
     with pytest.raises(SystemExit) as ended:
-        main(main_)
-        raise SystemExit(0)
+        main(["reproduce", "--data", str(data), "--budget", "1", "--out", str(out), "--config", str(settings)])
     assert ended.value.code == 0
     return out
 
@@ -93,8 +91,10 @@ def test_simulate_to_report_and_again(tmp_path: Path, small: Path, capsys: pytes
     assert (run / "models" / "trace" / "model.safetensors").stat().st_mtime_ns == weights
 
 
-def test_demo_ends_with_a_report_and_three_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report = pipeline.demo(tmp_path / "demo", seed=3, students=20, steps=4)
+def test_demo_ends_with_a_report_and_three_findings(
+    tmp_path: Path, small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = pipeline.demo(tmp_path / "demo", seed=3, students=20, config=[small])
     out = capsys.readouterr().out.strip().splitlines()
     assert report.exists()
     assert len(out) == 4

@@ -1,8 +1,8 @@
 """The stages in order, resumably: `demo` on a simulated class, `reproduce` on any dataset.
 
-In: a dataset (the demo makes its own). Out: a run folder with run.toml, models/VIEW/, samples/VIEW/, metrics/, results/,
-figures/ and report.html. A stage that is done for the same settings is not run again; one cut short resumes by its own
-means. Nothing here knows how a stage works, only what it is called with.
+In: a dataset (the demo makes its own). Out: a run folder with run.toml, models/VIEW/, samples/VIEW/, metrics/,
+results/, figures/ and report.html. A stage that is done for the same settings is not run again; one cut short resumes
+by its own means. Nothing here knows how a stage works, only what it is called with.
 """
 
 from __future__ import annotations
@@ -71,14 +71,14 @@ class RunConfig:
     """How the samples are compared with the students' traces."""
 
 
-def demo(out: Path, *, seed: int, students: int, steps: int | None) -> Path:
+def demo(out: Path, *, seed: int, students: int, config: Sequence[Path] = ()) -> Path:
     """Simulate a class, study it, print three findings; returns the report's path."""
     stages = Stages(out)
     logs, dataset = out / "logs", out / "class.dataset"
     made = SimulateConfig(students=students, seed=seed)
     stages("simulate", asdict(made), lambda: simulate(made, logs))
     stages("ingest", asdict(made), lambda: _ingest(logs, dataset))
-    config = RunConfig(
+    defaults = RunConfig(
         dataset=dataset.name,
         seed=seed,
         command=f"redraft demo --out {out} --seed {seed} --students {students}",
@@ -89,15 +89,15 @@ def demo(out: Path, *, seed: int, students: int, steps: int | None) -> Path:
             held_titles=max(1, round(HELD * made.titles)),
             validation_share=0.05,
         ),
-        train=TrainConfig(seed=seed, steps=steps or DEMO_STEPS),
+        train=TrainConfig(seed=seed, steps=DEMO_STEPS),
         sample=SampleConfig(seed=seed),
         evaluate=EvaluateConfig(seed=seed),
     )
-    return _study(stages, config)
+    return _study(stages, settings.load(RunConfig, config, base=defaults))
 
 
 def reproduce(
-    data: Path, *, budget_minutes: float, out: Path, seed: int, split_name: str, config: Sequence[Path]
+    data: Path, *, budget_minutes: float, out: Path, seed: int, split_name: str, config: Sequence[Path] = ()
 ) -> Path:
     """Study any dataset within about `budget_minutes`; returns the report's path.
 
@@ -118,8 +118,7 @@ def reproduce(
         sample=SampleConfig(seed=seed),
         evaluate=EvaluateConfig(seed=seed),
     )
-    if config:
-        wanted = settings.load(RunConfig, config, base=wanted)
+    wanted = settings.load(RunConfig, config, base=wanted)
     return _study(Stages(out), wanted, sampling_seconds=SAMPLE_SHARE * 60 * budget_minutes)
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from redraft import pipeline
 
 
-def demo(*, out: Path = Path("runs/demo"), seed: int = 1, students: int = 120, steps: int = 0) -> None:
+def demo(
+    *, out: Path = Path("runs/demo"), seed: int = 1, students: int = 120, config: list[Path] | None = None
+) -> None:
     """Simulate a class, train three student models on it and report how well they know the students.
 
     Stages: simulate, ingest, split (20% of students and of titles held out), train and sample the trace, last and
@@ -24,10 +26,10 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 1, students: int = 120, s
         Seed of the class, the split, the models and the samples.
     students: int
         Size of the simulated class.
-    steps: int
-        Training steps a model; 0: the default, set for the five minutes.
+    config: list[Path]
+        TOML files with run settings (see run.toml of a finished run); a later file wins.
     """
-    pipeline.demo(out, seed=seed, students=students, steps=steps or None)
+    pipeline.demo(out, seed=seed, students=students, config=config or [])
 
 
 def reproduce(
@@ -59,6 +61,6 @@ def reproduce(
     split_name: str
         A split made by `redraft split`; made with the defaults if it doesn't exist and is called `default`.
     config: list[Path]
-        TOML files with run settings; a later file wins.
+        TOML files with run settings (see run.toml of a finished run); a later file wins.
     """
     pipeline.reproduce(data, budget_minutes=budget, out=out, seed=seed, split_name=split_name, config=config or [])
