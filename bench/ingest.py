@@ -21,12 +21,23 @@ from urllib.parse import quote, unquote
 import psutil
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "logs"
-SIZE = 200_000_000
-WORDS = "fd 100|rt 90|pen red, 5|for [1..4]|  dot blue, 20|x = 'a+b'|write \"hi\"|speed Infinity|# star|box random(color)".split("|")
+SIZE = 300_000_000
+WORDS = [
+    "fd 100",
+    "rt 90",
+    "pen red, 5",
+    "for [1..4]",
+    "  dot blue, 20",
+    "x = 'a+b'",
+    'write "hi"',
+    "speed Infinity",
+    "# star",
+    "box random(color)",
+]
 
 
-def lines(size: int) -> list[bytes]:
-    """About `size` bytes of log lines: the supplied logs over and over if there are any, else made-up ones."""
+def lines() -> list[bytes]:
+    """Log lines: the supplied ones if there are any, else made-up ones."""
     found: list[bytes] = []
     if SHARED.exists():
         for file in sorted(SHARED.glob("*.gz")):
@@ -38,10 +49,18 @@ def lines(size: int) -> list[bytes]:
             code = quote("|".join(rng.choices(WORDS, k=rng.randrange(1, 40))), safe="|,'()!*").replace("%20", "+")
             student, title = rng.randrange(2000), rng.choice(["star", "house", "maze"])
             found.append(
-                f'10.0.0.1 owner{student} uid={student:032X} [{at:%d/%b/%Y:%H:%M:%S} +0000] '
+                f"10.0.0.1 owner{student} uid={student:032X} [{at:%d/%b/%Y:%H:%M:%S} +0000] "
                 f'"GET /log/{title}?run&mode=t&lang=cs&code={code} HTTP/1.1" 200 0 "https://x/" "Mozilla/5.0"\n'.encode()
             )
-    return found * max(1, round(size / sum(map(len, found))))
+    return found
+
+
+def write_log(file: Path, size: int) -> None:
+    """The lines over and over up to about `size` bytes, each time of other students."""
+    part = b"".join(lines())
+    with file.open("wb") as out:
+        for number in range(max(1, round(size / len(part)))):
+            out.write(part.replace(b" uid=", f"{number:x} uid=".encode()))
 
 
 def plain(file: Path) -> float:
@@ -82,28 +101,30 @@ def ingest(file: Path, folder: Path, memory: str) -> tuple[float, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--large", type=float, nargs="?", const=5.0, metavar="GB", help="watch the memory on a large log")
+    parser.add_argument(
+        "--large", type=float, nargs="?", const=5.0, metavar="GB", help="watch the memory on a large log"
+    )
     large = parser.parse_args().large
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         file = folder / "access.log"
         if large is None:
-            file.write_bytes(b"".join(lines(SIZE)))
+            write_log(file, SIZE)
             megabytes = file.stat().st_size / 1e6
             slow = plain(file)
             fast, peak = ingest(file, folder, "2GB")
             print(f"plain loop, parse only: {megabytes / slow:6.1f} MB/s")
-            print(f"redraft ingest, whole:  {megabytes / fast:6.1f} MB/s ({peak / 1e6:.0f} MB of memory at --memory 2GB)")
+            print(
+                f"redraft ingest, whole:  {megabytes / fast:6.1f} MB/s ({peak / 1e6:.0f} MB of memory at --memory 2GB)"
+            )
             print(f"ratio: {slow / fast:.1f} (at least 5)")
         else:
-            part = b"".join(lines(100_000_000))
-            with file.open("wb") as out:
-                for number in range(round(large * 1e9 / len(part))):
-                    # Other students each time, or one would have all the runs of a title.
-                    out.write(part.replace(b"1 uid=", f"{number}z uid=".encode()).replace(b" uid=", f"{number % 7} uid=".encode()))
+            write_log(file, round(large * 1e9))
             seconds, peak = ingest(file, folder, "512MB")
             size = file.stat().st_size
-            print(f"{size / 1e9:.1f} GB at --memory 512MB: {size / 1e6 / seconds:.0f} MB/s, peak {peak / 1e6:.0f} MB (under 1000)")
+            print(
+                f"{size / 1e9:.1f} GB at --memory 512MB: {size / 1e6 / seconds:.0f} MB/s, peak {peak / 1e6:.0f} MB (under 1000)"
+            )
 
 
 if __name__ == "__main__":

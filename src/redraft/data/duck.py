@@ -1,4 +1,4 @@
-"""DuckDB as this package uses it: two threads, a bound on memory, its overflow in a folder of our choosing."""
+"""DuckDB as this package uses it: a thread for each thread that asks, a bound on memory, its overflow where we say."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def connect(memory: int, overflow: Path) -> duckdb.DuckDBPyConnection:
     """An in-memory database of at most `memory` bytes; what doesn't fit goes to files under `overflow`."""
     return duckdb.connect(
         config={
-            "threads": 2,
+            "threads": 1,
             "memory_limit": f"{memory // 10**6}MB",
             "temp_directory": str(overflow),
             "autoinstall_known_extensions": False,

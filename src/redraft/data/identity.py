@@ -6,7 +6,6 @@ hasn't can't test a guess. Whoever needs the same hashes on two machines copies 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import secrets
@@ -52,7 +51,7 @@ def load_key(file: Path | None = None) -> bytes:
 
 def keyed_hash(raw_id: str, key: bytes) -> str:
     """HMAC-SHA-256 of a raw id, its first 32 hex digits (128 bits)."""
-    return hmac.new(key, raw_id.encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(key, raw_id.encode(), "sha256").hex()[:32]
 
 
 def key_fingerprint(key: bytes) -> str:
