@@ -25,58 +25,58 @@ class Plain(NamedTuple):
     rejected: list[tuple[str, int, str]]
 
 
-class Reject(Exception):
+class RejectError(Exception):
     pass
 
 
 def _percent(text: str, reason: str) -> str:
     if re.search("%(?![0-9a-fA-F]{2})", text):
-        raise Reject(reason)
+        raise RejectError(reason)
     try:
         return unquote_to_bytes(text).decode()
     except UnicodeDecodeError:
-        raise Reject(reason) from None
+        raise RejectError(reason) from None
 
 
 def _state(raw: bytes, identity: str, actions: Sequence[str]) -> tuple:
     if len(raw) > 2_000_000:
-        raise Reject("too_long")
+        raise RejectError("too_long")
     try:
         line = raw.decode()
     except UnicodeDecodeError:
-        raise Reject("not_utf8") from None
+        raise RejectError("not_utf8") from None
     if match := QUOTED.fullmatch(line):
         _, owner, uid, stamp, method, url = match.groups()
     elif match := ANONYMOUS.fullmatch(line):
         owner, uid, stamp, method, url = match.groups()
     else:
-        raise Reject("malformed")
+        raise RejectError("malformed")
     try:
         at = datetime.strptime(stamp, "%d/%b/%Y:%H:%M:%S %z").astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Reject("bad_time") from None
+        raise RejectError("bad_time") from None
     if method != "GET" or not url.split("?")[0].startswith("/log/"):
-        raise Reject("not_log")
+        raise RejectError("not_log")
     parts = [owner] if identity == "owner" else [uid] if identity == "uid" else [owner, uid]
     if any(part in NOBODY for part in parts):
-        raise Reject("no_student")
+        raise RejectError("no_student")
     path, _, query = url.partition("?")
     title = _percent(path[len("/log/") :], "bad_title").split("/")[-1].lower()
     if not title:
-        raise Reject("no_title")
+        raise RejectError("no_title")
     if len(title) > 100:
-        raise Reject("bad_title")
+        raise RejectError("bad_title")
     words = query.split("&")
     action = next((word for word in words if "=" not in word), None)
     if action not in actions:
-        raise Reject("other_action")
+        raise RejectError("other_action")
     values: dict[str, str] = {}
     for word in words:
         if "=" in word:
             name, value = word.split("=", 1)
             values.setdefault(name, value)
     if "code" not in values:
-        raise Reject("no_code")
+        raise RejectError("no_code")
     code = _percent(values["code"].replace("|", "\n").replace("+", " "), "bad_escape")
     language = values.get("lang")
     mode = values.get("mode")
@@ -99,7 +99,7 @@ def plain_reading(
         for row, raw in enumerate(lines, 1):
             try:
                 student, title, at, *rest = _state(raw.removesuffix(b"\r"), identity, actions)
-            except Reject as reject:
+            except RejectError as reject:
                 rejected.append((name, row, str(reject)))
             else:
                 found[keyed_hash(student, key), title].append(((at, number, row), (at, *rest), (name, row)))
