@@ -19,8 +19,8 @@ import pyarrow as pa
 _SIGNS = b' "?&[]'
 _ADDR, _OWNER, _UID, _OPENS, _ZONE, _CLOSES, _GAP, _QUOTE, _GET, _MARK, _MODE, _LANG, _CODE, _HTTP, _END = range(15)
 _WORDS = (
-    (_ADDR, " "), (_OWNER, " "), (_UID, " ["), (_ZONE, " "), (_CLOSES, '] "GET /log/'), (_MARK, "?run&mode="), (_LANG, "&lang="),
-    (_CODE, "&code="), (_HTTP, ' HTTP/1.1" 200 0 '),
+    (_ADDR, " "), (_OWNER, " "), (_UID, " ["), (_ZONE, " "), (_CLOSES, '] "GET /log/'), (_MARK, "?run&mode="),
+    (_LANG, "&lang="), (_CODE, "&code="), (_HTTP, ' HTTP/1.1" 200 0 '),
 )  # fmt: skip
 _DISTANCES = (
     (_UID, _OPENS, 1), (_CLOSES, _GAP, 1), (_CLOSES, _QUOTE, 2), (_CLOSES, _GET, 6), (_MARK, _MODE, 4),
