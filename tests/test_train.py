@@ -132,7 +132,7 @@ def test_students_differ_and_the_unknown_one_is_trained_by_dropout(trained) -> N
 
 def test_traces_are_likelier_with_their_own_students_vector(trained, tmp_path, monkeypatch) -> None:
     _, dataset, split, _ = trained
-    monkeypatch.setitem(PRESETS, "wide", Preset(layers=2, heads=2, width=64, context=128, lr=5e-3))
+    monkeypatch.setitem(PRESETS, "wide", Preset(layers=2, heads=2, width=64, context=128, lr=5e-3, batch_tokens=1024))
     config = replace(TOY, preset="wide", steps=200, lr=None, validate_every=200)
     model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
     chunks = chunks_of(dataset, split, model.codec)
@@ -263,6 +263,8 @@ def test_a_folder_that_is_no_model_is_left_alone(trained, tmp_path) -> None:
         ("trace", {"codec": "ful"}, "Did you mean 'full'"),
         ("trace", {"preset": "cpu-1M"}, "Did you mean 'cpu-1m'"),
         ("trace", {"epochs": 0}, "epochs"),
+        ("trace", {"lr": -1.0}, "lr"),
+        ("trace", {"student_dropout": 1.5}, "student_dropout"),
         ("trace", {"base": "/nowhere/model"}, "/nowhere/model"),
     ],
 )

@@ -43,7 +43,8 @@ class StudentVectors(nn.Module):
     """The student module of the paper (section 3.1): a row of 64 numbers + bias -> ReLU -> Linear to the LM's width.
 
     The paper writes it one_hot(n) -> Linear(64) -> ReLU -> Linear(width). An embedding whose rows are that first
-    layer's columns gives the same values and gradients without the product with zeros.
+    layer's columns gives the same values and gradients without the product with zeros. Rows start far apart (unit
+    normal), so that the LM can tell students from one another early; the unknown one starts at 0, amid them.
 
     Args:
         n_students: Known students; the table has a row more, for the unknown one.
@@ -56,7 +57,6 @@ class StudentVectors(nn.Module):
         self.rows = nn.Embedding(n_students + 1, dim)
         self.bias = nn.Parameter(torch.zeros(dim))
         self.out = nn.Linear(dim, width)
-        nn.init.normal_(self.rows.weight, std=dim**-0.5)
         with torch.no_grad():
             self.rows.weight[UNKNOWN] = 0
 

@@ -50,11 +50,17 @@ def check(view: str, config: TrainConfig) -> None:
         raise InputError(f"unknown codec {config.codec!r}. {suggestion(config.codec, CODECS)}")
     if config.base is None and config.preset not in PRESETS:
         raise InputError(f"unknown preset {config.preset!r}. {suggestion(config.preset, PRESETS)}")
-    for name in ("epochs", "batch_tokens", "validate_every", "patience", "student_dim"):
-        if getattr(config, name) < 1:
-            raise InputError(f"{name} is {getattr(config, name)}; it must be at least 1.")
-    if config.steps is not None and config.steps < 1:
-        raise InputError(f"steps is {config.steps}; it must be at least 1.")
+    for name in ("epochs", "steps", "batch_tokens", "validate_every", "patience", "student_dim"):
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise InputError(f"{name} is {value}; it must be at least 1.")
+    for name in ("lr", "student_lr", "minutes"):
+        value = getattr(config, name)
+        if value is not None and not value > 0:
+            raise InputError(f"{name} is {value}; it must be above 0.")
+    for name in ("student_dropout", "title_mask", "warmup"):
+        if not 0 <= getattr(config, name) < 1:
+            raise InputError(f"{name} is {getattr(config, name)}; it must be a share from 0 to below 1.")
 
 
 def _codec(dataset: Dataset, split: Split, config: TrainConfig, given: Tokenizer | None, folder: Path) -> Codec:

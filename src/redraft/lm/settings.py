@@ -10,7 +10,7 @@ from redraft.lm.codec import CodecConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """The shape of a GPT-2 trained from scratch, and the learning rate that suits it."""
+    """The shape of a GPT-2 trained from scratch, and the step that suits it."""
 
     layers: int
     """Transformer blocks."""
@@ -22,16 +22,20 @@ class Preset:
     """Tokens the model can look at, the student's included."""
     lr: float
     """Peak learning rate."""
+    batch_tokens: int
+    """Tokens in a batch. Small models on a CPU learn more from many small steps than from few large ones."""
 
 
 PRESETS: dict[str, Preset] = {
-    "cpu-1m": Preset(layers=4, heads=4, width=128, context=512, lr=3e-3),
-    "cpu-200k": Preset(layers=2, heads=2, width=64, context=512, lr=5e-3),
+    "cpu-1m": Preset(layers=4, heads=4, width=128, context=512, lr=3e-3, batch_tokens=2048),
+    "cpu-200k": Preset(layers=2, heads=2, width=64, context=512, lr=5e-3, batch_tokens=1024),
 }
 """Preset name -> shape. The names say about how many weights a vocabulary of 2,048 gives."""
 
 BASE_LR = 5e-5
 """Learning rate for a pretrained base (paper, appendix B)."""
+BASE_BATCH_TOKENS = 32 * 1024
+"""Tokens in its batch: 32 contexts (paper, appendix B)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +66,18 @@ class TrainConfig:
     minutes: float | None = None
     """Stop after this time at the latest, with the learning rate run down by then. A run that was killed then ends
     near, not exactly at, the weights of an undisturbed one."""
-    batch_tokens: int = 8192
-    """Tokens in a batch, padding included; sequences of similar length share one."""
+    batch_tokens: int | None = None
+    """Tokens in a batch, padding included; sequences of similar length share one. Default: the preset's, 32,768 for a
+    base model."""
     lr: float | None = None
     """Peak learning rate; default: the preset's, 5e-5 for a base model."""
+    student_lr: float = 3.0
+    """Learning rate of the students' vectors and their MLP, as a multiple of the LM's. A row is trained by its own
+    student's traces alone, so it sees few steps."""
     warmup: float = 0.05
     """Share of the training in which the learning rate rises from 0; it falls linearly to 0 after."""
     weight_decay: float = 0.01
-    """AdamW's decay of matrices; biases, norms and the students' rows have none."""
+    """AdamW's decay of the LM's matrices; biases, norms and the students' module have none."""
     clip: float = 1.0
     """Largest norm of the gradient."""
     validate_every: int = 100

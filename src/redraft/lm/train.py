@@ -20,15 +20,15 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import nn
 
 from redraft.data.split import Split
 from redraft.data.store import Dataset
 from redraft.errors import DatasetError, InputError, RedraftError
 from redraft.lm.batch import Chunks, Collator, plan
 from redraft.lm.checkpoint import CARD, Evaluation, Model, load_model, read_card, save_model, write_model, writing
+from redraft.lm.model import StudentLM
 from redraft.lm.prepare import check, prepare
-from redraft.lm.settings import BASE_LR, PRESETS, TrainConfig
+from redraft.lm.settings import BASE_BATCH_TOKENS, BASE_LR, PRESETS, TrainConfig
 from redraft.lm.tokenizer import Tokenizer, load_tokenizer
 from redraft.progress import Bar, bar, say
 from redraft.rundir import atomic_file, exclusive, fsync, replace_folder, sha256_json, versions, write_json
@@ -172,16 +172,17 @@ class _Run:
     def __init__(self, model: Model, training: Chunks, validation: Chunks, config: TrainConfig, folder: Path) -> None:
         self.model, self.config, self.folder = model, config, folder
         self.training, self.validation = training, validation
+        preset = None if config.base else PRESETS[config.preset]
+        self.lr = config.lr or (preset.lr if preset else BASE_LR)
+        self.batch_tokens = config.batch_tokens or (preset.batch_tokens if preset else BASE_BATCH_TOKENS)
         self.per_epoch = len(self._plan(0))
         self.total = config.steps or config.epochs * self.per_epoch
-        default = BASE_LR if config.base else PRESETS[config.preset].lr
-        self.lr = default if config.lr is None else config.lr
         self.accelerator = Accelerator(
             mixed_precision=_precision(config.precision), log_with="tensorboard", project_dir=folder
         )
         if self.accelerator.num_processes > 1:
             raise InputError("training in several processes isn't supported.", remedy="Start one process.")
-        optimizer = torch.optim.AdamW(_groups(model.lm, config.weight_decay), lr=self.lr, fused=True)
+        optimizer = torch.optim.AdamW(_groups(model.lm, config), lr=self.lr, fused=True)
         self.net, self.optimizer = self.accelerator.prepare(model.lm, optimizer)
         self.state = _State()
 
@@ -211,7 +212,7 @@ class _Run:
         return self._result()
 
     def _plan(self, epoch: int) -> list[Any]:
-        return plan(self.training, batch_tokens=self.config.batch_tokens, seed=self.config.seed, epoch=epoch)
+        return plan(self.training, batch_tokens=self.batch_tokens, seed=self.config.seed, epoch=epoch)
 
     def _stopped_by(self) -> str | None:
         """Why training is over; None while it isn't."""
@@ -234,8 +235,9 @@ class _Run:
 
     def _step(self, collate: Collator, which: Any, watcher: Bar) -> None:
         state = self.state
+        rate = self._learning_rate()
         for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = rate * group["factor"]
         batch = collate(which)
         ids_BL, students_B, labels_BL = (tensor.to(self.accelerator.device) for tensor in batch)
         self.net.train()
@@ -251,7 +253,7 @@ class _Run:
         state.tokens += batch.tokens
         state.loss_sum += value
         state.loss_steps += 1
-        self.accelerator.log({"loss": value, "learning_rate": self.optimizer.param_groups[0]["lr"]}, step=state.step)
+        self.accelerator.log({"loss": value, "learning_rate": rate}, step=state.step)
         watcher.advance(1, f"loss {value:.3f}")
 
     def _diverged(self) -> TrainingError:
@@ -288,7 +290,7 @@ class _Run:
         self.net.eval()
         collate = Collator(self.validation, self.model.codec)
         total, tokens = 0.0, 0
-        for which in plan(self.validation, batch_tokens=self.config.batch_tokens, seed=0, epoch=0):
+        for which in plan(self.validation, batch_tokens=self.batch_tokens, seed=0, epoch=0):
             batch = collate(which)
             ids_BL, students_B, labels_BL = (tensor.to(self.accelerator.device) for tensor in batch)
             loss = self.net(ids_BL, students_B, labels=labels_BL, use_cache=False).loss
@@ -352,13 +354,14 @@ def _precision(wanted: str) -> str:
     return {"fp32": "no"}.get(wanted, wanted)
 
 
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """AdamW's groups: matrices decay; biases, norms and the students' rows don't."""
-    decayed: list[nn.Parameter] = []
-    others: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        (decayed if parameter.ndim > 1 and name != "students.rows.weight" else others).append(parameter)
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+def _groups(model: StudentLM, config: TrainConfig) -> list[dict[str, Any]]:
+    """AdamW's groups: the LM's matrices decay, nothing else does; the students' module has its own rate."""
+    lm = list(model.lm.parameters())
+    return [
+        {"params": [p for p in lm if p.ndim > 1], "weight_decay": config.weight_decay, "factor": 1.0},
+        {"params": [p for p in lm if p.ndim <= 1], "weight_decay": 0.0, "factor": 1.0},
+        {"params": list(model.students.parameters()), "weight_decay": 0.0, "factor": config.student_lr},
+    ]
 
 
 def _publish(trained: Model, partial: Path, out: Path) -> None:
