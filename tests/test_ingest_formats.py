@@ -33,7 +33,7 @@ def read(source: Source, tmp_path: Path, out: str = "d") -> Dataset:
 
 def listed(dataset: Dataset) -> list[tuple[int, str]]:
     table = pq.read_table(dataset.path / "rejected.parquet")
-    return list(zip(table["row"].to_pylist(), table["reason"].to_pylist(), strict=True))
+    return list(zip(table["line"].to_pylist(), table["reason"].to_pylist(), strict=True))
 
 
 # Rollouts

@@ -45,7 +45,7 @@ def contents(dataset: Dataset) -> dict[tuple[str, str], list[tuple]]:
 
 def listed(dataset: Dataset) -> list[tuple[str, int, str]]:
     table = pq.read_table(dataset.path / "rejected.parquet")
-    return sorted(zip(*(table[name].to_pylist() for name in ("file", "row", "reason")), strict=True))
+    return sorted(zip(*(table[name].to_pylist() for name in ("file", "line", "reason")), strict=True))
 
 
 def line(

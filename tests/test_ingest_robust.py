@@ -108,10 +108,10 @@ def test_damaged_archives_are_rejected_whole_and_named(folder: Path) -> None:
     dataset = open_dataset(folder / "d")
     assert dataset.manifest.rejected["damaged_file"] == 3
     rejected = pq.read_table(folder / "d/rejected.parquet").to_pylist()
-    assert [row for row in rejected if row["row"] is None] == [
-        {"file": name, "row": None, "reason": "damaged_file"} for name in ("cut.gz", "cut.zst", "sum.gz")
+    assert [row for row in rejected if row["line"] is None] == [
+        {"file": name, "line": None, "reason": "damaged_file"} for name in ("cut.gz", "cut.zst", "sum.gz")
     ]
-    assert {row["file"] for row in rejected if row["row"] is not None} == {"a"}
+    assert {row["file"] for row in rejected if row["line"] is not None} == {"a"}
     for file in (folder / "logs").glob("*.*"):
         file.unlink()
     alone = read(folder, "alone")
@@ -133,7 +133,7 @@ def test_a_line_of_100_mb_takes_little_memory(folder: Path) -> None:
                "--key", str(folder / "key"), "--memory", "256MB"]  # fmt: skip
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert open_dataset(folder / "d").manifest.rejected["too_long"] == 1
-    assert {"file": "a", "row": 10, "reason": "too_long"} in pq.read_table(folder / "d/rejected.parquet").to_pylist()
+    assert {"file": "a", "line": 10, "reason": "too_long"} in pq.read_table(folder / "d/rejected.parquet").to_pylist()
     assert int(done.stdout.split()[-1]) < 600_000  # kB
 
 

@@ -11,11 +11,13 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from redraft import config as settings
 from redraft.data.ingest import IngestOptions, ingest
@@ -25,10 +27,11 @@ from redraft.data.split import TEST_SPLITS, Split, SplitConfig, load_split, make
 from redraft.data.store import Dataset, open_dataset
 from redraft.errors import DatasetError, UsageError
 from redraft.lm.checkpoint import load_model
-from redraft.lm.sample import Request, requests_for, sample
+from redraft.lm.machine import one_thread, parallel_models
+from redraft.lm.sample import requests_for, sample
 from redraft.lm.settings import SampleConfig, TrainConfig
 from redraft.lm.train import train
-from redraft.progress import say
+from redraft.progress import hush, say
 from redraft.report.findings import findings
 from redraft.report.html import write_report
 from redraft.rundir import RunDir, write_json, write_text
@@ -36,7 +39,7 @@ from redraft.studies.behaviour import EvaluateConfig, evaluate
 
 RUN_FILE = "run.toml"
 
-DEMO_STEPS = 400
+DEMO_STEPS = 1500
 HELD = 0.2
 """Share of the demo's students and titles held out."""
 TRAIN_SHARE, SAMPLE_SHARE = 0.5, 0.25
@@ -53,7 +56,7 @@ class RunConfig:
     """The dataset's folder, absolute or relative to the run's folder."""
     split: str = "default"
     """Name of the dataset's split."""
-    views: tuple[str, ...] = ("trace", "last", "synthetic")
+    views: tuple[str, ...] = ("trace", "synthetic", "last")
     """Views of the training data; one model each."""
     seed: int = 1
     """Seed of the split, the models and the samples."""
@@ -82,15 +85,15 @@ def demo(out: Path, *, seed: int, students: int, config: Sequence[Path] = ()) ->
         dataset=dataset.name,
         seed=seed,
         command=f"redraft demo --out {out} --seed {seed} --students {students}",
-        max_pairs=60,
+        max_pairs=50,
         splitting=SplitConfig(
             seed=seed,
             held_students=max(1, round(HELD * made.students)),
             held_titles=max(1, round(HELD * made.titles)),
             validation_share=0.05,
         ),
-        train=TrainConfig(seed=seed, steps=DEMO_STEPS),
-        sample=SampleConfig(seed=seed),
+        train=TrainConfig(seed=seed, preset="cpu-200k", steps=DEMO_STEPS, validate_every=100, patience=4),
+        sample=SampleConfig(seed=seed, rounds=2),
         evaluate=EvaluateConfig(seed=seed),
     )
     return _study(stages, settings.load(RunConfig, config, base=defaults))
@@ -107,14 +110,14 @@ def reproduce(
     if not budget_minutes >= 1:
         raise UsageError(f"a budget of {budget_minutes:g} minutes is too small.", remedy="Give at least one minute.")
     open_dataset(data)
-    views = RunConfig.views
+    share = TRAIN_SHARE * budget_minutes * min(parallel_models(), len(RunConfig.views)) / len(RunConfig.views)
     wanted = RunConfig(
         dataset=os.path.relpath(data.resolve(), out.resolve()),
         split=split_name,
         seed=seed,
         command=f"redraft reproduce --data {data.name} --budget {budget_minutes:g} --seed {seed}",
         splitting=SplitConfig(seed=seed, held_students=0.1, held_titles=0.1, validation_share=0.05),
-        train=TrainConfig(seed=seed, epochs=200, patience=8, minutes=TRAIN_SHARE * budget_minutes / len(views)),
+        train=TrainConfig(seed=seed, epochs=200, patience=8, minutes=share),
         sample=SampleConfig(seed=seed),
         evaluate=EvaluateConfig(seed=seed),
     )
@@ -131,12 +134,47 @@ class Stages:
 
     def __call__(self, name: str, wanted: Mapping[str, Any], do: Callable[[], object]) -> None:
         """Run `do` unless it was done before for the same settings."""
-        if self.run.is_done(name, wanted):
+        self.side_by_side({name: Stage(wanted, do)}, workers=1)
+
+    def side_by_side(self, stages: Mapping[str, Stage], *, workers: int) -> None:
+        """Run stages that don't depend on each other, several at once, each in a process of its own if so.
+
+        Small models gain little from a second core each; two models on a core each gain all of it.
+        """
+        todo = {name: stage for name, stage in stages.items() if not self.run.is_done(name, stage.wanted)}
+        for name in stages.keys() - todo.keys():
             say(f"{name:<20}{'done before':>12}")
+        if workers == 1 or len(todo) < 2:
+            for name, stage in todo.items():
+                self._done(name, stage, _timed(stage.do))
             return
-        with self.run.stage(name, wanted):
-            do()
-        say(f"{name:<20}{self.run.stages[name]['seconds']:>10.1f} s")
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
+            first = next(iter(todo))  # two bars at once would overwrite each other: the first, the longest, is drawn
+            running = {pool.submit(_timed, todo[name].do, quiet=name != first): name for name in todo}
+            for future in as_completed(running):
+                name = running[future]
+                self._done(name, todo[name], future.result())
+
+    def _done(self, name: str, stage: Stage, seconds: float) -> None:
+        self.run.finish(name, stage.wanted, seconds)
+        say(f"{name:<20}{seconds:>10.1f} s")
+
+
+class Stage(NamedTuple):
+    """A stage still to be run."""
+
+    wanted: Mapping[str, Any]
+    """The settings it is done for."""
+    do: Callable[[], object]
+    """What it does; can be sent to another process where stages run side by side."""
+
+
+def _timed(do: Callable[[], object], quiet: bool = False) -> float:
+    if quiet:
+        hush()
+    started = time.perf_counter()
+    do()
+    return time.perf_counter() - started
 
 
 def _ingest(logs: Path, dataset: Path) -> None:
@@ -150,19 +188,17 @@ def _study(stages: Stages, config: RunConfig, sampling_seconds: float | None = N
     dataset = open_dataset(run / config.dataset)
     stages("split", asdict(config.splitting) | {"name": config.split}, lambda: _split(dataset, config))
     split = load_split(dataset, config.split)
-    data = {"dataset": dataset.fingerprint, "split": split.hash}
+    wanted: dict[str, Any] = {"dataset": dataset.fingerprint, "split": split.hash, **asdict(config.train)}
     write_text(run / RUN_FILE, settings.dump(config))
-    for view in config.views:
-        out = run / "models" / view
-        wanted = {**data, **asdict(config.train)}
-        stages(f"train {view}", wanted, partial(train, dataset, split=split, view=view, out=out, config=config.train))
+    workers = min(parallel_models(), len(config.views))
+    trainings = {f"train {view}": Stage(wanted, partial(_train, run, view, config)) for view in config.views}
+    stages.side_by_side(trainings, workers=workers)
     if sampling_seconds is not None:
-        config = _plan_sampling(stages, config, split, sampling_seconds)
+        config = _plan_sampling(stages, config, split, sampling_seconds * workers)
         write_text(run / RUN_FILE, settings.dump(config))
-    requests = requests_for(split, _filled(split), max_pairs=config.max_pairs, seed=config.seed)
-    for view in config.views:
-        wanted = {**data, **asdict(config.train), **asdict(config.sample), "max_pairs": config.max_pairs}
-        stages(f"sample {view}", wanted, partial(_sample, run, view, requests, config.sample))
+    wanted |= {**asdict(config.sample), "max_pairs": config.max_pairs}
+    samplings = {f"sample {view}": Stage(wanted, partial(_sample, run, view, config)) for view in config.views}
+    stages.side_by_side(samplings, workers=workers)
     wanted |= asdict(config.evaluate)
     stages("evaluate", wanted, lambda: evaluate(run))
     stages("report", wanted, lambda: write_report(run))
@@ -187,8 +223,16 @@ def _filled(split: Split) -> list[str]:
     return [name for name in TEST_SPLITS if split.counts()[name]]
 
 
-def _sample(run: Path, view: str, requests: Sequence[Request], config: SampleConfig) -> None:
-    sample(load_model(run / "models" / view), requests, out=run / "samples" / view, config=config)
+def _train(run: Path, view: str, config: RunConfig) -> None:
+    dataset = open_dataset(run / config.dataset)
+    split = load_split(dataset, config.split)
+    train(dataset, split=split, view=view, out=run / "models" / view, config=config.train)
+
+
+def _sample(run: Path, view: str, config: RunConfig) -> None:
+    split = load_split(open_dataset(run / config.dataset), config.split)
+    requests = requests_for(split, _filled(split), max_pairs=config.max_pairs, seed=config.seed)
+    sample(load_model(run / "models" / view), requests, out=run / "samples" / view, config=config.sample)
 
 
 def _plan_sampling(stages: Stages, config: RunConfig, split: Split, seconds: float) -> RunConfig:

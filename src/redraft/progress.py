@@ -19,6 +19,15 @@ T = TypeVar("T")
 console = Console(stderr=True, highlight=False)
 
 
+_hushed = False
+
+
+def hush() -> None:
+    """Draw no bars in this process, which works beside another that does."""
+    global _hushed
+    _hushed = True
+
+
 class Bar(Protocol):
     """What a long loop tells its watcher."""
 
@@ -39,7 +48,7 @@ def bar(label: str, total: float | None) -> Iterator[Bar]:
     """A progress bar for `total` units (None: unknown); drawn only on a terminal, removed when done."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                TimeRemainingColumn(), TextColumn("{task.fields[note]}"))  # fmt: skip
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+    with Progress(*columns, console=console, transient=True, disable=_hushed or not sys.stderr.isatty()) as progress:
         yield _RichBar(progress, progress.add_task(label, total=total, note=""))
 
 

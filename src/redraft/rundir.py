@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -148,11 +147,7 @@ class RunDir:
         """Whether stage `name` was finished with exactly these settings."""
         return self.stages.get(name, {}).get("fingerprint") == sha256_json(settings)
 
-    @contextmanager
-    def stage(self, name: str, settings: Mapping[str, Any]) -> Iterator[None]:
-        """Time a stage; entered in `stages.json` only if its body ends without an error."""
-        started = time.perf_counter()
-        yield
-        entry = {"fingerprint": sha256_json(settings), "seconds": round(time.perf_counter() - started, 2)}
-        text = json.dumps({**self.stages, name: entry}, indent=2)
-        write_text(self.path / "stages.json", text + "\n")
+    def finish(self, name: str, settings: Mapping[str, Any], seconds: float) -> None:
+        """Enter a stage that has ended without an error."""
+        entry = {"fingerprint": sha256_json(settings), "seconds": round(seconds, 2)}
+        write_text(self.path / "stages.json", json.dumps({**self.stages, name: entry}, indent=2) + "\n")

@@ -44,7 +44,9 @@ def pencilcode(
 
 
 @app.command
-def rollouts(*files: Path, out: Path, options: Common | None = None) -> None:
+def rollouts(
+    *files: Path, out: Path, language: str | None = "coffeescript", options: Common | None = None
+) -> None:
     """Read a trace model's rollouts: JSON lists of [text, student, title], plain, gzip or xz.
 
     Example: redraft ingest rollouts rollouts/all_*.json.xz --out rollouts.dataset
@@ -55,10 +57,12 @@ def rollouts(*files: Path, out: Path, options: Common | None = None) -> None:
         JSON files, and folders of them; samples are numbered in this order.
     out: Path
         The dataset's folder.
+    language: str
+        The programs' language, which the format doesn't tell.
     options: IngestOptions
         What every format takes.
     """
-    _ingest(Rollouts(paths=files), out, options)
+    _ingest(Rollouts(paths=files, language=language), out, options)
 
 
 @app.command

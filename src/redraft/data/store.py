@@ -28,6 +28,8 @@ from redraft.rundir import atomic_file, exclusive, fsync, replace_folder, sha256
 Origin = Literal["students", "model", "simulated"]
 
 MANIFEST = "manifest.json"
+SIMULATION_NOTE = "simulation.json"
+"""Stands beside raw logs that a simulation wrote, so that no one takes them for students'."""
 ROW_GROUP = 4096
 """Rows a row group: a reader's memory is bounded by one group."""
 

@@ -20,12 +20,12 @@ from redraft.data.identity import keyed_hash
 from redraft.data.simulate.classroom import Work, works_of
 from redraft.data.simulate.log import LogWriter
 from redraft.data.simulate.truth import Truth, draw_truth, owner, read_truth, write_truth
+from redraft.data.store import SIMULATION_NOTE
 from redraft.data.trace import Trace
 from redraft.errors import DatasetError, UsageError
 from redraft.progress import track
 from redraft.rundir import atomic_folder, sha256_file, write_json
 
-NOTE = "simulation.json"
 VERSION = 1
 """Raised whenever the same settings make other logs."""
 
@@ -112,14 +112,14 @@ def simulate(config: SimulateConfig, out: Path) -> Path:
         lines = writer.finish()
         (folder / "ingest.key").write_bytes(truth.key)
         write_truth(truth, folder / "traits.parquet", redrawn=config.redraw_traits)
-        write_json(folder / NOTE, {"settings": settings, "traces": traces, "lines": lines})
+        write_json(folder / SIMULATION_NOTE, {"settings": settings, "traces": traces, "lines": lines})
     return out
 
 
 def _note(folder: Path) -> dict[str, object]:
     """What a folder says of itself, if it is a class."""
     try:
-        note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+        note = json.loads((folder / SIMULATION_NOTE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return note if isinstance(note, dict) else {}

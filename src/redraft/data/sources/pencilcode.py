@@ -30,7 +30,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import unquote_to_bytes
 
 import numpy as np
@@ -42,6 +42,7 @@ from redraft.data.sources.accesslog import BAD_TIME, decode_programs, micros
 from redraft.data.sources.reading import Block, Lines, expand, line_blocks, split_lines
 from redraft.data.sources.states import RAW_STATES, TRUNCATED_AT, WHITE_SPACE, Part, Piece, column, rejected
 from redraft.data.sources.usualline import usual_lines
+from redraft.data.store import SIMULATION_NOTE, Origin
 from redraft.errors import UsageError, suggestion
 
 Identity = Literal["owner", "uid", "both"]
@@ -126,7 +127,6 @@ class PencilCode:
     """The editor's actions that make a state."""
 
     name = "pencilcode"
-    origin: Final = "students"
     whole_drafts = False
     formless = frozenset({"too_long", "not_utf8", "malformed"})
 
@@ -139,9 +139,14 @@ class PencilCode:
             if action not in CODE_ACTIONS:
                 raise UsageError(f"{action!r} is no action that carries a program. {suggestion(action, CODE_ACTIONS)}")
 
+    @property
+    def origin(self) -> Origin:
+        """Students, unless `redraft simulate` left its note beside the logs."""
+        return "simulated" if any((file.parent / SIMULATION_NOTE).exists() for file in self.inputs()) else "students"
+
     def inputs(self) -> Sequence[Path]:
-        """The log files, in the order given; a folder's sorted."""
-        return expand(self.paths)
+        """The log files, in the order given; of a folder those named *.log*, if there are any, sorted."""
+        return expand(self.paths, mark=".log")
 
     def options(self) -> Mapping[str, Any]:
         """Identity and actions."""

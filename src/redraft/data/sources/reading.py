@@ -44,8 +44,10 @@ _PACKED: tuple[tuple[bytes, Callable[[IO[bytes]], IO[bytes]]], ...] = (
 )
 
 
-def expand(paths: Sequence[Path]) -> list[Path]:
+def expand(paths: Sequence[Path], mark: str = "") -> list[Path]:
     """The files of `paths`: a folder stands for every file in it and below, sorted; hidden ones are left out.
+
+    Of a folder in which some files' names contain `mark`, only those are taken.
 
     Raises:
         InputError: Paths are missing or folders empty, all named.
@@ -61,7 +63,7 @@ def expand(paths: Sequence[Path]) -> list[Path]:
                 part.startswith(".") for part in p.relative_to(path).parts))  # fmt: skip
             if not inside:
                 problems.append(f"{path} is an empty folder.")
-            files.extend(inside)
+            files.extend([p for p in inside if mark in p.name] or inside)
         elif path.exists():
             files.append(path)
         else:

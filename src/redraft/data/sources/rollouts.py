@@ -13,7 +13,7 @@ Without an end token the last state is unfinished and dropped. A header with an 
 before it: what came before is kept, the trace counts as not ended, the record is listed as bad_date. A record
 without a state is no_state; one that isn't three texts is malformed; no_student, no_title and not_utf8 (half a
 surrogate pair) speak for themselves. Several samples of one (student, title) stay apart, numbered in the order of
-files and records. Not told by this format: language and editor mode.
+files and records. Not told by this format: the language (an option says it) and the editor's mode.
 """
 
 from __future__ import annotations
@@ -78,6 +78,8 @@ class Rollouts:
 
     paths: Sequence[Path]
     """JSON files, and folders of them."""
+    language: str | None = "coffeescript"
+    """The programs' language, which the format doesn't tell: Pencil Code's own by default; None: not known."""
 
     name = "rollouts"
     origin: Final = "model"
@@ -89,8 +91,8 @@ class Rollouts:
         return expand(self.paths)
 
     def options(self) -> Mapping[str, Any]:
-        """None."""
-        return {}
+        """The language."""
+        return {"language": self.language}
 
     def label(self, file: Path) -> str:
         """`rollouts:` and the file's name up to its first dot: it tells the model."""
@@ -99,10 +101,10 @@ class Rollouts:
     def pieces(self, number: int, file: Path, work: Workspace) -> Iterator[Piece]:
         """The whole file at once."""
         data = b"".join(chunk for chunk, _ in chunks(file, work.block_bytes))
-        yield Piece(file.stat().st_size, partial(_parse, number, data))
+        yield Piece(file.stat().st_size, partial(_parse, number, data, self.language))
 
 
-def _parse(number: int, data: bytes) -> Part:
+def _parse(number: int, data: bytes, language: str | None) -> Part:
     try:
         records = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -125,7 +127,7 @@ def _parse(number: int, data: bytes) -> Part:
         for rank, draft in enumerate(reading.drafts):
             state = {
                 "file": number, "row": row, "student": student, "title": title, "trace": (number << 32) + row,
-                "rank": rank, "tie": 0, "at": draft.at, "code": draft.code, "language": None, "mode": None,
+                "rank": rank, "tie": 0, "at": draft.at, "code": draft.code, "language": language, "mode": None,
                 "truncated": len(draft.code.encode("utf-16-le")) // 2 >= TRUNCATED_AT, "score": None,
                 "ended": reading.ended,
             }  # fmt: skip
