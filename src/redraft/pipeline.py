@@ -39,7 +39,9 @@ from redraft.studies.behaviour import EvaluateConfig, evaluate
 
 RUN_FILE = "run.toml"
 
-DEMO_STEPS = 1500
+PRESET = "llama-200k"
+"""The smallest model that learns to copy from the state before within a minute or two on one core."""
+DEMO_STEPS = 900
 HELD = 0.2
 """Share of the demo's students and titles held out."""
 TRAIN_SHARE, SAMPLE_SHARE = 0.5, 0.25
@@ -85,14 +87,14 @@ def demo(out: Path, *, seed: int, students: int, config: Sequence[Path] = ()) ->
         dataset=dataset.name,
         seed=seed,
         command=f"redraft demo --out {out} --seed {seed} --students {students}",
-        max_pairs=50,
+        max_pairs=45,
         splitting=SplitConfig(
             seed=seed,
             held_students=max(1, round(HELD * made.students)),
             held_titles=max(1, round(HELD * made.titles)),
             validation_share=0.05,
         ),
-        train=TrainConfig(seed=seed, preset="cpu-200k", steps=DEMO_STEPS, validate_every=100, patience=4),
+        train=TrainConfig(seed=seed, preset=PRESET, steps=DEMO_STEPS, validate_every=100, patience=4),
         sample=SampleConfig(seed=seed, rounds=2),
         evaluate=EvaluateConfig(seed=seed),
     )
@@ -117,7 +119,7 @@ def reproduce(
         seed=seed,
         command=f"redraft reproduce --data {data.name} --budget {budget_minutes:g} --seed {seed}",
         splitting=SplitConfig(seed=seed, held_students=0.1, held_titles=0.1, validation_share=0.05),
-        train=TrainConfig(seed=seed, epochs=200, patience=8, minutes=share),
+        train=TrainConfig(seed=seed, preset=PRESET, epochs=200, patience=8, minutes=share),
         sample=SampleConfig(seed=seed),
         evaluate=EvaluateConfig(seed=seed),
     )

@@ -1,7 +1,8 @@
 """Logs into a dataset: the part that is alike for every source.
 
 In: a `Source` and where its dataset goes. Out: the dataset, with `rejected.parquet` (file, line, reason: every line
-or row not used) and, if given, `covariates.parquet` beside the traces. Two passes, both in bounded memory and resumable:
+or row not used) and, if given, `covariates.parquet` beside the traces.
+Two passes, both in bounded memory and resumable:
 
 1. Every input is read in pieces; each is parsed, its students' ids hashed, and its states spooled by bucket.
 2. Every bucket is sorted by DuckDB (on disk if need be) and gathered into traces: one shard.

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from redraft.data.split import TRAIN, VALIDATION, Split
 from redraft.data.store import Dataset
@@ -24,7 +24,7 @@ from redraft.lm.batch import Chunks, encode
 from redraft.lm.checkpoint import Model, load_lm
 from redraft.lm.codec import CODECS, Codec, pieces
 from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
-from redraft.lm.settings import PRESETS, TrainConfig
+from redraft.lm.settings import PRESETS, Preset, TrainConfig
 from redraft.lm.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from redraft.progress import say
 from redraft.rundir import atomic_folder, sha256_json
@@ -144,14 +144,14 @@ def prepare(
 def _new_lm(config: TrainConfig, codec: Codec, n_students: int) -> StudentLM:
     """A fresh model; the same seed gives the same weights whatever the view."""
     torch.manual_seed(config.seed)
-    lm = _load_base(config.base, codec) if config.base else _from_scratch(config.preset, codec)
+    shape = PRESETS[config.preset]
+    lm = _load_base(config.base, codec) if config.base else FAMILIES[shape.family](shape, codec)
     vectors = StudentVectors(n_students, width=lm.get_input_embeddings().embedding_dim, dim=config.student_dim)
     return StudentLM(lm, vectors, codec.student_id)
 
 
-def _from_scratch(preset: str, codec: Codec) -> Any:
-    """A GPT-2. Without dropout: one that sees each token three times underfits, and dropout costs time."""
-    shape = PRESETS[preset]
+def _gpt2(shape: Preset, codec: Codec) -> Any:
+    """A GPT-2. Without dropout: one that sees each token a few times underfits, and dropout costs time."""
     return GPT2LMHeadModel(
         GPT2Config(
             vocab_size=codec.vocab_size,
@@ -168,6 +168,28 @@ def _from_scratch(preset: str, codec: Codec) -> Any:
             pad_token_id=codec.pad_id,
         )
     )
+
+
+def _llama(shape: Preset, codec: Codec) -> Any:
+    """A Llama. Its rotary positions are relative: it learns to copy from the state before much sooner."""
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=codec.vocab_size,
+            max_position_embeddings=shape.context,
+            hidden_size=shape.width,
+            intermediate_size=3 * shape.width,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=codec.end_id,
+            pad_token_id=codec.pad_id,
+        )
+    )
+
+
+FAMILIES: dict[str, Callable[[Preset, Codec], Any]] = {"gpt2": _gpt2, "llama": _llama}
+"""Architecture -> how to make an untrained one."""
 
 
 def _load_base(base: str, codec: Codec) -> Any:

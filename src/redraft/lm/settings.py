@@ -10,8 +10,10 @@ from redraft.lm.codec import CodecConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """The shape of a GPT-2 trained from scratch, and the step that suits it."""
+    """The shape of a model trained from scratch, and the step that suits it."""
 
+    family: str
+    """Architecture: gpt2 (the paper's) or llama."""
     layers: int
     """Transformer blocks."""
     heads: int
@@ -27,8 +29,10 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
-    "cpu-1m": Preset(layers=4, heads=4, width=128, context=512, lr=3e-3, batch_tokens=2048),
-    "cpu-200k": Preset(layers=2, heads=2, width=64, context=512, lr=5e-3, batch_tokens=1024),
+    "cpu-1m": Preset(family="gpt2", layers=4, heads=4, width=128, context=512, lr=3e-3, batch_tokens=2048),
+    "cpu-200k": Preset(family="gpt2", layers=2, heads=2, width=64, context=512, lr=5e-3, batch_tokens=1024),
+    "llama-200k": Preset(family="llama", layers=2, heads=2, width=64, context=512, lr=5e-3, batch_tokens=1024),
+    "llama-1m": Preset(family="llama", layers=4, heads=4, width=128, context=512, lr=3e-3, batch_tokens=2048),
 }
 """Preset name -> shape. The names say about how many weights a vocabulary of 2,048 gives."""
 
