@@ -14,18 +14,17 @@ from redraft import pipeline, results
 from redraft.cli import main
 
 SMALL = """
-max_pairs = 6
+max_pairs = 3
 [train]
-preset = "cpu-200k"
+preset = "llama-200k"
 vocabulary = 512
-steps = 12
-batch_tokens = 4096
-validate_every = 6
+steps = 8
+validate_every = 4
 [sample]
 per_pair = 2
 rounds = 1
 [evaluate]
-replicates = 100
+replicates = 60
 workers = 1
 """
 

@@ -27,7 +27,7 @@ from redraft.data.split import TEST_SPLITS, Split, SplitConfig, load_split, make
 from redraft.data.store import Dataset, open_dataset
 from redraft.errors import DatasetError, UsageError
 from redraft.lm.checkpoint import load_model
-from redraft.lm.machine import one_thread, parallel_models
+from redraft.lm.machine import be_a_worker, parallel_models
 from redraft.lm.sample import requests_for, sample
 from redraft.lm.settings import SampleConfig, TrainConfig
 from redraft.lm.train import train
@@ -64,8 +64,9 @@ class RunConfig:
     """Seed of the split, the models and the samples."""
     command: str = ""
     """The command that started the run."""
-    max_pairs: int = 100
-    """Pairs sampled from each test split, at most (a seeded choice, the same for every model)."""
+    max_pairs: int = 0
+    """Pairs sampled from each test split, at most (a seeded choice, the same for every model); 0: as many as the budget
+    allows."""
     splitting: SplitConfig = field(default_factory=SplitConfig)
     """How the split is made, if it doesn't exist."""
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -150,7 +151,7 @@ class Stages:
             for name, stage in todo.items():
                 self._done(name, stage, _timed(stage.do))
             return
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=be_a_worker) as pool:
             first = next(iter(todo))  # two bars at once would overwrite each other: the first, the longest, is drawn
             running = {pool.submit(_timed, todo[name].do, quiet=name != first): name for name in todo}
             for future in as_completed(running):
@@ -184,7 +185,7 @@ def _ingest(logs: Path, dataset: Path) -> None:
     ingest(source, dataset, IngestOptions(key=logs / "ingest.key", origin="simulated"))
 
 
-def _study(stages: Stages, config: RunConfig, sampling_seconds: float | None = None) -> Path:
+def _study(stages: Stages, config: RunConfig, sampling_seconds: float = 60) -> Path:
     """Split, train and sample each view, evaluate, report; the findings go to standard output."""
     run = stages.run.path
     dataset = open_dataset(run / config.dataset)
@@ -195,7 +196,7 @@ def _study(stages: Stages, config: RunConfig, sampling_seconds: float | None = N
     workers = min(parallel_models(), len(config.views))
     trainings = {f"train {view}": Stage(wanted, partial(_train, run, view, config)) for view in config.views}
     stages.side_by_side(trainings, workers=workers)
-    if sampling_seconds is not None:
+    if not config.max_pairs:
         config = _plan_sampling(stages, config, split, sampling_seconds * workers)
         write_text(run / RUN_FILE, settings.dump(config))
     wanted |= {**asdict(config.sample), "max_pairs": config.max_pairs}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 
 import torch
 
@@ -12,6 +14,16 @@ def parallel_models() -> int:
     return 1 if torch.cuda.is_available() else len(os.sched_getaffinity(0))
 
 
-def one_thread() -> None:
-    """Keep this process to one thread, as a model beside others should."""
+def be_a_worker() -> None:
+    """Set up a process that works beside others: one thread, and an end as soon as its parent has ended.
+
+    A parent that was killed can't tell its workers; left alone they would keep its folders locked.
+    """
     torch.set_num_threads(1)
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+
+
+def _follow(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)  # whatever is being written is published by a rename, so nothing half-written can be taken for whole

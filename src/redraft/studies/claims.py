@@ -51,20 +51,24 @@ class Claim:
 
 PRIMARY: tuple[Claim, ...] = (
     Claim(
-        metric="comments_final", statistic="pooled_r", against="title-mean", split="seen-seen", planted=True,
-        about="how many comments a student's final program has",
+        metric="bleu_final", statistic="mean", against="last", split="seen-seen",
+        about="the text of the final program",
     ),
     Claim(
         metric="backtracking", statistic="within_r", against="synthetic", split="seen-seen", planted=True,
         about="how often a student backtracks, compared with others on the same title",
     ),
     Claim(
-        metric="comments_final", statistic="within_r", against="last", split="seen-seen",
-        about="how many comments a student writes, compared with others on the same title",
+        metric="colour_cosine", statistic="mean", against="last", split="seen-seen",
+        about="which colours a student uses",
     ),
     Claim(
-        metric="bleu_final", statistic="mean", against="last", split="seen-seen",
-        about="the text of the final program",
+        metric="comments_final", statistic="pooled_r", against="title-mean", split="seen-seen", planted=True,
+        about="how many comments a student's final program has",
+    ),
+    Claim(
+        metric="comments_final", statistic="within_r", against="last", split="seen-seen",
+        about="how many comments a student writes, compared with others on the same title",
     ),
     Claim(
         metric="bleu_final", statistic="mean", against="last", split="seen-unseen",
