@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -88,6 +92,27 @@ def test_simulate_to_report_and_again(tmp_path: Path, small: Path, capsys: pytes
     study(dataset.path, run, small)
     assert capsys.readouterr().err.count("done before") == len(stages)
     assert (run / "models" / "trace" / "model.safetensors").stat().st_mtime_ns == weights
+
+
+def test_a_killed_run_goes_on(tmp_path: Path, small: Path) -> None:
+    logs = redraft.simulate(redraft.SimulateConfig(students=12, titles=4, seed=5), tmp_path / "logs")
+    source = redraft.PencilCode(paths=[logs])
+    options = redraft.IngestOptions(key=logs / "ingest.key")
+    dataset = redraft.ingest(source, tmp_path / "class.dataset", options)
+    assert dataset.origin == "simulated"  # the note beside the logs says so
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "redraft", "reproduce", "--data", str(dataset.path), "--budget", "1"]
+    command += ["--out", str(run), "--config", str(small)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while not (run / "models").exists() or not any((run / "models").iterdir()):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(2)  # the workers see within a second that they are alone
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    check(run, "simulated")
 
 
 def test_demo_ends_with_a_report_and_three_findings(

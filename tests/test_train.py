@@ -132,7 +132,7 @@ def test_students_differ_and_the_unknown_one_is_trained_by_dropout(trained) -> N
 
 def test_traces_are_likelier_with_their_own_students_vector(trained, tmp_path, monkeypatch) -> None:
     _, dataset, split, _ = trained
-    monkeypatch.setitem(PRESETS, "wide", Preset(layers=2, heads=2, width=64, context=128, lr=5e-3, batch_tokens=1024))
+    monkeypatch.setitem(PRESETS, "wide", Preset(family="gpt2", layers=2, heads=2, width=64, context=128, lr=5e-3, batch_tokens=1024))
     config = replace(TOY, preset="wide", steps=200, lr=None, validate_every=200)
     model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
     chunks = chunks_of(dataset, split, model.codec)

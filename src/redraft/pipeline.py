@@ -41,13 +41,13 @@ RUN_FILE = "run.toml"
 
 PRESET = "llama-200k"
 """The smallest model that learns to copy from the state before within a minute or two on one core."""
-DEMO_STEPS = 900
+DEMO_STEPS = 1200
 HELD = 0.2
 """Share of the demo's students and titles held out."""
 TRAIN_SHARE, SAMPLE_SHARE = 0.5, 0.25
 """Shares of a budget for training and sampling; the rest is for tokenizing, evaluation and the report."""
-PILOT = 32
-"""Pairs a split drawn once to learn how long a trace takes."""
+PILOT = 10
+"""Pairs a split drawn once to learn how long a trace takes; with five samples each they fill a batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +88,14 @@ def demo(out: Path, *, seed: int, students: int, config: Sequence[Path] = ()) ->
         dataset=dataset.name,
         seed=seed,
         command=f"redraft demo --out {out} --seed {seed} --students {students}",
-        max_pairs=45,
+        max_pairs=30,
         splitting=SplitConfig(
             seed=seed,
             held_students=max(1, round(HELD * made.students)),
             held_titles=max(1, round(HELD * made.titles)),
             validation_share=0.05,
         ),
-        train=TrainConfig(seed=seed, preset=PRESET, steps=DEMO_STEPS, validate_every=100, patience=4),
+        train=TrainConfig(seed=seed, preset=PRESET, steps=DEMO_STEPS, validate_every=100, patience=3),
         sample=SampleConfig(seed=seed, rounds=2),
         evaluate=EvaluateConfig(seed=seed),
     )
@@ -244,11 +244,11 @@ def _plan_sampling(stages: Stages, config: RunConfig, split: Split, seconds: flo
     if not file.exists():
         splits = _filled(split)
         requests = requests_for(split, splits, max_pairs=PILOT, seed=config.seed)
-        started = time.perf_counter()
+        model = load_model(stages.run.path / "models" / config.views[0])
         with TemporaryDirectory() as scratch:
-            model = load_model(stages.run.path / "models" / config.views[0])
-            sample(model, requests, out=Path(scratch) / "pilot", config=replace(config.sample, per_pair=1))
-        each = (time.perf_counter() - started) / len(requests)
+            started = time.perf_counter()
+            sample(model, requests, out=Path(scratch) / "pilot", config=config.sample)
+            each = (time.perf_counter() - started) / (len(requests) * config.sample.per_pair)
         pairs = int(seconds / (each * config.sample.per_pair * len(config.views) * len(splits)))
         write_json(file, {"seconds_a_trace": round(each, 4), "max_pairs": max(pairs, 5)})
     planned = json.loads(file.read_text())
