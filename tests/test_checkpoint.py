@@ -15,7 +15,8 @@ from redraft.errors import DatasetError, RedraftError
 from redraft.lm.checkpoint import Evaluation, Model, load_model, save_model
 from redraft.lm.codec import FullCodec
 from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
-from redraft.lm.prepare import _from_scratch
+from redraft.lm.prepare import from_scratch
+from redraft.lm.settings import PRESETS
 from redraft.lm.tokenizer import train_tokenizer
 from toy import prepare_torch
 
@@ -30,7 +31,7 @@ def model() -> Model:
     prepare_torch()
     torch.manual_seed(0)
     codec = FullCodec(train_tokenizer(["pen red", "fd 100"], 300))
-    lm = StudentLM(_from_scratch("toy", codec), StudentVectors(2, width=16, dim=8), codec.student_id).eval()
+    lm = StudentLM(from_scratch(PRESETS["toy"], codec), StudentVectors(2, width=16, dim=8), codec.student_id).eval()
     history = (Evaluation(step=5, tokens=100, train_loss=2.5, validation_loss=None),)
     return Model(lm=lm, codec=codec, students=StudentIndex(["anna", "ben"]), card=CARD, history=history)
 

@@ -144,7 +144,7 @@ def prepare(
 def _new_lm(config: TrainConfig, codec: Codec, n_students: int) -> StudentLM:
     """A fresh model; the same seed gives the same weights whatever the view."""
     torch.manual_seed(config.seed)
-    lm = _load_base(config.base, codec) if config.base else _from_scratch(PRESETS[config.preset], codec)
+    lm = _load_base(config.base, codec) if config.base else from_scratch(PRESETS[config.preset], codec)
     vectors = StudentVectors(n_students, width=lm.get_input_embeddings().embedding_dim, dim=config.student_dim)
     return StudentLM(lm, vectors, codec.student_id)
 
@@ -191,7 +191,8 @@ FAMILIES: dict[str, Callable[[Preset, Codec], Any]] = {"gpt2": _gpt2, "llama": _
 """Architecture -> how to make an untrained one."""
 
 
-def _from_scratch(shape: Preset, codec: Codec) -> Any:
+def from_scratch(shape: Preset, codec: Codec) -> Any:
+    """An untrained causal LM of `shape`."""
     return FAMILIES[shape.family](shape, codec)
 
 
