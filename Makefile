@@ -28,6 +28,7 @@ check: $(INSTALLED)  ## style, types, layers, docs
 
 bench: $(INSTALLED)  ## speed, as ratios of two things in one run
 	$(BIN)/python bench/ingest.py
+	$(BIN)/python bench/metrics.py
 
 docs: $(INSTALLED)  ## write the generated pages: docs/cli.md, docs/metrics.md
 	$(BIN)/python -m redraft.cli.reference > docs/cli.md

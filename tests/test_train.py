@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import multiprocessing as mp
 import os
@@ -390,3 +391,17 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(tmp_path) -> None:
     assert first.history == second.history
     assert first.card == second.card
     assert not (tmp_path / "killed.partial").exists()
+
+
+def test_any_architecture_can_be_trained_from_its_config(tmp_path: Path) -> None:
+    prepare_torch()
+    dataset, split = toy_dataset(tmp_path / "d")
+    shape = {"model_type": "gpt_neox", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+             "intermediate_size": 32, "max_position_embeddings": 128, "vocab_size": 9}  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(shape))
+    config = replace(TOY, steps=3, architecture=str(tmp_path / "config.json"))
+    model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
+    assert model.lm.lm.config.model_type == "gpt_neox"
+    assert model.lm.lm.config.vocab_size == model.codec.vocab_size
+    with pytest.raises(InputError, match="config.json"):
+        train(dataset, split=split, view="trace", out=tmp_path / "n", config=replace(TOY, architecture="/nowhere"))

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 
 from redraft.data.split import TRAIN, VALIDATION, Split
 from redraft.data.store import Dataset
@@ -144,7 +151,12 @@ def prepare(
 def _new_lm(config: TrainConfig, codec: Codec, n_students: int) -> StudentLM:
     """A fresh model; the same seed gives the same weights whatever the view."""
     torch.manual_seed(config.seed)
-    lm = _load_base(config.base, codec) if config.base else from_scratch(PRESETS[config.preset], codec)
+    if config.base:
+        lm = _load_base(config.base, codec)
+    elif config.architecture:
+        lm = _of_architecture(config.architecture, codec)
+    else:
+        lm = from_scratch(PRESETS[config.preset], codec)
     vectors = StudentVectors(n_students, width=lm.get_input_embeddings().embedding_dim, dim=config.student_dim)
     return StudentLM(lm, vectors, codec.student_id)
 
@@ -194,6 +206,22 @@ FAMILIES: dict[str, Callable[[Preset, Codec], Any]] = {"gpt2": _gpt2, "llama": _
 def from_scratch(shape: Preset, codec: Codec) -> Any:
     """An untrained causal LM of `shape`."""
     return FAMILIES[shape.family](shape, codec)
+
+
+def _of_architecture(source: str, codec: Codec) -> Any:
+    """An untrained causal LM of the shape in a config.json, with this codec's vocabulary.
+
+    Raises:
+        InputError: There is no config, or not of a causal LM.
+    """
+    ids = {"bos_token_id": None, "eos_token_id": codec.end_id, "pad_token_id": codec.pad_id}
+    try:
+        config = AutoConfig.from_pretrained(source, local_files_only=True, vocab_size=codec.vocab_size, **ids)
+        return AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            "no causal language model can be made from here.", where=source, remedy="Name a transformers config.json."
+        ) from error
 
 
 def _load_base(base: str, codec: Codec) -> Any:

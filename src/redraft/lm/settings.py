@@ -50,6 +50,9 @@ class TrainConfig:
     """Shape of a model trained from scratch: cpu-1m or cpu-200k."""
     base: str | None = None
     """Folder or hub id of a pretrained causal LM to go on from, instead of a preset; its tokenizer is used."""
+    architecture: str | None = None
+    """Folder or file with a `transformers` config.json: a causal LM of that shape is trained from scratch, with the
+    preset's learning rate and batch."""
     student_dim: int = 64
     """Numbers a student, before the MLP (paper section 3.1)."""
     student_dropout: float = 0.1
