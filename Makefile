@@ -17,8 +17,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: $(INSTALLED)  ## simulate a class, train three models on it, evaluate them, write runs/demo/report.html
 	$(BIN)/redraft demo --out runs/demo
 
-test: $(INSTALLED)  ## all tests, on two processes
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+test: $(INSTALLED)  ## all tests, on two processes of one thread each
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(INSTALLED)  ## style, types, layers, docs
 	$(BIN)/ruff check .

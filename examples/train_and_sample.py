@@ -20,7 +20,7 @@ def main(folder: Path, steps: int = STEPS) -> None:
     split = redraft.make_split(dataset, redraft.SplitConfig(held_students=4, held_titles=1, validation_share=0.05))
     print(split.counts())
 
-    config = redraft.TrainConfig(preset="cpu-200k", vocabulary=512, steps=steps)
+    config = redraft.TrainConfig(preset="llama-200k", vocabulary=512, steps=steps)
     model = redraft.train(dataset, split=split, view="trace", out=folder / "model", config=config)
     print(f"{len(model.students)} students have a vector; training: {model.card['training']}")
 
