@@ -41,7 +41,7 @@ RUN_FILE = "run.toml"
 
 PRESET = "llama-200k"
 """The smallest model that learns to copy from the state before within a minute or two on one core."""
-DEMO_STEPS = 1200
+DEMO_STEPS = 1000
 HELD = 0.2
 """Share of the demo's students and titles held out."""
 TRAIN_SHARE, SAMPLE_SHARE = 0.5, 0.25
@@ -88,7 +88,7 @@ def demo(out: Path, *, seed: int, students: int, config: Sequence[Path] = ()) ->
         dataset=dataset.name,
         seed=seed,
         command=f"redraft demo --out {out} --seed {seed} --students {students}",
-        max_pairs=30,
+        max_pairs=28,
         splitting=SplitConfig(
             seed=seed,
             held_students=max(1, round(HELD * made.students)),

@@ -100,7 +100,9 @@ def _sentence(claim: Claim, row: Result, rows: Sequence[Result]) -> str:
         text = f"the {claim.model} model {verb} {against} {where}"
     else:
         text = f"no significant difference between the {claim.model} model and {against} {where}"
-    sides = f"{statistic} {number(a.value)} against {number(b.value)}, " if a and b else f"{statistic}, "
+    # Each side's own value is told only if it stands on the same pairs as the difference.
+    same = a and b and a.n == b.n == row.n
+    sides = f"{statistic} {number(a.value)} against {number(b.value)}, " if a and b and same else f"{statistic}, "
     conditional = CONDITIONAL.get(row.clusters or "", "")
     text += (
         f": {sides}difference {with_interval(row)}, p {_p(row)} ({row.n} pairs, {row.n_students} students,"
