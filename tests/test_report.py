@@ -34,8 +34,8 @@ from redraft.studies.claims import CONTRASTS, FINAL_METRICS, PRIMARY, TRACE_METR
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_run(tmp_path_factory.mktemp("report"))
-    with RunDir(folder).stage("evaluate", {}):
-        evaluate(folder)
+    evaluate(folder)
+    RunDir(folder).finish("evaluate", {}, 1.5)
     history = pa.table({"step": [1, 2], "tokens": [100, 200], "train_loss": [3.0, 2.0], "validation_loss": [3.1, None]})
     (folder / "models/trace").mkdir(parents=True)
     pq.write_table(history, folder / "models/trace/history.parquet")
