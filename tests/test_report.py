@@ -122,17 +122,17 @@ def test_report_comes_from_the_run_folder_alone(run: Path, page: str, tmp_path: 
         again = write_report(run).read_text(encoding="utf-8")
     finally:
         (tmp_path / "elsewhere").rename(data)
-    timeless = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
+    timeless = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC|-p[0-9a-f]{10}|\bp[0-9a-f]{10}")  # and ids of clip paths
     assert timeless.sub("", again) == timeless.sub("", page)
 
 
 def test_findings_begin_with_the_origin_and_tell_what_is_not_significant(run: Path, rows: list[Result]) -> None:
-    told = findings(run)
-    assert len(told) == 3
+    assert len(findings(run)) == 3
+    told = findings(run, None)
     assert all(sentence.startswith("Simulated class: class. ") for sentence in told)
-    assert "Planted effect recovered" in told[0]
-    assert "not testable" in told[1]
-    claim = PRIMARY[0]
+    assert any("Planted effect recovered" in sentence for sentence in told)
+    assert any("not testable" in sentence for sentence in told)
+    claim = next(c for c in PRIMARY if (c.metric, c.statistic) == ("comments_final", "pooled_r"))
     row = find(rows, claim)
     assert row is not None
     weak = replace(row, value=0.1, low=-0.2, high=0.4, p=0.4, p_adjusted=0.9)
