@@ -188,6 +188,10 @@ def short_number(value: float) -> str:
 def _inline(svg: str, name: str, alt: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # Clip paths are named by a hash of coordinates, whose last digits vary from run to run: number them instead.
+    clips = dict.fromkeys(re.findall(r'<clipPath id="(\w+)"', svg))
+    for number, clip in enumerate(clips):
+        svg = svg.replace(f'"{clip}"', f'"clip{number}"').replace(f"#{clip})", f"#clip{number})")
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'href="#', f'href="#{name}-', svg)
     svg = re.sub(r"url\(#", f"url(#{name}-", svg)
