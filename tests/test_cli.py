@@ -73,6 +73,15 @@ def test_unknown_keys_in_a_settings_file_are_named(tmp_path: Path, capsys: pytes
     assert "'steps'" in message
 
 
+def test_a_mistyped_split_is_not_made_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = make_dataset(tmp_path / "d", [make_trace(["a"])])
+    arguments = ("reproduce", "--data", dataset.path, "--budget", 1, "--split-name", "defualt")
+    code, message = failure(capsys, *arguments, "--out", tmp_path / "run")
+    assert code == 1
+    assert "has no split 'defualt'" in message
+    assert not (dataset.path / "splits").exists()
+
+
 def test_an_error_inside_shows_its_kind_and_never_its_text(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,9 +23,9 @@ from redraft import config as settings
 from redraft.data.ingest import IngestOptions, ingest
 from redraft.data.simulate import SimulateConfig, simulate
 from redraft.data.sources.pencilcode import PencilCode
-from redraft.data.split import TEST_SPLITS, Split, SplitConfig, load_split, make_split
+from redraft.data.split import TEST_SPLITS, Split, SplitConfig, load_split, make_split, split_file
 from redraft.data.store import Dataset, open_dataset
-from redraft.errors import DatasetError, UsageError
+from redraft.errors import UsageError
 from redraft.lm.checkpoint import load_model
 from redraft.lm.machine import be_a_worker, parallel_models
 from redraft.lm.sample import requests_for, sample
@@ -144,9 +144,12 @@ class Stages:
 
         Small models gain little from a second core each; two models on a core each gain all of it.
         """
-        todo = {name: stage for name, stage in stages.items() if not self.run.is_done(name, stage.wanted)}
-        for name in stages.keys() - todo.keys():
-            say(f"{name:<20}{'done before':>12}")
+        todo = {}
+        for name, stage in stages.items():
+            if self.run.is_done(name, stage.wanted):
+                say(f"{name:<20}{'done before':>12}")
+            else:
+                todo[name] = stage
         if workers == 1 or len(todo) < 2:
             for name, stage in todo.items():
                 self._done(name, stage, _timed(stage.do))
@@ -191,21 +194,20 @@ def _study(stages: Stages, config: RunConfig, sampling_seconds: float = 60) -> P
     dataset = open_dataset(run / config.dataset)
     stages("split", asdict(config.splitting) | {"name": config.split}, lambda: _split(dataset, config))
     split = load_split(dataset, config.split)
-    wanted: dict[str, Any] = {"dataset": dataset.fingerprint, "split": split.hash, **asdict(config.train)}
+    trained = {"dataset": dataset.fingerprint, "split": split.hash, "train": asdict(config.train)}
     write_text(run / RUN_FILE, settings.dump(config))
     workers = min(parallel_models(), len(config.views))
-    trainings = {f"train {view}": Stage(wanted, partial(_train, run, view, config)) for view in config.views}
+    trainings = {f"train {view}": Stage(trained, partial(_train, run, view, config)) for view in config.views}
     stages.side_by_side(trainings, workers=workers)
     if not config.max_pairs:
         config = _plan_sampling(stages, config, split, sampling_seconds * workers)
         write_text(run / RUN_FILE, settings.dump(config))
-    wanted |= {**asdict(config.sample), "max_pairs": config.max_pairs}
-    samplings = {f"sample {view}": Stage(wanted, partial(_sample, run, view, config)) for view in config.views}
+    sampled = {**trained, "sample": asdict(config.sample), "max_pairs": config.max_pairs}
+    samplings = {f"sample {view}": Stage(sampled, partial(_sample, run, view, config)) for view in config.views}
     stages.side_by_side(samplings, workers=workers)
-    wanted |= asdict(config.evaluate)
-    stages("evaluate", wanted, lambda: evaluate(run))
-    stages("report", wanted, lambda: write_report(run))
-    write_report(run)  # once more, now that the stages' times are known
+    evaluated = {**sampled, "evaluate": asdict(config.evaluate)}
+    stages("evaluate", evaluated, lambda: evaluate(run))
+    stages("report", evaluated, lambda: write_report(run))
     total = time.perf_counter() - stages.started
     say(f"{'total':<20}{total:>10.1f} s")
     print("\n".join(findings(run)))  # noqa: T201
@@ -215,11 +217,10 @@ def _study(stages: Stages, config: RunConfig, sampling_seconds: float = 60) -> P
 
 
 def _split(dataset: Dataset, config: RunConfig) -> None:
-    """Make the run's split, unless it is one the user made before."""
-    try:
-        load_split(dataset, config.split)
-    except DatasetError:
+    """Make the run's split if it is the default one and isn't there; any other must have been made before."""
+    if config.split == RunConfig.split and not split_file(dataset, config.split).exists():
         make_split(dataset, config.splitting, name=config.split)
+    load_split(dataset, config.split)
 
 
 def _filled(split: Split) -> list[str]:

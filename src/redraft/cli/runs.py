@@ -59,7 +59,7 @@ def reproduce(
     seed: int
         Seed of the split, the models and the samples.
     split_name: str
-        A split made by `redraft split`; made with the defaults if it doesn't exist and is called `default`.
+        A split made by `redraft split`; `default` is made if it doesn't exist, a tenth of students and titles held out.
     config: list[Path]
         TOML files with run settings (see run.toml of a finished run); a later file wins.
     """

@@ -153,7 +153,7 @@ def make_split(dataset: Dataset, config: SplitConfig, name: str = "default") -> 
         UsageError: `name` can't be a file's name.
         InputError: The rule needs times and there are none, or the titles file can't be read.
     """
-    path = _path(dataset, name)
+    path = split_file(dataset, name)
     pairs = [Pair(*row) for row in zip(*(column.to_pylist() for column in dataset.pairs().columns), strict=True)]
     rule = RULES[config.rule]
     places = rule.place(dataset, pairs, config)
@@ -181,7 +181,7 @@ def load_split(dataset: Dataset, name: str = "default") -> Split:
     Raises:
         DatasetError: There is no such split, its file is damaged, or it was made by a newer redraft.
     """
-    path = _path(dataset, name)
+    path = split_file(dataset, name)
     if not path.exists():
         known = sorted(file.stem for file in path.parent.glob("*.parquet"))
         raise DatasetError(
@@ -204,7 +204,12 @@ def load_split(dataset: Dataset, name: str = "default") -> Split:
     )
 
 
-def _path(dataset: Dataset, name: str) -> Path:
+def split_file(dataset: Dataset, name: str) -> Path:
+    """Where a dataset's split is.
+
+    Raises:
+        UsageError: `name` can't be a file's name.
+    """
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise UsageError(f"{name!r} can't name a split.", remedy="Use letters, digits, '.', '-' and '_'.")
     return dataset.path / "splits" / f"{name}.parquet"
