@@ -226,5 +226,5 @@ def test_groups_of_pairs_do_not_depend_on_batches(size: int) -> None:
 
 def test_buckets_follow_from_size_and_memory() -> None:
     assert bucket_count(0, 10**9) == 1
-    assert bucket_count(5 * 10**9, 512 * 10**6) == 79
+    assert bucket_count(5 * 10**9, 512 * 10**6) == 80
     assert bucket_count(10**15, 10**9) == 4096

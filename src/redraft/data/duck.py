@@ -56,7 +56,7 @@ class Workspace:
     @property
     def block_bytes(self) -> int:
         """Input parsed at a time: small beside the memory, since a block is copied a few times on its way."""
-        return min(max(self.memory // 40, 4 * 10**6), 32 * 10**6)
+        return min(max(self.memory // 40, 4 * 10**6), 16 * 10**6)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of the calling thread's own; close it (it is a context manager)."""

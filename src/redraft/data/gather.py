@@ -62,22 +62,23 @@ def gather(states: pa.Table, labels: Sequence[str], *, whole_drafts: bool) -> Ga
         labels: The `source` of each input.
         whole_drafts: Keep every state as it is.
     """
-    dropped = []
-    if not whole_drafts:
-        same = _identical(column(states, "code")) & ~_changes(states, ("student", "title", "trace"))
-        duplicate = np.append(same[1:], False)  # the next state says the same
-        dropped.append(_rejected(states, duplicate, "duplicate"))
-        states = states.filter(pa.array(~duplicate))
-        first = _changes(states, ("student", "title", "trace"))
-        last = np.append(first[1:], True)[: len(first)]
-        edge = pc.equal(states["code"], "").to_numpy() & (first | last)
-        dropped.append(_rejected(states, edge, "empty_edge"))
-        states = states.filter(pa.array(~edge))
-    return Gathered(_traces(states.combine_chunks(), labels), pa.concat_tables([REJECTED.empty_table(), *dropped]))
+    new = _changes(states, ("student", "title", "trace"))
+    if whole_drafts:
+        return Gathered(_traces(states, new, labels), REJECTED.empty_table())
+    duplicate = np.append((_identical(column(states, "code")) & ~new)[1:], False)  # the next state says the same
+    kept = np.flatnonzero(~duplicate)
+    trace = np.cumsum(new)[kept]
+    first = np.diff(trace, prepend=0) > 0
+    last = np.append(first[1:], True)[: len(first)]
+    edge = pc.equal(states["code"], "").to_numpy()[kept] & (first | last)
+    left = states.take(pa.array(kept[~edge])).combine_chunks()
+    dropped = (_rejected(states, np.flatnonzero(duplicate), "duplicate"), _rejected(states, kept[edge], "empty_edge"))
+    return Gathered(_traces(left, np.diff(trace[~edge], prepend=0) > 0, labels), pa.concat_tables(dropped))
 
 
-def _traces(states: pa.Table, labels: Sequence[str]) -> pa.Table:
-    starts = np.flatnonzero(_changes(states, ("student", "title", "trace")))
+def _traces(states: pa.Table, new: np.ndarray, labels: Sequence[str]) -> pa.Table:
+    """`new` says with which states a trace begins."""
+    starts = np.flatnonzero(new)
     heads = states.select(["student", "title", "file", "ended"]).take(pa.array(starts))
     number = np.arange(len(starts))
     new_pair = _changes(heads, ("student", "title"))
@@ -97,8 +98,8 @@ def _traces(states: pa.Table, labels: Sequence[str]) -> pa.Table:
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
-def _rejected(states: pa.Table, mask: np.ndarray, reason: str) -> pa.Table:
-    rows = states.select(["file", "row"]).filter(pa.array(mask))
+def _rejected(states: pa.Table, places: np.ndarray, reason: str) -> pa.Table:
+    rows = states.select(["file", "row"]).take(pa.array(places))
     return rows.append_column("reason", pa.repeat(reason, rows.num_rows)).cast(REJECTED)
 
 

@@ -244,7 +244,8 @@ def _provenance(source: Source, files: Sequence[Path], options: IngestOptions, k
         if (path := getattr(options, name)) is not None
     }
     with ThreadPoolExecutor(WORKERS) as workers:
-        digests = list(workers.map(_digest, files))
+        digests = workers.map(_digest, files)
+        source.warm_up()
     inputs = [
         {"name": name, "size": file.stat().st_size, "sha256": digest}
         for name, file, digest in zip(input_names(files), files, digests, strict=True)

@@ -85,9 +85,8 @@ class Spool:
 
     def write(self, number: int, piece: int, part: Part) -> None:
         """Hash the students, and write the states parted by bucket and the rejected rows."""
-        states, refused = self._hashed(part.states)
+        states, ranges, refused = self._hashed(part.states)
         _write(self._path(number, piece, "rejected"), [pa.concat_tables([part.rejected, refused])], REJECTED)
-        ranges = _buckets(states["student"], self.buckets)
         order = np.argsort(ranges, kind="stable")
         cuts = np.searchsorted(ranges[order], np.arange(self.buckets + 1))
         ordered = states.take(pa.array(order)) if self.buckets > 1 else states
@@ -122,30 +121,32 @@ class Spool:
                 total += sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches))
         return total
 
-    def _hashed(self, states: pa.Table) -> tuple[pa.Table, pa.Table]:
+    def _hashed(self, states: pa.Table) -> tuple[pa.Table, np.ndarray, pa.Table]:
+        """The states that may be used, by hashes; their buckets; and those that may not, as rejected rows."""
         ids = pc.dictionary_encode(states["student"].combine_chunks())
         raw = ids.dictionary.to_pylist()
-        hashes = pa.array([keyed_hash(raw_id, self._key) for raw_id in raw], pa.string()).take(ids.indices)
-        allowed = pa.array([self._consent.allows(raw_id) for raw_id in raw], pa.bool_()).take(ids.indices)
+        digests = [keyed_hash(raw_id, self._key) for raw_id in raw]
+        buckets = np.array([int(digest[:8], 16) * self.buckets >> 32 for digest in digests], np.int64)
+        rows = ids.indices.to_numpy()
+        hashes = pa.array(digests, pa.string()).take(ids.indices)
         states = states.set_column(states.schema.get_field_index("student"), "student", hashes)
-        if pc.all(allowed, min_count=0).as_py():
-            return states, REJECTED.empty_table()
-        out = states.filter(pc.invert(allowed))
+        allowed = np.array([self._consent.allows(raw_id) for raw_id in raw], bool)
+        if allowed.all():
+            return states, buckets[rows], REJECTED.empty_table()
+        allowed = allowed[rows]
+        out = states.filter(pa.array(~allowed))
         reasons = pa.repeat("no_consent", out.num_rows)
-        return states.filter(allowed), pa.table([out["file"], out["row"], reasons], schema=REJECTED)
+        refused = pa.table([out["file"], out["row"], reasons], schema=REJECTED)
+        return states.filter(pa.array(allowed)), buckets[rows[allowed]], refused
 
 
 def bucket_count(text_bytes: int, memory: int) -> int:
-    """How many buckets let one be sorted in a fraction of `memory`; text_bytes is the inputs' size, unpacked."""
-    return min(max(1, -(-text_bytes // min(memory // 8, _BUCKET))), 4096)
+    """How many buckets let one be sorted in a fraction of `memory`; text_bytes is the inputs' size, unpacked.
 
-
-def _buckets(students: pa.ChunkedArray, count: int) -> np.ndarray:
-    """Each student's bucket: the hash's first 32 bits, scaled."""
-    ids = pc.dictionary_encode(students.combine_chunks())
-    of_id = np.array([int(digest[:8], 16) * count >> 32 for digest in ids.dictionary.to_pylist()], np.int64)
-    of_row: np.ndarray = of_id[ids.indices.to_numpy()] if len(of_id) else np.zeros(0, np.int64)
-    return of_row
+    An even number, if it isn't one: two workers share them.
+    """
+    count = min(-(-text_bytes // min(memory // 8, _BUCKET)), 4095)
+    return count + count % 2 if count > 1 else 1
 
 
 def _write(path: Path, tables: list[pa.Table], schema: pa.Schema) -> None:

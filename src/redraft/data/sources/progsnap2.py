@@ -108,6 +108,9 @@ class ProgSnap2:
         """The event types."""
         return {"events": sorted(self.events)}
 
+    def warm_up(self) -> None:
+        """Nothing to load."""
+
     def label(self, file: Path) -> str:
         """The same for all files."""
         return self.name

@@ -12,6 +12,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
@@ -80,25 +81,19 @@ def is_packed(file: Path) -> bool:
     return any(start.startswith(magic) for magic, _ in _PACKED)
 
 
-def chunks(file: Path, size: int) -> Iterator[tuple[bytes, int]]:
-    """(plain bytes, bytes of the file they took), `size` plain bytes at a time, the last one shorter.
+@contextmanager
+def unpacked(file: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """A stream of the file's plain bytes, and the file as it is, whose place tells how much of it they took.
 
     Raises:
-        Damaged: `damaged_file` (cut short, or a checksum doesn't match) or `unreadable_file`.
+        Damaged: Reading fails: `damaged_file` (cut short, or a checksum doesn't match) or `unreadable_file`.
     """
     try:
         with file.open("rb") as raw:
             start = raw.read(6)
             raw.seek(0)
-            stream: IO[bytes] = raw
-            for magic, unpack in _PACKED:
-                if start.startswith(magic):
-                    stream = unpack(raw)
-            before = 0
-            while data := _full_read(stream, size):
-                after = raw.tell()
-                yield data, after - before
-                before = after
+            unpack = next((unpack for magic, unpack in _PACKED if start.startswith(magic)), None)
+            yield unpack(raw) if unpack else raw, raw
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise Damaged("damaged_file", f"the archive is damaged ({error})") from error
     except OSError as error:
@@ -107,22 +102,10 @@ def chunks(file: Path, size: int) -> Iterator[tuple[bytes, int]]:
         raise Damaged("unreadable_file", f"it can't be read ({error.strerror})") from error
 
 
-def _full_read(stream: IO[bytes], size: int) -> bytes:
-    """`size` bytes, fewer only at the end: where a block ends must not depend on how the archive was packed."""
-    data = stream.read(size)
-    if len(data) == size or not data:
-        return data
-    whole = io.BytesIO()
-    while data:
-        whole.write(data)
-        data = stream.read(size - whole.tell()) if whole.tell() < size else b""
-    return whole.getvalue()
-
-
 class Block(NamedTuple):
     """Whole lines of an input, each with its line end."""
 
-    data: bytes
+    data: bytes | memoryview
     first: int
     """The number of its first line, from 1."""
     size: int
@@ -133,76 +116,83 @@ def line_blocks(file: Path, size: int) -> Iterator[Block]:
     """The file's lines in blocks of about `size` bytes.
 
     Raises:
-        Damaged: See `chunks`.
+        Damaged: See `unpacked`.
     """
     first, carry, taken = 1, b"", 0
-    for data, packed in chunks(file, max(size, 2 * LONGEST_LINE)):
-        taken += packed
-        cut = data.rfind(b"\n") + 1
-        if not cut:
-            carry = (carry + data)[: LONGEST_LINE + 2]  # enough to know it is too long
-            continue
-        block = Block(carry + data[:cut], first, taken)
-        yield block
-        first += block.data.count(b"\n")
-        carry, taken = data[cut:], 0
-    if carry:
-        yield Block(carry, first, taken)
+    size = max(size, 2 * LONGEST_LINE)
+    with unpacked(file) as (stream, raw):
+        while True:
+            data = bytearray(len(carry) + size)  # of its own for each block: others are still parsed
+            data[: len(carry)] = carry
+            end = len(carry) + _fill(stream, memoryview(data)[len(carry) :])
+            if end == len(carry):
+                break
+            cut = data.rfind(b"\n", len(carry), end) + 1
+            if not cut:
+                carry = bytes(data[: min(end, LONGEST_LINE + 2)])  # enough to know it is too long
+                continue
+            size_packed, taken = raw.tell() - taken, raw.tell()
+            yield Block(memoryview(data)[:cut], first, size_packed)
+            first += data.count(b"\n", 0, cut)
+            carry = bytes(data[cut:end])
+        if carry:
+            yield Block(carry, first, raw.tell() - taken)
+
+
+def _fill(stream: IO[bytes], space: memoryview) -> int:
+    """Read until `space` is full, or to the end: where a block ends must not depend on how the archive was packed."""
+    filled = 0
+    while filled < len(space) and (count := cast(io.RawIOBase, stream).readinto(space[filled:])):
+        filled += count
+    return filled
 
 
 class Lines(NamedTuple):
-    """A block's lines, those that can be read apart from those that can't."""
+    """A block's lines."""
 
-    text: pa.Array
-    """string: valid UTF-8, line ends included."""
-    rows: pa.Array
-    """int64: their line numbers."""
-    bad_rows: pa.Array
-    """int64: lines that are too_long or not_utf8."""
-    bad_reasons: pa.Array
+    data: np.ndarray
+    """uint8: their bytes, line ends included."""
+    cuts: np.ndarray
+    """int32 (lines + 1,): where each starts, and the end."""
+    unreadable: dict[str, np.ndarray]
+    """too_long, not_utf8 -> which lines are."""
+
+    @property
+    def readable(self) -> np.ndarray:
+        """The others."""
+        found: np.ndarray = ~np.any(list(self.unreadable.values()), axis=0)
+        return found
 
 
 def split_lines(block: Block) -> Lines:
-    """Cut a block into lines; a copy is made only of blocks that hold unreadable lines."""
+    """Cut a block into lines, without a copy."""
     data = np.frombuffer(block.data, np.uint8)
     ends = np.flatnonzero(data == 10) + 1
     if not len(ends) or ends[-1] != len(data):
         ends = np.append(ends, len(data))
-    offsets = np.concatenate([[0], ends]).astype(np.int32)
-    rows = np.arange(block.first, block.first + len(ends), dtype=np.int64)
-    lines = pa.Array.from_buffers(pa.binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(block.data)])
-    too_long = _lengths(data, offsets) > LONGEST_LINE
+    cuts = np.concatenate([[0], ends]).astype(np.int32)
     not_utf8 = np.zeros(len(ends), bool)
-    if data.max(initial=0) > 127 and not _is_utf8(lines):
-        for index in np.unique(np.searchsorted(ends, np.flatnonzero(data > 127), side="right")):
-            not_utf8[index] = not _decodes(block.data[offsets[index] : offsets[index + 1]])
-    bad = too_long | not_utf8
-    if bad.any():
-        lines = lines.filter(pa.array(~bad))
-    reasons = np.where(too_long, "too_long", "not_utf8")[bad]
-    return Lines(lines.view(pa.string()), pa.array(rows[~bad]), pa.array(rows[bad]), pa.array(reasons, pa.string()))
+    if data.max(initial=0) > 127:
+        lines = pa.Array.from_buffers(pa.string(), len(ends), [None, pa.py_buffer(cuts), pa.py_buffer(block.data)])
+        if not is_utf8(lines):
+            for line in np.unique(np.searchsorted(ends, np.flatnonzero(data > 127), side="right")):
+                not_utf8[line] = not is_utf8(lines[line : line + 1])
+    return Lines(data, cuts, {"too_long": _lengths(data, cuts) > LONGEST_LINE, "not_utf8": not_utf8})
 
 
-def _lengths(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+def _lengths(data: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     """Bytes of each line without its line end (LF or CR LF)."""
-    ends = offsets[1:].astype(np.int64)
+    ends = cuts[1:].astype(np.int64)
     ends = ends - (data[ends - 1] == 10)
-    ends = ends - ((ends > offsets[:-1]) & (data[ends - 1] == 13))
-    lengths: np.ndarray = ends - offsets[:-1]
+    ends = ends - ((ends > cuts[:-1]) & (data[ends - 1] == 13))
+    lengths: np.ndarray = ends - cuts[:-1]
     return lengths
 
 
-def _is_utf8(lines: pa.Array) -> bool:
+def is_utf8(texts: pa.Array) -> bool:
+    """Whether every value of a string array is valid UTF-8."""
     try:
-        lines.view(pa.string()).validate(full=True)
+        texts.validate(full=True)
     except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _decodes(line: bytes) -> bool:
-    try:
-        line.decode()
-    except UnicodeDecodeError:
         return False
     return True

@@ -31,7 +31,7 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 
 from redraft.data.duck import Workspace
-from redraft.data.sources.reading import chunks, expand
+from redraft.data.sources.reading import expand, unpacked
 from redraft.data.sources.states import RAW_STATES, TRUNCATED_AT, Damaged, Part, Piece, rejected
 
 END = "<|endoftext|>"
@@ -94,13 +94,17 @@ class Rollouts:
         """The language."""
         return {"language": self.language}
 
+    def warm_up(self) -> None:
+        """Nothing to load."""
+
     def label(self, file: Path) -> str:
         """`rollouts:` and the file's name up to its first dot: it tells the model."""
         return f"{self.name}:{file.name.split('.')[0]}"
 
     def pieces(self, number: int, file: Path, work: Workspace) -> Iterator[Piece]:
         """The whole file at once."""
-        data = b"".join(chunk for chunk, _ in chunks(file, work.block_bytes))
+        with unpacked(file) as (stream, _):
+            data = stream.read()
         yield Piece(file.stat().st_size, partial(_parse, number, data, self.language))
 
 

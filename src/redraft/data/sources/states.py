@@ -93,6 +93,9 @@ class Source(Protocol):
     def options(self) -> Mapping[str, Any]:
         """The options that shape the output, as JSON values: part of the dataset's provenance."""
 
+    def warm_up(self) -> None:
+        """Load what parsing needs: called while the inputs are hashed."""
+
     def label(self, file: Path) -> str:
         """A trace's `source` column for states of `file`."""
 

@@ -70,6 +70,9 @@ class Table:
         """The columns and the language."""
         return {**self._roles, "language": self.language}
 
+    def warm_up(self) -> None:
+        """Nothing to load."""
+
     def label(self, file: Path) -> str:
         """The same for all files."""
         return self.name
