@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hmac
 import os
 import random
 import signal
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from redraft.data.gather import GROUP, whole_pairs
-from redraft.data.identity import keyed_hash
+from redraft.data.identity import keyed_hash, keyed_hashes
 from redraft.data.ingest import IngestOptions, ingest, input_names
 from redraft.data.sources.pencilcode import PencilCode
 from redraft.data.spool import bucket_count
@@ -222,6 +223,13 @@ def test_groups_of_pairs_do_not_depend_on_batches(size: int) -> None:
     groups = [group["student"].to_pylist() for group in whole_pairs(table.to_batches(max_chunksize=size))]
     assert [len(group) for group in groups] == [GROUP - 1, 5, 3 * GROUP + 1, GROUP]
     assert [student for group in groups for student in group] == students
+
+
+@pytest.mark.parametrize("key", [b"short", KEY, bytes(range(200))])
+def test_many_ids_are_hashed_like_one(key: bytes) -> None:
+    ids = ["", "ann", "ünï", "x" * 500]
+    assert keyed_hashes(ids, key) == [hmac.digest(key, raw.encode(), "sha256").hex()[:32] for raw in ids]
+    assert keyed_hashes(ids, key) == [keyed_hash(raw, key) for raw in ids]
 
 
 def test_buckets_follow_from_size_and_memory() -> None:

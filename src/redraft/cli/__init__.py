@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 an error the message explains, 2 wrong usage, 130 interrup
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 import traceback
@@ -45,6 +46,7 @@ for _name, (_target, _) in _COMMANDS.items():
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; never shows a traceback unless REDRAFT_TRACEBACK is set."""
+    gc.set_threshold(20_000, 20, 20)  # loading libraries makes many objects and no garbage
     try:
         app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:

@@ -6,9 +6,11 @@ hasn't can't test a guess. Whoever needs the same hashes on two machines copies 
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 from redraft.errors import InputError
@@ -52,6 +54,20 @@ def load_key(file: Path | None = None) -> bytes:
 def keyed_hash(raw_id: str, key: bytes) -> str:
     """HMAC-SHA-256 of a raw id, its first 32 hex digits (128 bits)."""
     return hmac.digest(key, raw_id.encode(), "sha256").hex()[:32]
+
+
+def keyed_hashes(raw_ids: Iterable[str], key: bytes) -> list[str]:
+    """`keyed_hash` of each, in half the time: the key is hashed once, not once an id (RFC 2104, section 4)."""
+    block = (key if len(key) <= 64 else hashlib.sha256(key).digest()).ljust(64, b"\0")
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+    found = []
+    for raw_id in raw_ids:
+        message, digest = inner.copy(), outer.copy()
+        message.update(raw_id.encode())
+        digest.update(message.digest())
+        found.append(digest.hexdigest()[:32])
+    return found
 
 
 def key_fingerprint(key: bytes) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from redraft.data.identity import keyed_hash
+from redraft.data.identity import keyed_hashes
 from redraft.data.sources.states import RAW_STATES, REJECTED, Part
 from redraft.rundir import atomic_file, write_json
 
@@ -125,7 +125,7 @@ class Spool:
         """The states that may be used, by hashes; their buckets; and those that may not, as rejected rows."""
         ids = pc.dictionary_encode(states["student"].combine_chunks())
         raw = ids.dictionary.to_pylist()
-        digests = [keyed_hash(raw_id, self._key) for raw_id in raw]
+        digests = keyed_hashes(raw, self._key)
         buckets = np.array([int(digest[:8], 16) * self.buckets >> 32 for digest in digests], np.int64)
         rows = ids.indices.to_numpy()
         hashes = pa.array(digests, pa.string()).take(ids.indices)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -282,20 +283,18 @@ class DatasetWriter:
         return open_dataset(self.out)
 
     def _manifest(self, rejected: dict[str, int]) -> Manifest:
-        shards = sorted(self.folder.glob("traces-*.parquet"))
-        students: set[str] = set()
-        titles: set[str] = set()
-        traces = states = 0
-        for shard in shards:
-            with pq.ParquetFile(shard) as file:
-                # One small field of the states is enough to count them.
-                for batch in file.iter_batches(columns=["student", "title", "states.list.element.truncated"]):
-                    traces += batch.num_rows
-                    states += pc.sum(pc.list_value_length(batch["states"])).as_py() or 0
-                    students.update(pc.unique(batch["student"]).to_pylist())
-                    titles.update(pc.unique(batch["title"]).to_pylist())
         own = (".lock", MANIFEST)
         names = sorted(path.name for path in self.folder.iterdir() if path.is_file() and path.name not in own)
+        with ThreadPoolExecutor() as workers:
+            digests = workers.map(lambda name: sha256_file(self.folder / name), names)
+            counts = workers.map(_count, sorted(self.folder.glob("traces-*.parquet")))
+        traces = states = 0
+        students: set[str] = set()
+        titles: set[str] = set()
+        for count in counts:
+            traces, states = traces + count[0], states + count[1]
+            students |= count[2]
+            titles |= count[3]
         return Manifest(
             schema_version=SCHEMA_VERSION,
             origin=self.origin,
@@ -304,6 +303,21 @@ class DatasetWriter:
             students=len(students),
             titles=len(titles),
             rejected=rejected,
-            files={name: sha256_file(self.folder / name) for name in names},
+            files=dict(zip(names, digests, strict=True)),
             provenance=self.provenance,
         )
+
+
+def _count(shard: Path) -> tuple[int, int, set[str], set[str]]:
+    """Traces, states, students and titles of a shard."""
+    traces = states = 0
+    students: set[str] = set()
+    titles: set[str] = set()
+    with pq.ParquetFile(shard) as file:
+        # One small field of the states is enough to count them.
+        for batch in file.iter_batches(columns=["student", "title", "states.list.element.truncated"]):
+            traces += batch.num_rows
+            states += pc.sum(pc.list_value_length(batch["states"])).as_py() or 0
+            students.update(pc.unique(batch["student"]).to_pylist())
+            titles.update(pc.unique(batch["title"]).to_pylist())
+    return traces, states, students, titles

@@ -18,6 +18,9 @@ FIELDS = 6
 _CODE, _ACTION = FIELDS, FIELDS + 1
 BAD_TIME = np.iinfo(np.int64).min
 
+Int = int | np.signedinteger
+Bool = bool | np.bool
+
 _LF, _CR, _BLANK, _QUOTE, _PERCENT, _AND, _PLUS, _DASH = 10, 13, 32, 34, 37, 38, 43, 45
 _SLASH, _COLON, _EQUALS, _QUESTION, _OPEN, _CLOSE, _BAR = 47, 58, 61, 63, 91, 93, 124
 _ONE, _TWO = np.uint64(1), np.uint64(2)
@@ -70,7 +73,7 @@ def take_apart(
         program_cuts: Out: int32 (N + 1,), where in `plain` they are cut.
         units: Out: int64 (N,), their lengths in UTF-16 units.
     """
-    to = 0
+    to: Int = 0
     spans = np.zeros((FIELDS + 2, 2), np.int64)
     for line in range(len(flags)):
         start, end = np.int64(cuts[line]), np.int64(cuts[line + 1])
@@ -93,7 +96,7 @@ def take_apart(
 
 
 @compiled
-def _cut(data: np.ndarray, start: int, end: int, spans: np.ndarray) -> int:
+def _cut(data: np.ndarray, start: Int, end: Int, spans: np.ndarray) -> Int:
     """Find a line's fields; the flags `MALFORMED`, else `NOT_LOG` or nothing."""
     quote = _find(data, start, end, _QUOTE)
     quoted = quote < end and quote >= start + 2 and data[quote - 2] == _CLOSE and data[quote - 1] == _BLANK
@@ -142,7 +145,7 @@ def _cut(data: np.ndarray, start: int, end: int, spans: np.ndarray) -> int:
 
 
 @compiled
-def _cut_url(data: np.ndarray, url: int, limit: int, quoted: bool, nowhere: int, spans: np.ndarray) -> int:
+def _cut_url(data: np.ndarray, url: Int, limit: Int, quoted: Bool, nowhere: Int, spans: np.ndarray) -> Int:
     """Find a URL's path and parameters; returns where it ends.
 
     Of a parameter given twice the first counts; the action is the first word without `=`.
@@ -163,7 +166,7 @@ def _cut_url(data: np.ndarray, url: int, limit: int, quoted: bool, nowhere: int,
 
 
 @compiled
-def _is_wanted(data: np.ndarray, span: np.ndarray, actions: np.ndarray) -> bool:
+def _is_wanted(data: np.ndarray, span: np.ndarray, actions: np.ndarray) -> Bool:
     length = span[1] - span[0]
     if length == 0:
         return False
@@ -178,7 +181,7 @@ def _is_wanted(data: np.ndarray, span: np.ndarray, actions: np.ndarray) -> bool:
 
 
 @compiled
-def _has_status(data: np.ndarray, at: int, end: int) -> bool:
+def _has_status(data: np.ndarray, at: Int, end: Int) -> Bool:
     """Whether ` 200 0` or the like stands here, and then a blank or nothing: three digits, a number or a dash."""
     if at + 6 > end or data[at] != _BLANK or data[at + 4] != _BLANK:
         return False
@@ -193,7 +196,7 @@ def _has_status(data: np.ndarray, at: int, end: int) -> bool:
 
 
 @compiled
-def _find(data: np.ndarray, at: int, end: int, byte: int) -> int:
+def _find(data: np.ndarray, at: Int, end: Int, byte: int) -> Int:
     """The place of the next `byte`; `end` if there is none, or if `at` is behind it."""
     place, last = np.uint64(at), np.uint64(end)  # unsigned: numba need not look for negative places
     while place < last and data[place] != byte:
@@ -202,7 +205,7 @@ def _find(data: np.ndarray, at: int, end: int, byte: int) -> int:
 
 
 @compiled
-def _find_any(data: np.ndarray, at: int, end: int, signs: np.ndarray) -> int:
+def _find_any(data: np.ndarray, at: Int, end: Int, signs: np.ndarray) -> Int:
     """The place of the next sign; `end` if there is none."""
     place, last = np.uint64(at), np.uint64(end)
     while place < last and not signs[data[place]]:
@@ -211,7 +214,7 @@ def _find_any(data: np.ndarray, at: int, end: int, signs: np.ndarray) -> int:
 
 
 @compiled
-def _reads(data: np.ndarray, at: int, end: int, word: np.ndarray) -> bool:
+def _reads(data: np.ndarray, at: Int, end: Int, word: np.ndarray) -> Bool:
     """Whether `word` stands here."""
     if at + len(word) > end:
         return False
@@ -222,14 +225,14 @@ def _reads(data: np.ndarray, at: int, end: int, word: np.ndarray) -> bool:
 
 
 @compiled
-def _two(data: np.ndarray, at: int) -> int:
+def _two(data: np.ndarray, at: Int) -> Int:
     """The number that two digits make; far below 0 if they are none."""
     high, low = np.int64(data[at]) - 48, np.int64(data[at + 1]) - 48
     return high * 10 + low if 0 <= high <= 9 and 0 <= low <= 9 else -100_000
 
 
 @compiled
-def _moment(data: np.ndarray, at: int) -> int:
+def _moment(data: np.ndarray, at: Int) -> Int:
     """The moment of a stamp of the usual width; `BAD_TIME` for any doubt."""
     day, hour, minute, second = _two(data, at), _two(data, at + 12), _two(data, at + 15), _two(data, at + 18)
     year = _two(data, at + 7) * 100 + _two(data, at + 9)
@@ -262,8 +265,8 @@ def _moment(data: np.ndarray, at: int) -> int:
 
 @compiled
 def _unescape(
-    data: np.ndarray, span: np.ndarray, plain: np.ndarray, to: int, flags: np.ndarray, units: np.ndarray, line: int
-) -> int:
+    data: np.ndarray, span: np.ndarray, plain: np.ndarray, to: Int, flags: np.ndarray, units: np.ndarray, line: Int
+) -> Int:
     """A program into `plain`, from `to`; returns where it ends. A bad escape is flagged and stays as it stands.
 
     A program's length in UTF-16 units is its bytes, less those that go on a character, and one more for a character
@@ -271,7 +274,7 @@ def _unescape(
     """
     at, end, first = np.uint64(span[0]), np.uint64(span[1]), to
     place = np.uint64(to)
-    more = 0
+    more: Int = 0
     while at < end:
         byte = data[at]
         at += _ONE

@@ -133,7 +133,7 @@ def line_blocks(file: Path, size: int) -> Iterator[Block]:
                 continue
             size_packed, taken = raw.tell() - taken, raw.tell()
             yield Block(memoryview(data)[:cut], first, size_packed)
-            first += data.count(b"\n", 0, cut)
+            first += int(np.count_nonzero(np.frombuffer(data, np.uint8, cut) == 10))
             carry = bytes(data[cut:end])
         if carry:
             yield Block(carry, first, raw.tell() - taken)
