@@ -285,39 +285,32 @@ class DatasetWriter:
     def _manifest(self, rejected: dict[str, int]) -> Manifest:
         own = (".lock", MANIFEST)
         names = sorted(path.name for path in self.folder.iterdir() if path.is_file() and path.name not in own)
+        shards = sorted(self.folder.glob("traces-*.parquet"))
         with ThreadPoolExecutor() as workers:
-            digests = workers.map(lambda name: sha256_file(self.folder / name), names)
-            counts = workers.map(_count, sorted(self.folder.glob("traces-*.parquet")))
-        traces = states = 0
-        students: set[str] = set()
+            digests = list(workers.map(lambda name: sha256_file(self.folder / name), names))
+        traces = states = students = 0
         titles: set[str] = set()
-        for count in counts:
-            traces, states = traces + count[0], states + count[1]
-            students |= count[2]
-            titles |= count[3]
+        student: str | None = None
+        for shard in shards:
+            with pq.ParquetFile(shard) as file:
+                # One small field of the states is enough to count them.
+                for batch in file.iter_batches(columns=["student", "title", "states.list.element.truncated"]):
+                    traces += batch.num_rows
+                    states += pc.sum(pc.list_value_length(batch["states"])).as_py() or 0
+                    titles.update(pc.unique(batch["title"]).to_pylist())
+                    # Traces are in order of student: there may be too many to hold in memory.
+                    found = pc.unique(batch["student"])
+                    students += len(found) - (found[0].as_py() == student)
+                    student = found[-1].as_py()
         return Manifest(
             schema_version=SCHEMA_VERSION,
             origin=self.origin,
             traces=traces,
             states=states,
-            students=len(students),
+            students=students,
             titles=len(titles),
             rejected=rejected,
             files=dict(zip(names, digests, strict=True)),
             provenance=self.provenance,
         )
 
-
-def _count(shard: Path) -> tuple[int, int, set[str], set[str]]:
-    """Traces, states, students and titles of a shard."""
-    traces = states = 0
-    students: set[str] = set()
-    titles: set[str] = set()
-    with pq.ParquetFile(shard) as file:
-        # One small field of the states is enough to count them.
-        for batch in file.iter_batches(columns=["student", "title", "states.list.element.truncated"]):
-            traces += batch.num_rows
-            states += pc.sum(pc.list_value_length(batch["states"])).as_py() or 0
-            students.update(pc.unique(batch["student"]).to_pylist())
-            titles.update(pc.unique(batch["title"]).to_pylist())
-    return traces, states, students, titles

@@ -32,7 +32,6 @@ _MODES = {"b": "b", "t": "t"}
 def parse(number: int, block: Block, identity: str, actions: Sequence[str]) -> Part:
     """The states of a block of input `number`, and why its other lines hold none."""
     lines = split_lines(block)
-    count = len(lines.cuts) - 1
     found = _Found(lines, actions)
     students, nobody = found.students(identity)
     titles, title_reasons = _titles(found.field(logline.PATH))
@@ -50,30 +49,29 @@ def parse(number: int, block: Block, identity: str, actions: Sequence[str]) -> P
         "bad_escape": bad_text,
     }
     first = np.select(list(reasons.values()), np.arange(len(reasons)), -1)
-    rows = np.arange(block.first, block.first + count, dtype=np.int64)
+    usable, unused = np.flatnonzero(first < 0), np.flatnonzero(first >= 0)
+    lines_used, count = pa.array(usable), len(usable)
+    moments = moments[usable]
     columns = {
         "file": pa.repeat(pa.scalar(number, pa.int32()), count),
-        "row": rows,
-        "student": students,
-        "title": titles,
+        "row": block.first + usable,
+        "student": students.take(lines_used),
+        "title": titles.take(lines_used),
         "trace": np.zeros(count, np.int64),
         "rank": moments.astype(np.float64),
         "tie": np.zeros(count),
         "at": moments.view("datetime64[us]"),
-        "code": text,
-        "language": _translated(found.field(logline.LANG), lambda code: _LANGUAGES.get(code, code.lower())),
-        "mode": _translated(found.field(logline.MODE), _MODES.get),
-        "truncated": found.units >= TRUNCATED_AT,
+        "code": pc.utf8_rtrim(text.take(lines_used), characters=WHITE_SPACE),
+        "language": _translated(
+            found.field(logline.LANG).take(lines_used), lambda code: _LANGUAGES.get(code, code.lower())
+        ),
+        "mode": _translated(found.field(logline.MODE).take(lines_used), _MODES.get),
+        "truncated": found.units[usable] >= TRUNCATED_AT,
         "score": pa.nulls(count, pa.float64()),
         "ended": np.ones(count, bool),
     }
-    states = pa.table(columns, schema=RAW_STATES).filter(pa.array(first < 0))
-    code = pc.utf8_rtrim(states["code"], characters=WHITE_SPACE)
-    unused = first >= 0
     names = pa.array(list(reasons)).take(pa.array(first[unused]))
-    return Part(
-        states.set_column(states.schema.get_field_index("code"), "code", code), rejected(number, rows[unused], names)
-    )
+    return Part(pa.table(columns, schema=RAW_STATES), rejected(number, block.first + unused, names))
 
 
 class _Found:

@@ -40,6 +40,9 @@ _URL_ENDS, _PATH_ENDS, _WORD_ENDS = _signs(b" "), _signs(b" ?"), _signs(b" &")
 _STAMP_WIDTH = len("04/Feb/2022:06:25:26 +0000")
 _MONTHS = np.array([int.from_bytes(name, "big") for name in b"jan feb mar apr may jun jul aug sep oct nov dec".split()])
 _EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_799_000_000  # the years 1 to 9999
+_WRITTEN = np.arange(256, dtype=np.uint8)
+"""What the editor writes a byte for: a bar for a line end, a plus for a blank."""
+_WRITTEN[_BAR], _WRITTEN[_PLUS] = _LF, _BLANK
 _NO_DIGIT = 255
 _HEX = np.full(256, _NO_DIGIT, np.uint8)
 for _digit in hexdigits:
@@ -272,9 +275,8 @@ def _unescape(
     A program's length in UTF-16 units is its bytes, less those that go on a character, and one more for a character
     of four bytes (a surrogate pair).
     """
-    at, end, first = np.uint64(span[0]), np.uint64(span[1]), to
-    place = np.uint64(to)
-    more: Int = 0
+    at, end, place = np.uint64(span[0]), np.uint64(span[1]), np.uint64(to)
+    seen = np.uint8(0)
     while at < end:
         byte = data[at]
         at += _ONE
@@ -286,14 +288,15 @@ def _unescape(
             else:
                 byte = np.uint8(high << 4 | low)
                 at += _TWO
-        elif byte == _BAR:
-            byte = np.uint8(_LF)
-        elif byte == _PLUS:
-            byte = np.uint8(_BLANK)
-        if byte > 127:
-            flags[line] |= BEYOND_ASCII
-            more += np.int64(byte >= 0xF0) - np.int64(byte < 0xC0)
+        else:
+            byte = _WRITTEN[byte]
+        seen |= byte
         plain[place] = byte
         place += _ONE
-    units[line] = np.int64(place) - first + more
-    return np.int64(place)
+    found = np.int64(place)
+    units[line] = found - to
+    if seen > 127:
+        flags[line] |= BEYOND_ASCII
+        for i in range(to, found):
+            units[line] += np.int64(plain[i] >= 0xF0) - np.int64(0x80 <= plain[i] < 0xC0)
+    return found
