@@ -106,9 +106,10 @@ def test_many_are_coded_as_one(batch: list[Trace], data: st.DataObject) -> None:
     assert CODEC.encode_many(batch) == [CODEC.encode(trace) for trace in batch]
 
 
-@given(st.lists(st.integers(0, 99), max_size=200), st.integers(0, 9), st.integers(1, 40))
-def test_chunks_are_joined_again(ids: list[int], overlap: int, stride: int) -> None:
-    codec = FullCodec(TOKENIZER, CodecConfig(overlap=overlap))
+@given(st.lists(st.integers(5, 99), max_size=200), st.integers(0, 9), st.integers(3, 40))
+def test_chunks_are_joined_again(rest: list[int], overlap: int, stride: int) -> None:
+    codec = FullCodec(TOKENIZER, CodecConfig(title_tokens=0, overlap=overlap))
+    ids = [codec.start_id, *rest]
     chunks = codec.chunk(ids, overlap + stride)
     assert codec.join(chunks) == ids
     assert all(0 < len(chunk) <= overlap + stride for chunk in chunks)

@@ -1,0 +1,304 @@
+"""What every codec is: traces to token ids and back, with all that codecs share.
+
+In: traces and a tokenizer. Out: lists of ids, without the student's placeholder, which the batch puts before them.
+
+    TITLE <start> STATE STATE ... <|endoftext|>
+
+How titles and states are written is the codec's own. Two options work in every codec:
+
+- `relative_time`: a state says the seconds since the state before, the first one its date and time (see `headers`).
+- `feedback`: a state ends with the token RUN, which is learned; then, if a verdict on the program was handed in,
+  stands what the student saw: ERROR, the message, SEEN (no message: it ran). These are given to the model; it is
+  never asked to predict them.
+
+Ids of three kinds, told by `learned` and `charged`:
+
+- given: what was taken over from the chunk before, feedback, masks; never learned.
+- learned: what training's loss is a mean of.
+- charged: what makes up a **trace's bits**: the sum, over the chunks of a trace, of -log2 p of each charged id. They
+  are all ids after the start token that aren't given: programs, times, the ending if there is one. The title, the
+  start token, masks and padding aren't charged. Each codec writes every program, every time to the second and the
+  ending, so none leaves out anything that had to be charged otherwise, and bits compare across codecs, tokenizers and
+  options; but bits with feedback are those of traces whose feedback is known.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from redraft.data.trace import State, Trace
+from redraft.errors import InputError, UsageError
+from redraft.lm.tokenizer import Tokenizer
+from redraft.rundir import write_json
+
+CODEC_FILE = "codec.json"
+SCHEMA_VERSION = 2
+"""Version of that file; an older one stays loadable. 2: the codec `diff`, relative times, feedback."""
+
+Verdicts = Mapping[str, str]
+"""Program id -> what its student saw: nothing if it ran, else the error message. No entry: not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecConfig:
+    """Settings of a codec; kept in the model's folder."""
+
+    title_tokens: int = 50
+    """Tokens for the title; a longer one is cut. The codec full fills them up with masks (paper A.1)."""
+    overlap: int = 64
+    """Tokens that a chunk shares with the one before it (paper A.1); in the codec diff, only one that begins inside
+    a state too long for the context."""
+    relative_time: bool = False
+    """Write a state's time as the seconds since the state before."""
+    feedback: bool = False
+    """Tell the model after each state whether it ran, and the error message if not, where verdicts are at hand."""
+    feedback_characters: int = 80
+    """Characters of an error message, at most."""
+
+    def __post_init__(self) -> None:
+        if self.title_tokens < 0 or self.overlap < 0 or self.feedback_characters < 1:
+            raise UsageError(
+                "title_tokens and overlap count tokens, feedback_characters characters.",
+                remedy="Give numbers from 0 on, for feedback_characters from 1 on.",
+            )
+
+
+class Decoded(NamedTuple):
+    """What ids say."""
+
+    title: str | None
+    """None if masked."""
+    states: tuple[State, ...]
+    """Complete states; perhaps none."""
+    ended: bool
+    """Whether the end token was reached."""
+    bad_date: bool
+    """Whether a header with an impossible date cut the trace off."""
+
+
+class Codec(ABC):
+    """Between traces and ids.
+
+    Every text is tokenized apart from its neighbours, so a trace's ids always begin with the ids of its first states:
+    what `prefix` gives a model to go on from is what it saw in training.
+
+    Args:
+        tokenizer: Between text and ids.
+        config: Settings; the defaults if none are given.
+    """
+
+    name: ClassVar[str]
+    own_ids: ClassVar[int] = 0
+    """Ids of its own, which follow the tokenizer's and stand for no text."""
+
+    def __init__(self, tokenizer: Tokenizer, config: CodecConfig | None = None) -> None:
+        self.tokenizer, self.config = tokenizer, config or CodecConfig()
+        self.pad_id, self.end_id, self.mask_id = tokenizer.pad_id, tokenizer.end_id, tokenizer.mask_id
+        self.start_id, self.student_id = tokenizer.start_id, tokenizer.student_id
+        self.first_own_id = tokenizer.vocab_size
+        self.vocab_size = self.first_own_id + self.own_ids + (3 if self.config.feedback else 0)
+        self.run_id: int | None = None
+        """Ends a state when there is feedback; `feedback` says what follows it."""
+        if self.config.feedback:
+            self.run_id = self.vocab_size - 3
+            self._error_id, self._seen_id = self.vocab_size - 2, self.vocab_size - 1
+
+    # Writing
+
+    @abstractmethod
+    def _opening(self, title: Sequence[int]) -> list[int]:
+        """The ids up to the start token of a trace whose title's ids, cut to fit, are given; none: it is hidden."""
+
+    @abstractmethod
+    def _state(self, n: int, state: State, before: State | None) -> Iterable[str | int]:
+        """State n (from 1) as ids and texts yet to be tokenized; its header comes first."""
+
+    @abstractmethod
+    def _header(self, n: int, at: datetime | None, after: datetime | None) -> Iterable[str | int]:
+        """The part of `_state` that says when it was."""
+
+    def encode(self, trace: Trace, *, mask_title: bool = False, verdicts: Verdicts | None = None) -> list[int]:
+        """Ids of a whole trace; the end token stands last if and only if `trace.ended`."""
+        return self.encode_many([trace], mask_titles=[mask_title], verdicts=verdicts)[0]
+
+    def encode_many(
+        self, traces: Sequence[Trace], *, mask_titles: Sequence[bool] | None = None, verdicts: Verdicts | None = None
+    ) -> list[list[int]]:
+        """`encode` of each trace, tokenized together on all cores; `mask_titles` says whose title is hidden."""
+        hidden = [False] * len(traces) if mask_titles is None else mask_titles
+        written = [(trace.title, list(self._body(trace.states, verdicts or {}))) for trace in traces]
+        coded = self._coded(written)
+        return [
+            self._opening([] if mask else title[: self.config.title_tokens]) + body + [self.end_id] * trace.ended
+            for trace, (title, body), mask in zip(traces, coded, hidden, strict=True)
+        ]
+
+    def prefix(
+        self, title: str, states: Sequence[State] = (), *, mask_title: bool = False, verdicts: Verdicts | None = None
+    ) -> list[int]:
+        """Ids of the title, the start token and the given first states: what a model goes on from."""
+        ((coded, body),) = self._coded([(title, list(self._body(states, verdicts or {})))])
+        return self._opening([] if mask_title else coded[: self.config.title_tokens]) + body
+
+    def header(self, n: int, at: datetime | None, after: datetime | None = None) -> list[int]:
+        """Ids that begin state n (from 1), to append to a prefix of n - 1 states.
+
+        Args:
+            n: The state's number.
+            at: Its time.
+            after: The time of the state before; needed where times are relative.
+        """
+        return self._tokenized(list(self._header(n, at, after)))
+
+    def feedback(self, message: str) -> list[int]:
+        """Ids of what the student saw, to append to a state that ended with `run_id`; no message: it ran."""
+        return self._tokenized(list(self._seen(message)))
+
+    def _body(self, states: Sequence[State], verdicts: Verdicts) -> Iterator[str | int]:
+        before = None
+        for n, state in enumerate(states, 1):
+            yield from self._state(n, state, before)
+            if self.run_id is not None:
+                yield self.run_id
+                if (message := verdicts.get(state.id)) is not None:
+                    yield from self._seen(message)
+            before = state
+
+    def _seen(self, message: str) -> Iterator[str | int]:
+        yield self._error_id
+        yield message[: self.config.feedback_characters]
+        yield self._seen_id
+
+    def _coded(self, written: Sequence[tuple[str, list[str | int]]]) -> list[tuple[list[int], list[int]]]:
+        """Ids of each title and body, all their texts tokenized at once."""
+        texts = [text for title, body in written for text in (title, *body) if isinstance(text, str)]
+        coded = iter(self.tokenizer.encode_many(texts))
+
+        def ids_of(part: str | int) -> list[int]:
+            return next(coded) if isinstance(part, str) else [part]
+
+        return [(ids_of(title), [token for part in body for token in ids_of(part)]) for title, body in written]
+
+    def _tokenized(self, parts: list[str | int]) -> list[int]:
+        return self._coded([("", parts)])[0][1]
+
+    def hide_title(self, ids: Sequence[int]) -> list[int]:
+        """A chunk's ids with the title hidden, as `mask_title` writes them; a chunk without a title as it is."""
+        start = self._start(ids)
+        return [*self._opening([])[:-1], *ids[start:]] if start >= 0 else list(ids)
+
+    def _start(self, ids: Sequence[int]) -> int:
+        """Where the title is over; -1 if there is none."""
+        return next((i for i, token in enumerate(ids) if token == self.start_id), -1)
+
+    # Chunks
+
+    @abstractmethod
+    def chunk(self, ids: Sequence[int], length: int) -> list[list[int]]:
+        """Cut a trace's ids into chunks of at most `length`.
+
+        Raises:
+            InputError: `length` is too short for chunks that share ids.
+        """
+
+    @abstractmethod
+    def restart(self, ids: Sequence[int], length: int) -> list[int]:
+        """What a model goes on from when a trace's ids, all of them so far, fill its context of `length` ids.
+
+        Begins like one of `chunk`'s, and leaves room for at least one id; what the model draws then belongs at the
+        end of `ids`, which `decode` reads as one trace.
+        """
+
+    @abstractmethod
+    def given(self, ids: Sequence[int]) -> int:
+        """How many of a chunk's first ids were taken over from the chunk before; 0 if it begins a trace."""
+
+    def join(self, chunks: Sequence[Sequence[int]]) -> list[int]:
+        """The ids that `chunk` cut up."""
+        return [token for chunk in chunks for token in chunk[self.given(chunk) :]]
+
+    def _last(self, ids: Sequence[int]) -> list[int]:
+        """The ids that a chunk shares with the one before, if it begins inside a state."""
+        return list(ids[max(0, len(ids) - self.config.overlap) :])
+
+    def _check_length(self, length: int) -> None:
+        """A chunk that goes on must not reach back to the title: by its start token a trace's first chunk is known."""
+        if length - self.config.overlap < self.config.title_tokens + 3:
+            raise InputError(
+                f"a context of {length} tokens is too short for titles of {self.config.title_tokens} tokens and chunks "
+                f"that overlap by {self.config.overlap}.",
+                remedy="Give the model a longer context, or the codec a smaller `overlap` or `title_tokens`.",
+            )
+
+    # What ids are for
+
+    def learned(self, ids: Sequence[int]) -> NDArray[np.bool_]:
+        """Which ids of a chunk (or of a whole trace) training learns."""
+        return self.charged(ids)
+
+    def charged(self, ids: Sequence[int]) -> NDArray[np.bool_]:
+        """Which ids of a chunk (or of a whole trace) make up a trace's bits."""
+        return self._own(ids, max(self.given(ids), self._start(ids) + 1))
+
+    def _own(self, ids: Sequence[int], start: int) -> NDArray[np.bool_]:
+        """The ids from `start` on that aren't masks, padding or feedback."""
+        ids_L = np.asarray(ids)
+        own_L: NDArray[np.bool_] = (ids_L != self.mask_id) & (ids_L != self.pad_id)
+        own_L[:start] = False
+        if self.run_id is not None:
+            depth_L = np.cumsum((ids_L == self._error_id).astype(int) - (ids_L == self._seen_id))
+            depth_L -= min(0, depth_L.min(initial=0))  # a chunk may begin inside
+            own_L &= (depth_L == 0) & (ids_L != self._seen_id)
+        return own_L
+
+    def count_tokens(self, trace: Trace) -> int:
+        """Tokens that count when views are matched: all but masks and padding."""
+        return sum(token not in (self.mask_id, self.pad_id) for token in self.encode(trace))
+
+    # Reading
+
+    @abstractmethod
+    def decode(self, ids: Sequence[int], *, whole: bool = False) -> Decoded:
+        """What ids say, a model's included; linear in what that is, and no ids are an error.
+
+        - What follows the first end token is ignored. Without one the last state is incomplete and is dropped, unless
+          the caller knows that it is `whole`, as `encode` and `prefix` leave it.
+        - A state with an impossible time ends the trace before it: not `ended`, `bad_date`; the states so far are
+          complete.
+        - Without a start token there is no title. Padding, masks and other special tokens inside programs are
+          dropped, and so is feedback.
+        """
+
+    def _until_end(self, ids: Sequence[int]) -> tuple[list[int], bool]:
+        """The ids before the first end token, without feedback, and whether there is one."""
+        ids = list(ids)
+        ended = self.end_id in ids
+        return self._without_feedback(ids[: ids.index(self.end_id)] if ended else ids), ended
+
+    def _without_feedback(self, ids: list[int]) -> list[int]:
+        if self.run_id is None:
+            return ids
+        kept, inside = [], False
+        for token in ids:
+            inside = (inside or token == self._error_id) and token not in (self._seen_id, self.run_id)
+            if not inside and token not in (self._seen_id, self.run_id):
+                kept.append(token)
+        return kept
+
+    def _text(self, ids: Sequence[int]) -> str:
+        special = self.tokenizer.special_ids
+        return self.tokenizer.decode([token for token in ids if token not in special and token < self.first_own_id])
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer's files and `codec.json` into `folder`."""
+        self.tokenizer.save(folder)
+        about = {"schema_version": SCHEMA_VERSION, "name": self.name, "config": asdict(self.config)}
+        write_json(folder / CODEC_FILE, about)

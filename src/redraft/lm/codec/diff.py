@@ -1,0 +1,227 @@
+r"""The codec of edits: the first state whole, then what changes.
+
+In: traces. Out: ids of
+
+    TITLE <start> AT 2020-01-16 15:05:28 "\nPROGRAM"  AT ... EDIT  AT ... EDIT  <|endoftext|>
+
+A state is its time and the steps (`edits`) from the program before, which is empty before the first one: a whole
+program is its lines, each behind a line break, put in at once. Steps, and times if they are relative, are ids of their
+own, so that a state costs few: with relative times, a line added at the end of a program after 17 seconds is
+`SECONDS 17`, `"\nfd"`, `" 100"`, and a number changed in it is `SECONDS 17`, `KEEP 1`, `" 120"`. No title is filled up
+with masks; a hidden one is a single mask. The title is never learned.
+
+| ids | meaning |
+| --- | --- |
+| AT, then text up to the next id or line break | a time in full, in UTC; without text: no time |
+| MINUTES 1-59, HOURS 1-23, SECONDS 0-59 | time since the state before: hours and minutes if any, then seconds |
+| UP 1-32, CUT 1-16 | steps; longer ones are several in a row |
+| KEEP 1-15 | the step: words kept of a line |
+| ON | in the place of the start token: the chunk goes on from the whole state that comes first |
+
+No text needs escapes: what a student types is text, never an id.
+
+**Chunks.** Each holds the title, the state before its first edit, whole, and as many edits as fit; so it decodes alone
+(its first state is the last of the chunk before), and each edit is in one chunk. An edit, or first state, that doesn't
+fit beside the whole state before it is put where it comes and cut as `full` cuts: what is left of it goes on in a
+chunk that begins with the last `overlap` ids, without title or whole state, and doesn't decode alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from redraft.data.edits import lines_of
+from redraft.data.trace import State
+from redraft.lm.codec.base import Codec, CodecConfig, Decoded
+from redraft.lm.codec.edits import Cut, Editor, Keep, Step, Up, Write, steps
+from redraft.lm.codec.headers import gap, later, read_time, time_text
+from redraft.lm.tokenizer import Tokenizer
+
+SECONDS, MINUTES, HOURS, UPS, CUTS, KEEPS = 60, 59, 23, 32, 16, 15
+
+
+class _Read(NamedTuple):
+    """A state read, and where its ids are."""
+
+    start: int
+    end: int
+    state: State
+
+
+class DiffCodec(Codec):
+    """The first state whole, then edits."""
+
+    name = "diff"
+    own_ids = 2 + SECONDS + MINUTES + HOURS + UPS + CUTS + KEEPS
+
+    def __init__(self, tokenizer: Tokenizer, config: CodecConfig | None = None) -> None:
+        super().__init__(tokenizer, config)
+        first = self.first_own_id
+        self._on_id, self._at_id = first, first + 1
+        bounds = np.cumsum([first + 2, SECONDS, MINUTES, HOURS, UPS, CUTS, KEEPS]).tolist()
+        self._seconds, self._minutes, self._hours, self._ups, self._cuts, self._keeps = (
+            range(start, stop) for start, stop in pairwise(bounds)
+        )
+
+    # Writing
+
+    def _opening(self, title: Sequence[int]) -> list[int]:
+        return [*(title or [self.mask_id]), self.start_id]
+
+    def _state(self, n: int, state: State, before: State | None) -> Iterator[str | int]:
+        yield from self._header(n, state.at, before.at if before else None)
+        for step in steps(lines_of(before.code) if before else [], lines_of(state.code), KEEPS):
+            yield from self._step(step)
+
+    def _header(self, n: int, at: datetime | None, after: datetime | None) -> Iterator[str | int]:
+        seconds = gap(at, after) if self.config.relative_time else None
+        if seconds is None:
+            yield self._at_id
+            yield time_text(at)
+            return
+        hours, minutes = seconds // 3600, seconds // 60 % 60
+        if hours:
+            yield self._hours[hours - 1]
+        if minutes:
+            yield self._minutes[minutes - 1]
+        yield self._seconds[seconds % 60]
+
+    def _step(self, step: Step) -> Iterable[str | int]:
+        if isinstance(step, Write):
+            return [step.text]
+        if isinstance(step, Keep):
+            return [self._keeps[step.n - 1]]
+        ids = self._ups if isinstance(step, Up) else self._cuts
+        return [ids[-1]] * ((step.n - 1) // len(ids)) + [ids[(step.n - 1) % len(ids)]]
+
+    # Chunks
+
+    def _start(self, ids: Sequence[int]) -> int:
+        """Where the title is over, in a chunk that goes on too."""
+        return next((i for i, token in enumerate(ids) if token in (self.start_id, self._on_id)), -1)
+
+    def _state_starts(self, ids: Sequence[int]) -> NDArray[np.intp]:
+        """Where states begin: at AT, or at a part of a relative time that no hours or minutes precede."""
+        ids_L = np.asarray(ids)
+        timed_L = (ids_L >= self._seconds.start) & (ids_L < self._hours.stop)
+        goes_on_L = np.zeros_like(timed_L)
+        goes_on_L[1:] = (timed_L & (ids_L >= self._minutes.start))[:-1]
+        return np.flatnonzero((ids_L == self._at_id) | (timed_L & ~goes_on_L))
+
+    def chunk(self, ids: Sequence[int], length: int) -> list[list[int]]:
+        """Cut a trace between its states; each chunk begins with a whole state, as the module says."""
+        self._check_length(length)
+        if len(ids) <= length:
+            return [list(ids)] if len(ids) else []
+        before: _Read | None = None
+        chunks, current = [], list(ids[: self._state_starts(ids)[0]])
+        for read in self._read(ids):
+            edit = list(ids[read.start : read.end])
+            if before and len(current) + len(edit) > length:
+                whole = self._whole(ids, before)
+                if len(whole) + len(edit) <= length:
+                    chunks.append(current)
+                    current = whole
+            while len(current) + len(edit) > length:
+                room = length - len(current)
+                chunks.append(current + edit[:room])
+                current, edit = self._last(chunks[-1]), edit[room:]
+            current = current + edit
+            before = read
+        return [*chunks, current]
+
+    def restart(self, ids: Sequence[int], length: int) -> list[int]:
+        """The title, the last state that is complete, whole, and what there is of the next.
+
+        If that leaves less room than `overlap` ids, or no state is complete: the last `overlap` ids.
+        """
+        self._check_length(length)
+        complete = list(self._read(ids))[: len(self._state_starts(ids)) - 1]
+        if complete:
+            head = self._whole(ids, complete[-1]) + list(ids[complete[-1].end :])
+            if len(head) + max(1, self.config.overlap) <= length:
+                return head
+        return self._last(ids)
+
+    def _whole(self, ids: Sequence[int], read: _Read) -> list[int]:
+        """How a chunk begins that goes on from a state: with its feedback, if any."""
+        tail = list(ids[read.start : read.end])
+        tail = tail[tail.index(self.run_id) :] if self.run_id in tail else []
+        title = list(ids[: self._start(ids)])
+        return [*title, self._on_id, *self._tokenized(list(self._state(1, read.state, None))), *tail]
+
+    def given(self, ids: Sequence[int]) -> int:
+        """The whole state of a chunk that goes on from one; the overlap, in a chunk that begins inside a state."""
+        start = self._start(ids)
+        if start < 0:
+            return min(self.config.overlap, len(ids))
+        if ids[start] == self.start_id:
+            return 0
+        starts = self._state_starts(ids)
+        return int(starts[1]) if len(starts) > 1 else len(ids)
+
+    # Reading
+
+    def decode(self, ids: Sequence[int], *, whole: bool = False) -> Decoded:
+        """As `Codec.decode`; text and steps before the first time are ignored, and `Editor` says what odd steps do."""
+        ids, ended = self._until_end(ids)
+        title = self._text(ids[: max(0, self._start(ids))]) or None
+        states = [read.state for read in self._read(ids)]
+        complete = len(self._state_starts(ids)) - (not (ended or whole))
+        if len(states) < complete:
+            return Decoded(title, tuple(states), ended=False, bad_date=True)
+        return Decoded(title, tuple(states[:complete]), ended=ended, bad_date=False)
+
+    def _read(self, ids: Sequence[int]) -> Iterator[_Read]:
+        """The states that ids write, up to an impossible time."""
+        lines: list[str] = []
+        at: datetime | None = None
+        for start, end in pairwise([*self._state_starts(ids).tolist(), len(ids)]):
+            runs = list(self._runs(self._without_feedback(list(ids[start:end]))))
+            try:
+                at = self._time(runs, at)
+            except ValueError:
+                return
+            editor = Editor(lines)
+            for token, text in runs:
+                if token in self._ups:
+                    editor.take(Up(token - self._ups.start + 1))
+                elif token in self._cuts:
+                    editor.take(Cut(token - self._cuts.start + 1))
+                elif token in self._keeps:
+                    editor.take(Keep(token - self._keeps.start + 1))
+                if text:
+                    editor.take(Write(text))
+            code = "\n".join(lines)
+            lines = lines_of(code)
+            yield _Read(start, end, State(code=code, at=at))
+
+    def _runs(self, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
+        """Each id of our own with the text behind it; AT's time is no part of that text."""
+        marks = [i for i, token in enumerate(ids) if self.first_own_id <= token < self._keeps.stop]
+        for start, end in pairwise([*marks, len(ids)]):
+            yield ids[start], self._text(ids[start + 1 : end]) if end > start + 1 else ""
+
+    def _time(self, runs: Sequence[tuple[int, str]], after: datetime | None) -> datetime | None:
+        """The time that a state begins with.
+
+        Raises:
+            ValueError: It is none.
+        """
+        if runs[0][0] == self._at_id:
+            return read_time(runs[0][1].partition("\n")[0])
+        seconds = 0
+        for token, _ in runs:
+            if token in self._hours:
+                seconds += 3600 * (token - self._hours.start + 1)
+            elif token in self._minutes:
+                seconds += 60 * (token - self._minutes.start + 1)
+            elif token in self._seconds:
+                return later(after, seconds + token - self._seconds.start)
+        return later(after, seconds)
