@@ -7,8 +7,10 @@ import math
 import multiprocessing as mp
 import os
 import signal
+import subprocess
+import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,9 @@ from redraft.lm import train as training
 from redraft.lm.batch import Chunks, Collator, encode, plan
 from redraft.lm.checkpoint import load_model, read_card
 from redraft.lm.model import IGNORE, UNKNOWN, StudentIndex
-from redraft.lm.settings import PRESETS, Preset
+from redraft.lm.optimizer import Optimizer
+from redraft.lm.prepare import from_scratch
+from redraft.lm.settings import BASE, PRESETS, Preset, TrainConfig, recipe_of
 from redraft.lm.train import TrainingError, train
 from toy import TOY, prepare_torch, toy_dataset
 
@@ -266,6 +270,9 @@ def test_a_folder_that_is_no_model_is_left_alone(trained, tmp_path) -> None:
         ("trace", {"epochs": 0}, "epochs"),
         ("trace", {"lr": -1.0}, "lr"),
         ("trace", {"student_dropout": 1.5}, "student_dropout"),
+        ("trace", {"accumulate": 0}, "accumulate"),
+        ("trace", {"optimizer": "moun"}, "Did you mean 'muon'"),
+        ("trace", {"schedule": "lin"}, "linear"),
         ("trace", {"base": "/nowhere/model"}, "/nowhere/model"),
     ],
 )
@@ -333,7 +340,7 @@ def test_the_command_trains_and_options_win_over_files(trained, tmp_path, capsys
 
 # Killed and started again
 
-KILLED = replace(TOY, steps=24, validate_every=4)
+KILLED = replace(TOY, steps=24, validate_every=4, optimizer="muon")
 
 
 def _train_slowly(data: Path, out: Path) -> None:
@@ -405,3 +412,168 @@ def test_any_architecture_can_be_trained_from_its_config(tmp_path: Path) -> None
     assert model.lm.lm.config.vocab_size == model.codec.vocab_size
     with pytest.raises(InputError, match="config"):
         train(dataset, split=split, view="trace", out=tmp_path / "n", config=replace(TOY, architecture="/nowhere"))
+
+
+# The step
+
+
+def test_a_batch_in_pieces_is_the_same_step(trained, tmp_path) -> None:
+    _, dataset, split, _ = trained
+    config = replace(TOY, steps=6, validate_every=3)
+    whole = train(dataset, split=split, view="trace", out=tmp_path / "a", config=config)
+    pieces = train(dataset, split=split, view="trace", out=tmp_path / "b", config=replace(config, accumulate=3))
+    same_training(whole, pieces)
+
+
+def same_training(one, other) -> None:
+    for a, b in zip(one.history, other.history, strict=True):
+        assert (a.step, a.tokens) == (b.step, b.tokens)
+        assert b.train_loss == pytest.approx(a.train_loss, rel=1e-5)
+        assert b.validation_loss == pytest.approx(a.validation_loss, rel=1e-5)
+        assert b.bits_per_trace == pytest.approx(a.bits_per_trace, rel=1e-5)
+    rows = one.lm.students.rows.weight, other.lm.students.rows.weight
+    torch.testing.assert_close(*rows, rtol=1e-3, atol=1e-3)
+
+
+PROCESS = """
+import sys
+from pathlib import Path
+from accelerate import Accelerator
+from dataclasses import replace
+sys.path.insert(0, sys.argv[1])
+from redraft.data.split import load_split
+from redraft.data.store import open_dataset
+from redraft.lm.train import train
+from toy import TOY, prepare_torch
+prepare_torch()
+assert Accelerator().num_processes == 2
+dataset = open_dataset(sys.argv[2])
+train(dataset, split=load_split(dataset), view="trace", out=Path(sys.argv[3]),
+      config=replace(TOY, steps=6, validate_every=3, optimizer=sys.argv[4]))
+print("of two:", Accelerator().process_index)
+"""
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_two_processes_train_as_one(trained, tmp_path, optimizer) -> None:
+    _, dataset, split, _ = trained
+    (tmp_path / "run.py").write_text(PROCESS)
+    here = str(Path(__file__).parent)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
+               str(tmp_path / "run.py"), here, str(dataset.path), str(tmp_path / "two"), optimizer]  # fmt: skip
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    launched = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        said, complaints = launched.communicate(timeout=300)
+    finally:
+        launched.terminate()  # unlike a kill, it makes the launcher end its processes
+    assert launched.returncode == 0, complaints[-3000:]
+    assert "of two: 0" in said
+    assert "of two: 1" in said
+    assert complaints.count("training the tokenizer") == 1
+    config = replace(TOY, steps=6, validate_every=3, optimizer=optimizer)
+    one = train(dataset, split=split, view="trace", out=tmp_path / "one", config=config)
+    same_training(one, load_model(tmp_path / "two"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "run.py", "two"]
+
+
+def test_processes_that_dont_know_of_each_other_are_refused(trained, tmp_path, monkeypatch) -> None:
+    _, dataset, split, _ = trained
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="ACCELERATE_USE_CPU"):
+        train(dataset, split=split, view="trace", out=tmp_path / "m", config=TOY)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_untouched_students_stay_as_they_were_and_touched_ones_dont_depend_on_their_number(trained, tmp_path) -> None:
+    _, dataset, split, _ = trained
+    config = replace(TOY, steps=1, batch_size=2, student_dropout=0.0)
+    before = prepare_model(dataset, split, config, tmp_path)
+    after = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
+    moved = (before.students.rows.weight != after.lm.students.rows.weight).any(1)
+    assert 1 <= moved.sum() <= 2
+
+
+def prepare_model(dataset, split, config, folder):
+    """The model before its first step."""
+    recipe, _ = recipe_of(config)
+    full = replace(config, **asdict(recipe))
+    return training.prepare(dataset, split, "trace", full, card={}, tokenizer=None, folder=folder / "t").model.lm
+
+
+def test_knowing_the_student_is_worth_bits(trained) -> None:
+    _, dataset, split, model = trained
+    bits = model.card["training"]["validation_bits"]
+    assert bits["per_trace"] == pytest.approx(model.history[-1].bits_per_trace)
+    # by hand: the programs, times and ends of the validation traces; titles and the start token not counted
+    total, traces = 0.0, list(split.select(dataset.traces(), "validation"))
+    for trace in traces:
+        ids = [model.codec.student_id, *model.codec.encode(trace)]
+        with torch.no_grad():
+            logits = model.lm(torch.tensor([ids]), torch.tensor([model.students.row(trace.student)])).logits
+        nats = -logits[0, :-1].double().log_softmax(-1).gather(1, torch.tensor(ids[1:])[:, None])
+        total += nats[model.codec.config.title_tokens + 1 :].sum().item()
+    assert bits["per_trace"] == pytest.approx(total / math.log(2) / len(traces), rel=1e-5)
+    assert set(bits) == {"per_trace", "gained_over_unknown", "gained_over_another"}
+
+
+def test_the_papers_presets_are_the_papers() -> None:
+    recipe, base = recipe_of(TrainConfig(preset="paper-olmo2"))
+    assert base == "allenai/OLMo-2-0425-1B"
+    assert (recipe.lr, recipe.optimizer, recipe.schedule, recipe.warmup) == (5e-5, "adamw", "linear", 0.0)
+    assert (recipe.batch_size, recipe.weight_decay, recipe.student_dropout, recipe.student_lr) == (32, 0.0, 0.0, 1.0)
+    assert recipe.validate_every == 1000
+    config = TrainConfig(preset="paper-gpt2", lr=1e-3, batch_tokens=512, base="elsewhere")
+    recipe, base = recipe_of(config)
+    assert (base, recipe.lr, recipe.batch_size, recipe.student_dropout) == ("elsewhere", 1e-3, None, 0.0)
+    assert recipe_of(TrainConfig(base="elsewhere"))[0] == BASE
+    assert (TrainConfig().epochs, TrainConfig().patience, PRESETS["paper-gpt2"].context) == (3, 20, 1024)
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if not name.startswith("paper")])
+def test_presets_have_about_as_many_weights_as_their_names_say(trained, name) -> None:
+    stated = name.rpartition("-")[2]
+    number = float(stated[:-1]) * {"k": 1e3, "m": 1e6}[stated[-1]]
+    shape, codec = PRESETS[name], trained[3].codec
+    weights = sum(p.numel() for p in from_scratch(shape, codec).parameters())
+    weights += (2048 - codec.vocab_size) * shape.width
+    assert 0.8 < weights / number < 1.35
+
+
+def test_random_batches_of_a_number_of_sequences(trained, tmp_path) -> None:
+    _, dataset, split, model = trained
+    made = train(dataset, split=split, view="trace", out=tmp_path / "m", config=replace(TOY, steps=2, batch_size=3))
+    chunks = len(chunks_of(dataset, split, model.codec))
+    assert made.card["training"]["steps_per_epoch"] == math.ceil(chunks / 3)
+
+
+def test_a_tracker_that_is_missing_is_said(trained, tmp_path, monkeypatch) -> None:
+    _, dataset, split, _ = trained
+    monkeypatch.setattr(training, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pip install wandb"):
+        train(dataset, split=split, view="trace", out=tmp_path / "m", config=replace(TOY, tracker="wandb"))
+    assert list(tmp_path.iterdir()) == []
+    train(dataset, split=split, view="trace", out=tmp_path / "m", config=replace(TOY, steps=1, tracker="none"))
+    assert not (tmp_path / "m" / "logs").exists()
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "wsd"])
+def test_the_learning_rate_rises_and_falls(trained, tmp_path, monkeypatch, schedule) -> None:
+    _, dataset, split, _ = trained
+    rates = []
+    step = Optimizer.step
+
+    def spy(self, students_B, rate):
+        rates.append(rate)
+        return step(self, students_B, rate)
+
+    monkeypatch.setattr(Optimizer, "step", spy)
+    config = replace(TOY, steps=20, schedule=schedule, warmup=0.2, lr=1.0e-2)
+    train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
+    peak = rates.index(max(rates))
+    assert rates[:4] == pytest.approx([0.0025, 0.005, 0.0075, 0.01])
+    assert peak in (3, 4)
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    assert 0 < rates[-1] < 2e-3
+    middle = {"linear": 0.5, "cosine": 0.5, "wsd": 1.0}[schedule]
+    assert rates[12] == pytest.approx(middle * 0.01)

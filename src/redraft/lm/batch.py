@@ -8,7 +8,7 @@ Axes in names: B sequences, L tokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from redraft.data.trace import Trace
-from redraft.lm.codec import Codec
+from redraft.lm.codec import Codec, Verdicts
 from redraft.lm.model import IGNORE, UNKNOWN, StudentIndex
 
 ENCODE_AT_ONCE = 256
@@ -57,21 +57,23 @@ class Chunks:
     rows: NDArray[np.int32]
     """Row of its student."""
     heads: NDArray[np.bool_]
-    """Whether it begins a trace, so holds the title; the others begin with ids of the chunk before."""
+    """Whether it begins a trace; the others go on from the chunk before."""
 
     def __len__(self) -> int:
         return len(self.lengths)
 
 
-def encode(traces: Iterable[Trace], codec: Codec, students: StudentIndex, context: int) -> Chunks:
-    """Encode `traces` and cut them to `context` tokens, the placeholder included."""
+def encode(
+    traces: Iterable[Trace], codec: Codec, students: StudentIndex, context: int, *, verdicts: Verdicts | None = None
+) -> Chunks:
+    """Encode `traces` and cut them to `context` tokens, the placeholder included; `verdicts` are for feedback."""
     ids: list[NDArray[np.int32]] = []
     lengths: list[int] = []
     rows: list[int] = []
     heads: list[bool] = []
     rest = iter(traces)
     while group := list(islice(rest, ENCODE_AT_ONCE)):
-        for trace, encoded in zip(group, codec.encode_many(group), strict=True):
+        for trace, encoded in zip(group, codec.encode_many(group, verdicts=verdicts), strict=True):
             for number, chunk in enumerate(codec.chunk(encoded, context - 1)):
                 ids.append(np.asarray(chunk, dtype=np.int32))
                 lengths.append(len(chunk))
@@ -108,13 +110,11 @@ def plan(chunks: Chunks, *, batch_tokens: int, seed: int, epoch: int) -> list[ND
 class Collator:
     """Makes the batches of an epoch: hides titles and students, pads, marks what is learned.
 
-    Padding, masks, the placeholder, and ids that the chunk before has taught already are not learned.
-
     Args:
         chunks: What to choose from.
-        codec: Which ids are special.
+        codec: Says which ids are learned, and how a title is hidden.
         seed: With the epoch, draws what is hidden.
-        title_mask: Share of traces whose title is hidden.
+        title_mask: Share of traces whose title is hidden (in a codec whose every chunk holds it: of chunks).
         student_dropout: Share of chunks whose student is made the unknown one.
     """
 
@@ -128,21 +128,36 @@ class Collator:
     def start_epoch(self, epoch: int) -> None:
         """Draw anew whose title and which student is hidden."""
         draws = np.random.default_rng([self.seed, epoch, 1]).random((2, len(self.chunks)))
-        self._masked = (draws[0] < self.title_mask) & self.chunks.heads
+        self._masked = draws[0] < self.title_mask
         self._rows = np.where(draws[1] < self.student_dropout, UNKNOWN, self.chunks.rows)
 
     def __call__(self, which: Sequence[int] | NDArray[np.int64]) -> Batch:
         """The batch of the chunks `which`."""
-        chunks, codec = self.chunks, self.codec
-        width = 1 + int(chunks.lengths[which].max())
-        input_BL = np.full((len(which), width), codec.pad_id, dtype=np.int64)
-        input_BL[:, 0] = codec.student_id
-        for line, chunk in enumerate(which):
-            start, length = chunks.starts[chunk], chunks.lengths[chunk]
-            input_BL[line, 1 : 1 + length] = chunks.ids[start : start + length]
-        input_BL[self._masked[which], 1 : 1 + codec.config.title_tokens] = codec.mask_id
-        silent = np.isin(input_BL, (codec.pad_id, codec.mask_id, codec.student_id))
-        silent[~chunks.heads[which], 1 : 1 + codec.config.overlap] = True
-        labels_BL = np.where(silent, IGNORE, input_BL)
+        lines = self._lines(which)
+        input_BL = self._padded([[self.codec.student_id, *line] for line in lines], self.codec.pad_id)
         rows_B = self._rows[which].astype(np.int64)
-        return Batch(torch.from_numpy(input_BL), torch.from_numpy(rows_B), torch.from_numpy(labels_BL))
+        labels_BL = self._labels(lines, self.codec.learned)
+        return Batch(input_BL, torch.from_numpy(rows_B), labels_BL)
+
+    def charged(self, which: Sequence[int] | NDArray[np.int64]) -> Tensor:
+        """Labels (B, L) of that batch that make up traces' bits, `IGNORE` elsewhere."""
+        return self._labels(self._lines(which), self.codec.charged)
+
+    def _lines(self, which: Sequence[int] | NDArray[np.int64]) -> list[list[int]]:
+        """The chunks' ids, titles hidden where they are to be."""
+        lines = []
+        for chunk in which:
+            start, length = self.chunks.starts[chunk], self.chunks.lengths[chunk]
+            line: list[int] = self.chunks.ids[start : start + length].tolist()
+            lines.append(self.codec.hide_title(line) if self._masked[chunk] else line)
+        return lines
+
+    def _labels(self, lines: list[list[int]], counts: Callable[[Sequence[int]], NDArray[np.bool_]]) -> Tensor:
+        return self._padded([[IGNORE, *np.where(counts(line), line, IGNORE)] for line in lines], IGNORE)
+
+    @staticmethod
+    def _padded(lines: list[list[int]], filler: int) -> Tensor:
+        padded_BL = np.full((len(lines), max(map(len, lines))), filler, dtype=np.int64)
+        for row, line in zip(padded_BL, lines, strict=True):
+            row[: len(line)] = line
+        return torch.from_numpy(padded_BL)

@@ -50,6 +50,8 @@ class Evaluation:
     """Mean of the steps since the last point, nats a token."""
     validation_loss: float | None
     """Nats a token on validation traces; None if the split has none."""
+    bits_per_trace: float | None = None
+    """Bits of a whole validation trace, its title given; None also in models of earlier versions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,8 +196,9 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 _HISTORY = pa.schema(
-    [("step", pa.int64()), ("tokens", pa.int64()), ("train_loss", pa.float64()), ("validation_loss", pa.float64())]
-)
+    [("step", pa.int64()), ("tokens", pa.int64()), ("train_loss", pa.float64()), ("validation_loss", pa.float64()),
+     ("bits_per_trace", pa.float64())]
+)  # fmt: skip
 
 _ORIGINS = {
     "students": "real students",

@@ -54,7 +54,7 @@ class StudentVectors(nn.Module):
 
     def __init__(self, n_students: int, *, width: int, dim: int = 64) -> None:
         super().__init__()
-        self.rows = nn.Embedding(n_students + 1, dim)
+        self.rows = nn.Embedding(n_students + 1, dim, sparse=True)  # a gradient of a batch's rows, not of millions
         self.bias = nn.Parameter(torch.zeros(dim))
         self.out = nn.Linear(dim, width)
         with torch.no_grad():

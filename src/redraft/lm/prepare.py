@@ -33,6 +33,7 @@ from redraft.lm.codec import CODECS, Codec, pieces
 from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
 from redraft.lm.settings import PRESETS, Preset, TrainConfig
 from redraft.lm.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from redraft.lm.verdicts import read_verdicts
 from redraft.progress import say
 from redraft.rundir import atomic_folder, sha256_json
 
@@ -113,7 +114,7 @@ def prepare(
         folder: Where a tokenizer trained here is kept, and found again.
 
     Raises:
-        InputError: There is nothing to train on, or the base model can't be used.
+        InputError: There is nothing to train on, feedback without verdicts, or the base model can't be used.
     """
     students: set[str] = set()
     languages: Counter[str] = Counter()
@@ -126,6 +127,7 @@ def prepare(
             where=dataset.path,
             remedy="Split again, with fewer students and titles held out.",
         )
+    verdicts = read_verdicts(dataset) if config.codec_options.feedback else None
     index = StudentIndex(sorted(students))
     codec = _codec(dataset, split, config, tokenizer, folder)
     lm = _new_lm(config, codec, len(index))
@@ -141,11 +143,11 @@ def prepare(
         )
 
     say(f"encoding the {view} view")
-    training = encode(chosen(TRAIN), codec, index, lm.context)
+    training = encode(chosen(TRAIN), codec, index, lm.context, verdicts=verdicts)
     if not len(training):
         raise InputError(f"the view {view!r} leaves no traces to train on.", where=dataset.path)
     few = heapq.nsmallest(config.validation_traces, chosen(VALIDATION), key=lambda trace: sha256_json(trace.pair))
-    return Prepared(model, training, encode(few, codec, index, lm.context))
+    return Prepared(model, training, encode(few, codec, index, lm.context, verdicts=verdicts))
 
 
 def _new_lm(config: TrainConfig, codec: Codec, n_students: int) -> StudentLM:
@@ -243,5 +245,3 @@ def _load_base(base: str, codec: Codec) -> Any:
     if codec.vocab_size > lm.get_input_embeddings().num_embeddings:
         lm.resize_token_embeddings(codec.vocab_size)
     return lm
-
-

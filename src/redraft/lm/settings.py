@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
+from redraft.errors import InputError, suggestion
 from redraft.lm.codec import CodecConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preset:
-    """The shape of a model trained from scratch, and the step that suits it."""
+class Recipe:
+    """The settings of a training that suit one kind of model and not another."""
+
+    lr: float
+    """Peak learning rate."""
+    batch_tokens: int
+    """Tokens in a batch. Small models on a CPU learn more from many small steps than from few large ones."""
+    batch_size: int | None = None
+    """Sequences in a batch, in place of `batch_tokens`."""
+    optimizer: Literal["muon", "adamw"] = "adamw"
+    """Of the LM's matrices; AdamW takes care of the rest."""
+    schedule: Literal["linear", "cosine", "wsd"] = "linear"
+    """How the learning rate falls."""
+    warmup: float = 0.05
+    """Share of the training in which it rises."""
+    weight_decay: float = 0.01
+    """Decay of the LM's matrices."""
+    student_lr: float = 3.0
+    """Learning rate of the students' module, as a multiple of `lr`."""
+    student_dropout: float = 0.1
+    """Share of sequences trained without their student."""
+    validate_every: int = 100
+    """Steps between validations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset(Recipe):
+    """The shape of a model, and how to train it."""
 
     family: str
     """Architecture: gpt2 (the paper's) or llama."""
@@ -22,24 +49,43 @@ class Preset:
     """Numbers a token."""
     context: int
     """Tokens the model can look at, the student's included."""
-    lr: float
-    """Peak learning rate."""
-    batch_tokens: int
-    """Tokens in a batch. Small models on a CPU learn more from many small steps than from few large ones."""
+    base: str | None = None
+    """Pretrained weights to go on from (folder or hub id); None: from scratch."""
+
+
+BASE = Recipe(lr=5e-5, batch_tokens=32 * 1024)
+"""For a pretrained base of no preset: the paper's learning rate, and the tokens of its 32 contexts (appendix B)."""
+
+_PAPER = Recipe(
+    lr=5e-5, batch_tokens=32 * 1024, batch_size=32, warmup=0.0, weight_decay=0.0, student_lr=1.0, student_dropout=0.0,
+    validate_every=1000,
+)  # fmt: skip
+"""The paper's own (appendix B); what it doesn't say (decay, warm-up) is left out."""
+
+
+def _paper(base: str, **shape: int | str) -> Preset:
+    return Preset(**vars(_PAPER), base=base, context=1024, **shape)  # type: ignore[arg-type]
+
+
+def _muon(*, layers: int, heads: int, width: int, lr: float, batch_tokens: int) -> Preset:
+    """A Llama for CPUs. After equal CPU-seconds Muon knows held-out traces far better than AdamW."""
+    return Preset(
+        family="llama", layers=layers, heads=heads, width=width, context=512,
+        lr=lr, batch_tokens=batch_tokens, optimizer="muon",
+    )  # fmt: skip
 
 
 PRESETS: dict[str, Preset] = {
     "cpu-1m": Preset(family="gpt2", layers=4, heads=4, width=128, context=512, lr=3e-3, batch_tokens=2048),
     "cpu-200k": Preset(family="gpt2", layers=2, heads=2, width=64, context=512, lr=5e-3, batch_tokens=1024),
-    "llama-200k": Preset(family="llama", layers=2, heads=2, width=64, context=512, lr=5e-3, batch_tokens=1024),
-    "llama-1m": Preset(family="llama", layers=4, heads=4, width=128, context=512, lr=3e-3, batch_tokens=2048),
+    "llama-200k": _muon(layers=2, heads=2, width=64, lr=1e-2, batch_tokens=1024),
+    "llama-1m": _muon(layers=4, heads=4, width=128, lr=1e-2, batch_tokens=2048),
+    "llama-3m": _muon(layers=4, heads=7, width=224, lr=1e-2, batch_tokens=4096),
+    "llama-12m": _muon(layers=6, heads=6, width=384, lr=5e-3, batch_tokens=8192),
+    "paper-gpt2": _paper("gpt2", family="gpt2", layers=12, heads=12, width=768),
+    "paper-olmo2": _paper("allenai/OLMo-2-0425-1B", family="olmo2", layers=16, heads=16, width=2048),
 }
-"""Preset name -> shape. The names say about how many weights a vocabulary of 2,048 gives."""
-
-BASE_LR = 5e-5
-"""Learning rate for a pretrained base (paper, appendix B)."""
-BASE_BATCH_TOKENS = 32 * 1024
-"""Tokens in its batch: 32 contexts (paper, appendix B)."""
+"""Preset name -> shape and recipe. The names say about how many weights a vocabulary of 2,048 gives."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +93,9 @@ class TrainConfig:
     """How a model is made and trained."""
 
     preset: str = "cpu-1m"
-    """Shape of a model trained from scratch: cpu-1m or cpu-200k."""
+    """Shape of a model trained from scratch (cpu-200k, cpu-1m: GPT-2; llama-200k, llama-1m, llama-3m, llama-12m), or a
+    model of the paper with its settings, whose pretrained weights are fetched (paper-gpt2, paper-olmo2). Settings whose
+    default is the preset's can be given beside it."""
     base: str | None = None
     """Folder or hub id of a pretrained causal LM to go on from, instead of a preset; its tokenizer is used."""
     architecture: str | None = None
@@ -55,9 +103,9 @@ class TrainConfig:
     preset's learning rate and batch."""
     student_dim: int = 64
     """Numbers a student, before the MLP (paper section 3.1)."""
-    student_dropout: float = 0.1
+    student_dropout: float | None = None
     """Share of sequences trained without their student, which teaches the row of unknown students the average
-    student. 0 leaves that row untrained, as in the paper."""
+    student. 0 leaves that row untrained. Default: the preset's, 0.1; the paper's, 0."""
     title_mask: float = 0.15
     """Share of traces whose title is hidden, drawn anew each epoch (paper, appendix A.1)."""
     codec: str = "full"
@@ -76,27 +124,59 @@ class TrainConfig:
     batch_tokens: int | None = None
     """Tokens in a batch, padding included; sequences of similar length share one. Default: the preset's, 32,768 for a
     base model."""
+    batch_size: int | None = None
+    """Sequences in a batch, drawn whatever their length, in place of `batch_tokens`. Default: the paper's presets, 32;
+    none for the others."""
+    accumulate: int = 1
+    """Pieces that a batch is computed in, one after the other, to save memory; the step is the same."""
+    optimizer: Literal["muon", "adamw"] | None = None
+    """How the LM's matrices learn: muon or adamw (which embeddings, biases and students have always). Default: the
+    preset's, adamw for a base model."""
     lr: float | None = None
     """Peak learning rate; default: the preset's, 5e-5 for a base model."""
-    student_lr: float = 3.0
+    student_lr: float | None = None
     """Learning rate of the students' vectors and their MLP, as a multiple of the LM's. A row is trained by its own
-    student's traces alone, so it sees few steps."""
-    warmup: float = 0.05
-    """Share of the training in which the learning rate rises from 0; it falls linearly to 0 after."""
-    weight_decay: float = 0.01
-    """AdamW's decay of the LM's matrices; biases, norms and the students' module have none."""
+    student's traces alone, so it sees few steps. Default: the preset's, 3; the paper's, 1."""
+    schedule: Literal["linear", "cosine", "wsd"] | None = None
+    """How the learning rate falls after the warm-up: linear to 0, cosine, or wsd (level, then linear over the last
+    40%). Default: linear."""
+    warmup: float | None = None
+    """Share of the training in which the learning rate rises from 0. Default: the preset's, 0.05; the paper's, 0."""
+    weight_decay: float | None = None
+    """Decay of the LM's matrices; biases, norms and the students' module have none. Default: the preset's, 0.01; the
+    paper's, 0."""
     clip: float = 1.0
     """Largest norm of the gradient."""
-    validate_every: int = 100
-    """Steps between validations; each also writes a checkpoint to resume from."""
+    validate_every: int | None = None
+    """Steps between validations; each also writes a checkpoint to resume from. Default: the preset's, 100; the
+    paper's, 1,000."""
     validation_traces: int = 500
     """Validation traces used, at most."""
     patience: int = 20
     """Validations without improvement before training stops (paper, appendix B)."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 on a GPU that has it, else fp32."""
+    tracker: Literal["tensorboard", "wandb", "mlflow", "none"] = "tensorboard"
+    """What draws the curves while it trains; wandb and mlflow must be installed."""
     seed: int = 0
     """Draws the initial weights, the order of the data, hidden titles and students, and a view's random choices."""
+
+
+def recipe_of(config: TrainConfig) -> tuple[Recipe, str | None]:
+    """The settings that `config` leaves to its preset, filled in, and the pretrained base, if there is one.
+
+    Raises:
+        InputError: Unknown preset.
+    """
+    preset = PRESETS.get(config.preset)
+    if preset is None and config.base is None:
+        raise InputError(f"unknown preset {config.preset!r}. {suggestion(config.preset, PRESETS)}")
+    default: Recipe = BASE if preset is None or (config.base and not preset.base) else preset
+    given = {each.name: getattr(config, each.name) for each in fields(Recipe)}
+    chosen = {name: getattr(default, name) if value is None else value for name, value in given.items()}
+    if config.batch_tokens is not None and config.batch_size is None:
+        chosen["batch_size"] = None
+    return Recipe(**chosen), config.base or (preset.base if preset else None)
 
 
 @dataclass(frozen=True, kw_only=True)

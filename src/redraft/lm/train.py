@@ -1,37 +1,46 @@
-"""Train a student model: one loop on `accelerate`, resumable to the bit.
+"""Train a student model: one loop, resumable to the bit, in one process or several.
 
 In: a dataset, its split, a view, settings. Out: a model folder, published by one rename. Until then everything is in
-`OUT.partial`: the job's request, the tokenizer, TensorBoard's logs, `checkpoint.pt` and the best model so far. A run
+`OUT.partial`: the job's request, the tokenizer, the tracker's logs, `checkpoint.pt` and the best model so far. A run
 killed at any moment and started again ends with the same weights, bit for bit, on a CPU with the same number of
-threads: data order, hidden titles and students depend on seed and step alone, and dropout's generator is in the
-checkpoint. Not guaranteed: that on a GPU, or with a time limit.
+threads: data order, hidden titles and students, and dropout depend on seed and step alone. Not guaranteed: that on a
+GPU, or with a time limit.
+
+Several processes (started by torchrun or `accelerate launch`) take each its share of every batch and all the same
+step; the loss is that of one process with the same batch, up to rounding. Only the main one writes.
 """
 
 from __future__ import annotations
 
-import json
 import math
+import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
+from torch import Tensor
 
 from redraft.data.split import Split
 from redraft.data.store import Dataset
-from redraft.errors import DatasetError, InputError, RedraftError
-from redraft.lm.batch import Chunks, Collator, plan
-from redraft.lm.checkpoint import CARD, Evaluation, Model, load_model, read_card, save_model, write_model, writing
-from redraft.lm.model import StudentLM
-from redraft.lm.prepare import check, prepare
-from redraft.lm.settings import BASE_BATCH_TOKENS, BASE_LR, PRESETS, TrainConfig
-from redraft.lm.tokenizer import Tokenizer, load_tokenizer
-from redraft.progress import Bar, bar, say
-from redraft.rundir import atomic_file, exclusive, fsync, replace_folder, sha256_json, versions, write_json
+from redraft.errors import InputError, RedraftError, suggestion
+from redraft.lm import job
+from redraft.lm.batch import Batch, Collator, plan
+from redraft.lm.checkpoint import Evaluation, Model, load_model, save_model, write_model, writing
+from redraft.lm.optimizer import OPTIMIZERS, SCHEDULES, Optimizer
+from redraft.lm.prepare import Prepared, check, prepare
+from redraft.lm.settings import Recipe, TrainConfig, recipe_of
+from redraft.lm.tokenizer import load_tokenizer
+from redraft.lm.validate import Known, another, nobody, validate
+from redraft.progress import Bar, bar, hush, say
+from redraft.rundir import atomic_file, exclusive, fsync, replace_folder
 
 __all__ = ["TrainConfig", "train"]
 
@@ -57,27 +66,40 @@ def train(
         TrainingError: The loss is no longer a number.
     """
     config = config or TrainConfig()
+    recipe, base = recipe_of(config)
+    config = replace(config, base=base, **asdict(recipe))
     check(view, config)
-    tokenizer = load_tokenizer(tokenizer_from) if tokenizer_from else None
-    request = _request(dataset, split, view, config, tokenizer)
+    _check(config)
     partial = out.with_name(out.name + ".partial")
-    if _is_done(out, request, overwrite):
-        shutil.rmtree(partial, ignore_errors=True)
-        say(f"{out}: already trained.")
+    accelerator = _accelerator(config, partial)
+    tokenizer = load_tokenizer(tokenizer_from) if tokenizer_from else None
+    request = job.request(dataset, split, view, config, tokenizer)
+    if job.is_done(out, request, overwrite):
+        if accelerator.is_main_process:
+            shutil.rmtree(partial, ignore_errors=True)
+            say(f"{out}: already trained.")
         return load_model(out)
-    with exclusive(partial):
-        _claim(partial, request, overwrite)
+    accelerator.wait_for_everyone()
+    with exclusive(partial) if accelerator.is_main_process else nullcontext():
+        if accelerator.is_main_process:
+            job.claim(partial, request, overwrite)
+        else:
+            hush()
         try:
-            prepared = prepare(
-                dataset, split, view, config, card=request, tokenizer=tokenizer, folder=partial / "tokenizer"
-            )
-            trained = _Run(*prepared, config, partial).fit()
-            _publish(trained, partial, out)
+            with accelerator.main_process_first():  # it trains the tokenizer that the others find
+                prepared = prepare(
+                    dataset, split, view, config, card=request, tokenizer=tokenizer, folder=partial / "tokenizer"
+                )
+            trained = _Run(prepared, config, recipe, partial, accelerator).fit()
+            if accelerator.is_main_process:
+                _publish(trained, partial, out)
         except RedraftError:
-            if not (partial / "checkpoint.pt").exists():
+            if accelerator.is_main_process and not (partial / "checkpoint.pt").exists():
                 shutil.rmtree(partial)
             raise
-        shutil.rmtree(partial)
+        if accelerator.is_main_process:
+            shutil.rmtree(partial)
+    accelerator.wait_for_everyone()
     return load_model(out)
 
 
@@ -85,66 +107,10 @@ class TrainingError(RedraftError):
     """Training went wrong in a way that more steps don't mend."""
 
 
-# What the job is, and whether it is done
-
-
-def _request(
-    dataset: Dataset, split: Split, view: str, config: TrainConfig, tokenizer: Tokenizer | None
-) -> dict[str, Any]:
-    """All that decides the weights, and where the data comes from; the card begins with it."""
-    card = {
-        "view": view,
-        "split": split.name,
-        "split_hash": split.hash,
-        "dataset": dataset.name,
-        "dataset_fingerprint": dataset.fingerprint,
-        "origin": dataset.origin,
-        "given_tokenizer": sha256_json(tokenizer.backend.to_str()) if tokenizer else None,
-        "config": asdict(config),
-        "versions": versions(),
-    }
-    normal: dict[str, Any] = json.loads(json.dumps(card))
-    return normal
-
-
-def _is_done(out: Path, request: Mapping[str, Any], overwrite: bool) -> bool:
-    """Whether `out` holds the model asked for.
-
-    Raises:
-        DatasetError: It holds something else, which isn't to be overwritten.
-    """
-    if (out / CARD).exists():
-        card = read_card(out)
-        if all(card.get(key) == value for key, value in request.items()):
-            return True
-        if not overwrite:
-            raise DatasetError(
-                "already holds another model, or one of other settings.",
-                where=out,
-                remedy="Choose another --out, or add --overwrite.",
-            )
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DatasetError("exists and is not a model; it is left alone.", where=out, remedy="Choose another --out.")
-    return False
-
-
-def _claim(partial: Path, request: Mapping[str, Any], overwrite: bool) -> None:
-    """Make sure that what is in `partial` was begun for the same request; without a checkpoint it is nothing yet."""
-    file = partial / "request.json"
-    if not file.exists() or json.loads(file.read_text()) != request:
-        if (partial / "checkpoint.pt").exists() and not overwrite:
-            raise DatasetError(
-                "holds the beginnings of a training with other settings.",
-                where=partial,
-                remedy="Choose another --out, add --overwrite, or remove that folder.",
-            )
-        for path in partial.iterdir():
-            if path.name != ".lock":
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-    write_json(file, request)
-
-
 # The loop
+
+TRACKERS = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "none": ""}
+"""Tracker -> the library it needs."""
 
 
 @dataclass
@@ -169,21 +135,16 @@ class _State:
 class _Run:
     """A training in progress."""
 
-    def __init__(self, model: Model, training: Chunks, validation: Chunks, config: TrainConfig, folder: Path) -> None:
-        self.model, self.config, self.folder = model, config, folder
-        self.training, self.validation = training, validation
-        preset = None if config.base else PRESETS[config.preset]
-        self.lr = config.lr or (preset.lr if preset else BASE_LR)
-        self.batch_tokens = config.batch_tokens or (preset.batch_tokens if preset else BASE_BATCH_TOKENS)
+    def __init__(
+        self, prepared: Prepared, config: TrainConfig, recipe: Recipe, folder: Path, accelerator: Accelerator
+    ) -> None:
+        self.model, self.training, self.validation = prepared
+        self.config, self.recipe, self.folder, self.accelerator = config, recipe, folder, accelerator
+        self.alone = accelerator.num_processes == 1
         self.per_epoch = len(self._plan(0))
         self.total = config.steps or config.epochs * self.per_epoch
-        self.accelerator = Accelerator(
-            mixed_precision=_precision(config.precision), log_with="tensorboard", project_dir=folder
-        )
-        if self.accelerator.num_processes > 1:
-            raise InputError("training in several processes isn't supported.", remedy="Start one process.")
-        optimizer = torch.optim.AdamW(_groups(model.lm, config), lr=self.lr, fused=True)
-        self.net, self.optimizer = self.accelerator.prepare(model.lm, optimizer)
+        self.net = self.model.lm.to(accelerator.device)
+        self.optimizer = Optimizer(self.net, recipe, clip=config.clip, add_up=None if self.alone else self._add_up)
         self.state = _State()
 
     def fit(self) -> Model:
@@ -191,9 +152,10 @@ class _Run:
         config, state = self.config, self._resume()
         collate = Collator(
             self.training, self.model.codec,
-            seed=config.seed, title_mask=config.title_mask, student_dropout=config.student_dropout,
+            seed=config.seed, title_mask=config.title_mask, student_dropout=self.recipe.student_dropout,
         )  # fmt: skip
-        self.accelerator.init_trackers("logs", init_kwargs={"tensorboard": {"purge_step": state.step + 1}})
+        tensorboard = {"tensorboard": {"purge_step": state.step + 1}}
+        self.accelerator.init_trackers("logs", init_kwargs=tensorboard if config.tracker == "tensorboard" else {})
         epoch, batches = -1, self._plan(0)
         with bar("training", self.total) as watcher:
             watcher.advance(state.step)
@@ -203,16 +165,23 @@ class _Run:
                     epoch = state.step // self.per_epoch
                     collate.start_epoch(epoch)
                     batches = self._plan(epoch)
-                self._step(collate, batches[state.step % self.per_epoch], watcher)
-                state.seconds += time.perf_counter() - started
-                if state.step % config.validate_every == 0 or self._stopped_by():
+                self._step(collate(batches[state.step % self.per_epoch]), watcher)
+                state.seconds = self._of_main(state.seconds + time.perf_counter() - started)
+                if state.step % self.recipe.validate_every == 0 or self._stopped_by():
                     self._evaluate()
-        self.accelerator.end_training()
-        say(f"{state.step} steps, {state.tokens / max(state.seconds, 1e-9):,.0f} tokens/s learned from")
-        return self._result()
+        for tracker in self.accelerator.trackers:  # `end_training` would part the processes too
+            tracker.finish()
+        if self.accelerator.is_main_process:
+            say(f"{state.step} steps, {state.tokens / max(state.seconds, 1e-9):,.0f} tokens/s learned from")
+        return self._finish()
 
     def _plan(self, epoch: int) -> list[Any]:
-        return plan(self.training, batch_tokens=self.batch_tokens, seed=self.config.seed, epoch=epoch)
+        """The chunks of each batch of an epoch."""
+        size, seed = self.recipe.batch_size, self.config.seed
+        if size is None:
+            return plan(self.training, batch_tokens=self.recipe.batch_tokens, seed=seed, epoch=epoch)
+        order = np.random.default_rng([seed, epoch]).permutation(len(self.training))
+        return [order[start : start + size] for start in range(0, len(order), size)]
 
     def _stopped_by(self) -> str | None:
         """Why training is over; None while it isn't."""
@@ -226,35 +195,60 @@ class _Run:
         return None
 
     def _learning_rate(self) -> float:
-        """A rise over the warm-up, then a linear fall to 0 at the end of the steps or of the time."""
+        """A rise over the warm-up, then the schedule's fall to the end of the steps or of the time."""
         done = self.state.step / self.total
         if self.config.minutes is not None:
             done = max(done, self.state.seconds / (60 * self.config.minutes))
-        rise = (done + 1 / self.total) / self.config.warmup if self.config.warmup else 1.0
-        return self.lr * max(0.0, min(1.0, rise, (1 - done) / (1 - min(self.config.warmup, 0.99))))
+        warmup = self.recipe.warmup
+        rise = (done + 1 / self.total) / warmup if warmup else 1.0
+        fallen = min(1.0, max(0.0, done - warmup) / (1 - warmup))
+        return self.recipe.lr * min(rise, SCHEDULES[self.recipe.schedule](fallen))
 
-    def _step(self, collate: Collator, which: Any, watcher: Bar) -> None:
+    def _step(self, batch: Batch, watcher: Bar) -> None:
         state = self.state
         rate = self._learning_rate()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
-        batch = collate(which)
-        ids_BL, students_B, labels_BL = (tensor.to(self.accelerator.device) for tensor in batch)
+        students_B = batch.student_ids.to(self.accelerator.device)
+        self.optimizer.catch_up(students_B)
         self.net.train()
-        loss = self.net(ids_BL, students_B, labels=labels_BL, use_cache=False).loss
-        self.accelerator.backward(loss)
-        norm = self.accelerator.clip_grad_norm_(self.net.parameters(), self.config.clip)
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+        loss = torch.zeros((), device=self.accelerator.device)
+        for number, part in self._parts(batch):
+            torch.manual_seed(_seed(self.config.seed, state.step, number))  # dropout's
+            ids_BL, rows_B, labels_BL = (tensor.to(self.accelerator.device) for tensor in part)
+            with self.accelerator.autocast():
+                mean = self.net(ids_BL, rows_B, labels=labels_BL, use_cache=False).loss
+            share = mean * (part.tokens / max(batch.tokens, 1))  # of the whole batch's mean, other processes' too
+            share.backward()
+            loss += share.detach()
+        value = (loss if self.alone else self._add_up(loss)).item()
+        norm = self.optimizer.step(students_B, rate)
+        if not (math.isfinite(value) and bool(torch.isfinite(norm))):
             raise self._diverged()
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        value = loss.item()
         state.step += 1
         state.tokens += batch.tokens
         state.loss_sum += value
         state.loss_steps += 1
         self.accelerator.log({"loss": value, "learning_rate": rate}, step=state.step)
         watcher.advance(1, f"loss {value:.3f}")
+
+    def _parts(self, batch: Batch) -> Iterator[tuple[int, Batch]]:
+        """The pieces of a batch that are this process's, numbered among all processes'."""
+        world = self.accelerator.num_processes
+        pieces = world * self.config.accumulate
+        for number in range(self.accelerator.process_index, pieces, world):
+            if number < len(batch.student_ids):
+                yield number, Batch(*(tensor[number::pieces] for tensor in batch))
+
+    def _add_up(self, tensor: Tensor) -> Tensor:
+        """The sum over all processes."""
+        total: Tensor = self.accelerator.reduce(tensor, reduction="sum")
+        return total
+
+    def _of_main(self, number: float) -> float:
+        """The main process's number, known to all: what depends on the clock must be the same everywhere."""
+        if self.alone:
+            return number
+        mine = number if self.accelerator.is_main_process else 0.0
+        return float(self._add_up(torch.tensor(mine, device=self.accelerator.device, dtype=torch.float64)))
 
     def _diverged(self) -> TrainingError:
         step = self.state.step + 1
@@ -267,36 +261,53 @@ class _Run:
     def _evaluate(self) -> None:
         """Validate, keep the model if it is the best, write a checkpoint."""
         state = self.state
-        loss = self._validation_loss()
-        state.history.append(
-            Evaluation(
-                step=state.step, tokens=state.tokens, train_loss=state.loss_sum / state.loss_steps, validation_loss=loss
-            )
+        self.optimizer.catch_up()
+        known = self._validate()
+        loss = known.loss if known else None
+        point = Evaluation(
+            step=state.step,
+            tokens=state.tokens,
+            train_loss=state.loss_sum / state.loss_steps,
+            validation_loss=loss,
+            bits_per_trace=known.bits_per_trace if known else None,
         )
+        state.history.append(point)
         state.loss_sum, state.loss_steps = 0.0, 0
-        if loss is not None:
-            self.accelerator.log({"validation_loss": loss, "tokens": state.tokens}, step=state.step)
-        if loss is None or loss < state.best_loss:
+        if known:
+            values = {"validation_loss": known.loss, "bits_per_trace": known.bits_per_trace, "tokens": state.tokens}
+            self.accelerator.log(values, step=state.step)
+        best = loss is None or loss < state.best_loss
+        if best:
             state.best_step = state.step
             state.best_loss = math.inf if loss is None else loss
-            save_model(self._best(state.step), self._result())
-        self._write_checkpoint()
+        if self.accelerator.is_main_process:
+            if best:
+                save_model(self._best(state.step), self._result())
+            self._write_checkpoint()
+        self.accelerator.wait_for_everyone()
 
-    @torch.no_grad()
-    def _validation_loss(self) -> float | None:
-        """Nats a token over the validation traces, titles and students shown; None if there are none."""
-        if not len(self.validation):
-            return None
-        self.net.eval()
-        collate = Collator(self.validation, self.model.codec)
-        total, tokens = 0.0, 0
-        for which in plan(self.validation, batch_tokens=self.batch_tokens, seed=0, epoch=0):
-            batch = collate(which)
-            ids_BL, students_B, labels_BL = (tensor.to(self.accelerator.device) for tensor in batch)
-            loss = self.net(ids_BL, students_B, labels=labels_BL, use_cache=False).loss
-            total += loss.item() * batch.tokens
-            tokens += batch.tokens
-        return total / tokens
+    def _validate(self, whose: Callable[[Tensor], Tensor] = lambda rows_B: rows_B) -> Known | None:
+        return validate(
+            self.net, self.validation, self.model.codec, self.accelerator,
+            batch_tokens=self.recipe.batch_tokens, whose=whose,
+        )  # fmt: skip
+
+    def _finish(self) -> Model:
+        """The best model, the history of all, and what knowing the student is worth to it, in bits a trace."""
+        best = load_model(self._best(self.state.best_step))
+        self.net.load_state_dict(best.lm.state_dict())
+        made = self._result()
+        own, unknown = self._validate(), self._validate(nobody)
+        other = self._validate(another(len(made.students)))
+        if own and unknown and other:
+            bits = {
+                "per_trace": own.bits_per_trace,
+                "gained_over_unknown": unknown.bits_per_trace - own.bits_per_trace,
+                "gained_over_another": other.bits_per_trace - own.bits_per_trace,
+            }
+            training = {**made.card["training"], "validation_bits": bits}
+            made = replace(made, card={**made.card, "training": training})
+        return made
 
     def _best(self, step: int) -> Path:
         return self.folder / f"best-{step:08d}"
@@ -304,10 +315,8 @@ class _Run:
     def _write_checkpoint(self) -> None:
         """All that training needs to go on; then what it replaces may go."""
         contents = {
-            "weights": self.accelerator.unwrap_model(self.net).state_dict(),
+            "weights": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "generator": torch.get_rng_state(),
-            "cuda_generators": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "state": asdict(self.state),
         }
         with writing(self.folder), atomic_file(self.folder / "checkpoint.pt") as temporary:
@@ -320,15 +329,13 @@ class _Run:
         file = self.folder / "checkpoint.pt"
         if file.exists():
             contents = torch.load(file, map_location="cpu", weights_only=True)
-            self.accelerator.unwrap_model(self.net).load_state_dict(contents["weights"])
+            self.net.load_state_dict(contents["weights"])
             self.optimizer.load_state_dict(contents["optimizer"])
-            torch.set_rng_state(contents["generator"])
-            if contents["cuda_generators"]:
-                torch.cuda.set_rng_state_all(contents["cuda_generators"])
             saved = contents["state"]
             saved["history"] = [Evaluation(**point) for point in saved["history"]]
             self.state = _State(**saved)
-            say(f"going on from step {self.state.step}")
+            if self.accelerator.is_main_process:
+                say(f"going on from step {self.state.step}")
         return self.state
 
     def _result(self) -> Model:
@@ -342,10 +349,7 @@ class _Run:
             "stopped_by": stopped or "not stopped yet",
             "converged": stopped == "patience",
         }
-        lm = self.accelerator.unwrap_model(self.net)
-        return replace(
-            self.model, lm=lm, card={**self.model.card, "training": training}, history=tuple(state.history)
-        )
+        return replace(self.model, card={**self.model.card, "training": training}, history=tuple(state.history))
 
 
 def _precision(wanted: str) -> str:
@@ -354,23 +358,58 @@ def _precision(wanted: str) -> str:
     return {"fp32": "no"}.get(wanted, wanted)
 
 
-def _groups(model: StudentLM, config: TrainConfig) -> list[dict[str, Any]]:
-    """AdamW's groups: the LM's matrices decay, nothing else does; the students' module has its own rate."""
-    lm = list(model.lm.parameters())
-    return [
-        {"params": [p for p in lm if p.ndim > 1], "weight_decay": config.weight_decay, "factor": 1.0},
-        {"params": [p for p in lm if p.ndim <= 1], "weight_decay": 0.0, "factor": 1.0},
-        {"params": list(model.students.parameters()), "weight_decay": 0.0, "factor": config.student_lr},
-    ]
+def _accelerator(config: TrainConfig, folder: Path) -> Accelerator:
+    """The processes, and where to log.
+
+    Raises:
+        InputError: There are several processes, but each takes itself for the only one.
+    """
+    accelerator = Accelerator(
+        mixed_precision=_precision(config.precision),
+        log_with=None if config.tracker == "none" else config.tracker,
+        project_dir=folder,
+    )
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if accelerator.num_processes != started:
+        raise InputError(
+            f"{started} processes were started, but accelerate joins {accelerator.num_processes}.",
+            remedy="Without GPUs, set ACCELERATE_USE_CPU=true.",
+        )
+    return accelerator
+
+
+def _check(config: TrainConfig) -> None:
+    """Refuse what only the loop can refuse.
+
+    Raises:
+        InputError: Says what.
+    """
+    if config.accumulate < 1:
+        raise InputError(f"accumulate is {config.accumulate}; it must be at least 1.")
+    if config.batch_size is not None and config.batch_size < 1:
+        raise InputError(f"batch_size is {config.batch_size}; it must be at least 1.")
+    known = (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("tracker", TRACKERS))
+    for name, choices in known:
+        if (value := getattr(config, name)) not in choices:
+            raise InputError(f"unknown {name} {value!r}. {suggestion(value, choices)}")
+    if (library := TRACKERS[config.tracker]) and not find_spec(library):
+        raise InputError(
+            f"the tracker {config.tracker!r} isn't installed.",
+            remedy=f"Install it (pip install {library}), or choose another tracker, or none.",
+        )
+
+
+def _seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
 def _publish(trained: Model, partial: Path, out: Path) -> None:
-    """Put the best weights, the whole history and the logs together, and move them to `out`."""
-    best = load_model(partial / f"best-{trained.card['training']['best_step']:08d}")
+    """Put the model and the logs together, and move them to `out`."""
     final = partial / "model"
     shutil.rmtree(final, ignore_errors=True)
     final.mkdir()
-    write_model(final, replace(best, card=trained.card, history=trained.history))
-    shutil.copytree(partial / "logs", final / "logs")
+    write_model(final, trained)
+    if (partial / "logs").exists():
+        shutil.copytree(partial / "logs", final / "logs")
     fsync(final)
     replace_folder(final, out)
