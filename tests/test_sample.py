@@ -1,8 +1,7 @@
-"""Sampling: exact draws, independent of the batch, resumable to the byte."""
+"""Sampling: whole traces into ordinary datasets, resumable to the byte."""
 
 from __future__ import annotations
 
-import copy
 import multiprocessing as mp
 import os
 import signal
@@ -13,9 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from redraft.cli import app
 from redraft.data.split import Split, SplitConfig, make_split
@@ -23,7 +19,6 @@ from redraft.data.store import open_dataset
 from redraft.errors import DatasetError, InputError, UsageError
 from redraft.lm import sample as sampling
 from redraft.lm.checkpoint import Model, load_model
-from redraft.lm.generate import Draft, _Context, generate, nucleus
 from redraft.lm.sample import Request, SampleConfig, requests_for, sample
 from redraft.lm.train import train
 from toy import TOY, prepare_torch, toy_dataset
@@ -40,130 +35,6 @@ def toy(folder) -> tuple[Split, Model]:
     dataset, split = toy_dataset(folder / "data")
     model = train(dataset, split=split, view="trace", out=folder / "model", config=replace(TOY, steps=200, lr=2e-2))
     return split, model
-
-
-@pytest.fixture
-def exact(toy) -> Model:
-    """The toy model in float64, where batch-mates change no token; a copy of its own."""
-    return replace(toy[1], lm=copy.deepcopy(toy[1].lm).double(), codec=copy.copy(toy[1].codec))
-
-
-# The nucleus
-
-
-def plainly(logits: np.ndarray, uniform: float, top_p: float, temperature: float) -> int:
-    """The definition, token by token."""
-    p = np.exp((logits - logits.max()) / temperature)
-    p /= p.sum()
-    order = sorted(range(len(p)), key=lambda token: -p[token])
-    chosen, total = [], 0.0
-    for token in order:
-        if total >= top_p:
-            break
-        chosen.append(token)
-        total += p[token]
-    threshold, reached = uniform * total, 0.0
-    for token in chosen:
-        reached += p[token]
-        if reached > threshold:
-            return token
-    return chosen[-1]
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.integers(0, 2**32 - 1),
-    st.sampled_from([3, 64, 65, 700]),
-    st.sampled_from([0.1, 0.9, 0.999, 1.0]),
-    st.sampled_from([0.5, 1.0, 3.0]),
-    st.sampled_from([0.1, 1.0, 5.0]),
-)
-def test_nucleus_equals_its_definition(seed, vocabulary, top_p, temperature, spread) -> None:
-    rng = np.random.default_rng(seed)
-    logits_BV = rng.normal(size=(6, vocabulary)) * spread
-    uniforms_B = rng.random(6)
-    tokens = nucleus(torch.from_numpy(logits_BV), torch.from_numpy(uniforms_B), top_p=top_p, temperature=temperature)
-    expected = [plainly(line, u, top_p, temperature) for line, u in zip(logits_BV, uniforms_B, strict=True)]
-    assert tokens.tolist() == expected
-
-
-def test_nucleus_draws_in_proportion_and_nothing_outside() -> None:
-    p = torch.tensor([0.5, 0.3, 0.15, 0.05], dtype=torch.float64)
-    uniforms_B = torch.arange(10_000, dtype=torch.float64) / 10_000
-    drawn = nucleus(p.log().expand(10_000, -1), uniforms_B, top_p=0.9)
-    counts = torch.bincount(drawn, minlength=4) / 10_000
-    torch.testing.assert_close(counts, torch.tensor([0.5, 0.3, 0.15, 0]).float() / 0.95, atol=2e-4, rtol=0)
-
-
-def test_one_token_may_be_the_whole_nucleus() -> None:
-    logits_BV = torch.tensor([[0.0, 100.0, 0.0]])
-    assert nucleus(logits_BV, torch.tensor([0.999999], dtype=torch.float64), top_p=0.9).tolist() == [1]
-
-
-# Drafts
-
-
-def drafts_of(model: Model, n: int = 8) -> list[Draft]:
-    titles = ("square", "a much longer title than the others have", "star")
-    return [
-        Draft(student=i % 4, ids=model.codec.prefix(titles[i % 3]), stream=(0, f"request {i}", i)) for i in range(n)
-    ]
-
-
-@pytest.mark.parametrize("rounds", [1, 3])
-def test_a_sample_does_not_depend_on_its_batch(exact, rounds) -> None:
-    results = []
-    for batch, order in ((1, 1), (8, 1), (3, -1)):
-        drafts = drafts_of(exact)
-        generate(exact, drafts[::order], SampleConfig(batch=batch, rounds=rounds, temperature=1.5))
-        results.append([draft.ids for draft in drafts])
-    assert results[0] == results[1] == results[2]
-
-
-def test_prefixes_of_different_lengths_share_a_batch(exact) -> None:
-    results = []
-    for batch in (1, 6):
-        drafts = drafts_of(exact, 6)
-        for i, draft in enumerate(drafts):
-            draft.ids.extend(exact.codec.tokenizer.encode("CODE 1 (2020-01-01 09:00:00):\n" + "fd 10\n" * i))
-        generate(exact, drafts, SampleConfig(batch=batch, rounds=2, temperature=1.5))
-        results.append([draft.ids for draft in drafts])
-    assert results[0] == results[1]
-
-
-def test_drawn_tokens_are_those_a_plain_loop_draws(exact) -> None:
-    """No cache, no batch: the whole sequence anew for each token."""
-    (draft,) = drafts_of(exact, 1)
-    draft.student = 2
-    ids = list(draft.ids)
-    room = exact.lm.context - 1 - len(ids)
-    for uniform in draft.uniforms(room):
-        input_BL = torch.tensor([[exact.codec.student_id, *ids]])
-        logits_BV = exact.lm(input_BL, torch.tensor([2])).logits[:, -1]
-        ids.append(int(nucleus(logits_BV, torch.tensor([uniform]), top_p=0.9)))
-        if ids[-1] == exact.codec.end_id:
-            break
-    generate(exact, [draft], SampleConfig(rounds=1))
-    assert draft.ids == ids
-
-
-def test_rounds_go_on_from_the_last_tokens(exact) -> None:
-    """A model that never ends fills its contexts; each new one sees the overlap alone."""
-    exact.codec.end_id = -1
-    (draft,) = drafts_of(exact, 1)
-    generate(exact, [draft], SampleConfig(rounds=3))
-    context, overlap = exact.lm.context, exact.codec.config.overlap
-    assert draft.rounds == 3
-    assert len(draft.ids) == context - 1 + 2 * (context - 1 - overlap)
-
-    second = _Context(exact, [draft.ids[context - 1 - overlap : context - 1]], [draft.student])
-    uniforms = Draft(student=0, ids=[], stream=draft.stream, rounds=1).uniforms(1)
-    assert nucleus(second.next_logits(), torch.from_numpy(uniforms), top_p=0.9).item() == draft.ids[context - 1]
-
-
-def test_a_prefix_without_room_is_an_error(exact) -> None:
-    with pytest.raises(InputError, match="leaves no room"):
-        generate(exact, [Draft(student=0, ids=[7] * exact.lm.context, stream=(0, "r", 0))], SampleConfig())
 
 
 # Datasets of samples

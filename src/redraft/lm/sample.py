@@ -81,11 +81,16 @@ def sample(
     """Draw `config.per_pair` traces for each request, and write them to `out`.
 
     Raises:
-        InputError: Settings that make no sense.
+        InputError: Settings that make no sense, or a model that needs feedback.
         DatasetError: `out` holds something else.
     """
     config = config or SampleConfig()
     _check(config)
+    if model.codec.run_id is not None:
+        raise InputError(
+            "this model was trained to see after each state whether it ran, which can't be told while sampling.",
+            remedy="Train a model without `feedback`.",
+        )
     model.lm.to(PartialState().device)
     ordered = sorted(requests)
     size = max(1, config.shard // config.per_pair)

@@ -1,0 +1,247 @@
+"""Keys and values of many sequences of different lengths, and attention over them.
+
+In: the queries, keys and values of new tokens, packed one after the other whatever their sequences: a sequence may
+bring one token or its whole prefix. Out: what each token attends to: its own sequence up to itself. No sequence is
+padded and none costs more than its own length. On a CPU a compiled loop does it; elsewhere torch's own attention,
+for which the queries alone are padded.
+
+Axes in names: R rows of the cache, N new tokens, T new tokens of a row, H heads, G heads of keys and values, L tokens
+a row has room for, K numbers a head.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import chain, pairwise
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+SMALLEST = 128
+"""Tokens a row has room for at first; the room doubles when a row outgrows it."""
+WORTH_A_THREAD = 1 << 20
+"""Numbers of keys read in a step that are worth another thread's start."""
+LOOPED = (torch.float32, torch.float64)
+"""What the compiled loop can read."""
+
+
+class Step(NamedTuple):
+    """The new tokens of a step; those of a row stand together, in order."""
+
+    ids: Tensor
+    """(N,) what they are."""
+    students: Tensor
+    """(N,) rows of the student table; matters where the placeholder stands."""
+    rows: Tensor
+    """(N,) rows of the cache."""
+    places: Tensor
+    """(N,) positions in the row, from 0."""
+    wanted: Tensor
+    """(M,) those of the N after which the next token is to be predicted."""
+    length: int
+    """Tokens of the longest of these rows, the new ones included."""
+    read: int
+    """Tokens that all the new ones attend to, together."""
+
+
+def make_step(
+    rows: Sequence[int], starts: Sequence[int], tokens: Sequence[Sequence[int]], wanted: Sequence[int],
+    students: Sequence[int], device: torch.device,
+) -> Step:  # fmt: skip
+    """Pack new tokens, a list a row: the row, where its first new token stands, of how many the next is wanted."""
+    counts = np.array([len(new) for new in tokens])
+    firsts = np.cumsum(counts) - counts
+    within_N = np.arange(counts.sum()) - np.repeat(firsts, counts)
+    places_N = np.repeat(np.asarray(starts), counts) + within_N
+    new_N = np.fromiter(chain.from_iterable(tokens), dtype=np.int64, count=len(places_N))
+    wanted_M = np.flatnonzero(within_N >= np.repeat(counts - np.asarray(wanted), counts))
+
+    def tensor(column: Any) -> Tensor:
+        return torch.from_numpy(np.asarray(column, dtype=np.int64)).to(device)
+
+    return Step(
+        ids=tensor(new_N),
+        students=tensor(np.repeat(students, counts)),
+        rows=tensor(np.repeat(rows, counts)),
+        places=tensor(places_N),
+        wanted=tensor(wanted_M),
+        length=int(places_N.max()) + 1,
+        read=int(places_N.sum()) + len(places_N),
+    )
+
+
+class Rotation(NamedTuple):
+    """Rotary position embeddings, for each position: factors (positions, K)."""
+
+    cos: Tensor
+    sin: Tensor
+
+
+class Cache:
+    """Keys and values of `rows` sequences, layer by layer.
+
+    A row is begun anew by writing at its position 0: what stands behind a token is never looked at.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self._layers: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def attend(
+        self, layer: int, step: Step, packed_NCK: Tensor, n_heads: int, *, scaling: float, window: int = 0,
+        rotation: Rotation | None = None,
+    ) -> Tensor:  # fmt: skip
+        """What the step's tokens attend to (N, H, K), after their keys and values are written.
+
+        Args:
+            layer: Which one.
+            step: Where the tokens stand.
+            packed_NCK: Queries (H), keys (G) and values (G) of each, in this order along C. Overwritten.
+            n_heads: H.
+            scaling: Factor of the scores.
+            window: How many tokens, itself included, a token may look at; 0: all.
+            rotation: Applied to queries and keys first; only by the compiled loop.
+        """
+        n_groups = (packed_NCK.shape[1] - n_heads) // 2
+        keys, values = self._room(layer, step.length, n_groups, packed_NCK)
+        if not looped(packed_NCK):
+            assert rotation is None
+            return _attend_padded(step, packed_NCK, n_heads, keys, values, scaling, window)
+        out_NHK = packed_NCK.new_empty(len(packed_NCK), n_heads, packed_NCK.shape[-1])
+        nothing = packed_NCK.new_empty(0, 0)
+        cos, sin = rotation or (nothing, nothing)
+        arrays = [tensor.numpy() for tensor in (packed_NCK, keys, values, step.rows, step.places)]
+        _write(*arrays, cos.numpy(), sin.numpy(), n_heads)
+        parts = min(torch.get_num_threads(), 1 + step.read * n_heads * packed_NCK.shape[-1] // WORTH_A_THREAD)
+        bounds = [len(packed_NCK) * part // parts for part in range(parts + 1)]
+        arguments = (*arrays, out_NHK.numpy(), float(scaling), window)
+        others = [
+            _threads(os.getpid(), parts - 1).submit(_attend, *arguments, first, last)
+            for first, last in pairwise(bounds[1:])
+        ]
+        _attend(*arguments, 0, bounds[1])
+        for other in others:
+            other.result()
+        return out_NHK
+
+    def _room(self, layer: int, length: int, n_groups: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """The layer's keys and values, (R, G, L, K) each, with room for `length` tokens."""
+        old = self._layers.get(layer)
+        if old is None or old[0].shape[2] < length:
+            room = max(SMALLEST, 1 << (length - 1).bit_length())
+            grown = tuple(like.new_zeros(self.rows, n_groups, room, like.shape[-1]) for _ in range(2))
+            for new, before in zip(grown, old or (), strict=False):
+                new[:, :, : before.shape[2]] = before
+            self._layers[layer] = (grown[0], grown[1])
+        return self._layers[layer]
+
+
+@cache
+def _threads(process: int, n: int) -> ThreadPoolExecutor:
+    """Helpers; a forked process needs its own."""
+    return ThreadPoolExecutor(n, f"attention of {process}")
+
+
+def looped(tensor: Tensor) -> bool:
+    """Whether the compiled loop can work on it."""
+    return tensor.device.type == "cpu" and tensor.dtype in LOOPED
+
+
+def _attend_padded(
+    step: Step, packed_NCK: Tensor, n_heads: int, keys_RGLK: Tensor, values_RGLK: Tensor, scaling: float, window: int
+) -> Tensor:
+    """`Cache.attend` by torch's attention over all rows."""
+    rows_N, places_N = step.rows, step.places
+    n_groups = keys_RGLK.shape[1]
+    query_NHK = packed_NCK[:, :n_heads]
+    key_NGK, value_NGK = packed_NCK[:, n_heads:].chunk(2, dim=1)
+    keys_RGLK[rows_N, :, places_N], values_RGLK[rows_N, :, places_N] = key_NGK, value_NGK
+    starts = torch.ones_like(rows_N, dtype=torch.bool)
+    starts[1:] = rows_N[1:] != rows_N[:-1]
+    order_N = torch.arange(len(rows_N), device=rows_N.device)
+    within_N = order_N - torch.where(starts, order_N, 0).cummax(0).values
+    width, length = int(within_N.max()) + 1, step.length
+    query_RTHK = query_NHK.new_zeros(len(keys_RGLK), width, *query_NHK.shape[1:])
+    query_RTHK[rows_N, within_N] = query_NHK
+    places_RT = rows_N.new_zeros(len(keys_RGLK), width)
+    places_RT[rows_N, within_N] = places_N
+    behind_RTL = places_RT[:, :, None] - torch.arange(length, device=rows_N.device)
+    seen_RTL = (behind_RTL >= 0) & (behind_RTL < (window or length))
+    out_RHTK = torch.nn.functional.scaled_dot_product_attention(
+        query_RTHK.transpose(1, 2), keys_RGLK[:, :, :length], values_RGLK[:, :, :length],
+        attn_mask=seen_RTL[:, None], scale=scaling, enable_gqa=n_groups != n_heads,
+    )  # fmt: skip
+    return out_RHTK.transpose(1, 2)[rows_N, within_N]
+
+
+def compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """Compile on first use; sums may be reordered, so that they are computed many at once."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
+    try:
+        made: Callable[..., None] = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # nowhere to keep it: a read-only installation of a user without a home
+        made = numba.njit(**options)(function)
+    return made
+
+
+@compiled
+def _write(packed, keys, values, rows, places, cos, sin, n_heads):  # type: ignore[no-untyped-def]
+    """Rotate queries and keys, in place, and put keys and values where they belong."""
+    n_tokens, _, size = packed.shape
+    n_groups = keys.shape[1]
+    half = size // 2
+    for n in range(n_tokens):
+        row, place = rows[n], places[n]
+        if len(cos):
+            for head in range(n_heads + n_groups):
+                vector = packed[n, head]
+                for d in range(half):
+                    one, other = vector[d], vector[d + half]
+                    vector[d] = one * cos[place, d] - other * sin[place, d]
+                    vector[d + half] = other * cos[place, d + half] + one * sin[place, d + half]
+        for group in range(n_groups):
+            key, value = packed[n, n_heads + group], packed[n, n_heads + n_groups + group]
+            for d in range(size):
+                keys[row, group, place, d] = key[d]
+                values[row, group, place, d] = value[d]
+
+
+@compiled
+def _attend(packed, keys, values, rows, places, out, scaling, window, first, last):  # type: ignore[no-untyped-def]
+    """What the tokens from `first` to before `last` attend to."""
+    size = packed.shape[2]
+    n_heads, n_groups = out.shape[1], keys.shape[1]
+    number = packed.dtype.type
+    factor = number(scaling)
+    scores = np.empty(keys.shape[2], packed.dtype)
+    for n in range(first, last):
+        row, end = rows[n], places[n] + 1
+        start = max(0, end - window) if window else 0
+        for head in range(n_heads):
+            group = head * n_groups // n_heads
+            query, key, value = packed[n, head], keys[row, group], values[row, group]
+            best = number(-np.inf)
+            for j in range(start, end):
+                score = number(0)
+                for d in range(size):
+                    score += query[d] * key[j, d]
+                scores[j] = score * factor
+                best = max(best, scores[j])
+            total = number(0)
+            for j in range(start, end):
+                scores[j] = math.exp(scores[j] - best)
+                total += scores[j]
+            mixed = out[n, head]
+            for d in range(size):
+                mixed[d] = number(0)
+            for j in range(start, end):
+                share = scores[j] / total
+                for d in range(size):
+                    mixed[d] += share * value[j, d]

@@ -1,0 +1,250 @@
+"""What a model says comes next, for many drafts at once that stand at different places.
+
+In: a student model, and step by step the new tokens of any of its rows (`cache.Step`), packed without padding. Out:
+logits. The model's own `forward` is the definition. There are three ways to compute it, each checked against the one
+below by a few tokens before it is used:
+
+    lean      gpt2 and llama written out again, which saves most of the library's work around the numbers
+    library   the model's `forward`, its attention exchanged for ours by transformers' own interface
+    whole     the model's `forward` over all tokens of a row at every step: slow, for whatever is left
+
+Axes in names: N new tokens, M of them whose next is wanted, D the LM's width, V vocabulary; see also `cache`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import suppress
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import layer_norm, linear
+from transformers import AttentionInterface
+
+from redraft.lm.cache import Cache, Rotation, Step, looped, make_step
+from redraft.lm.model import StudentLM
+
+ATTENTION = "redraft"
+"""Our attention's name in transformers."""
+PROBE = 12
+"""Tokens on which ways are compared."""
+
+
+class Decoder(Protocol):
+    """One way of computing logits; keeps what it needs of tokens seen before."""
+
+    model: StudentLM
+
+    def __init__(self, model: StudentLM, rows: int) -> None: ...
+
+    @staticmethod
+    def fits(model: StudentLM) -> bool:
+        """Whether the model is of a kind that this way knows."""
+
+    def logits(self, step: Step) -> Tensor:
+        """Logits (M, V) of the tokens after the wanted ones."""
+
+
+def decoder_for(model: StudentLM, rows: int) -> Decoder:
+    """The fastest way that gives this model's logits, for so many rows."""
+    ways: tuple[type[Decoder], ...] = (*LEAN, Library)
+    known = [way for way in ways if way.fits(model)]
+    if known:
+        expected = _probe(Whole(model, 1))
+        for way in known:
+            with suppress(NotImplementedError):
+                if _close(_probe(way(model, 1)), expected):
+                    return way(model, rows)
+    return Whole(model, rows)
+
+
+def _probe(way: Decoder) -> Tensor:
+    """Logits after each of a few tokens; the last ones come in a second step, as they do in sampling."""
+    model = way.model
+    some = torch.linspace(0, model.lm.config.vocab_size - 1, min(PROBE, model.context) - 1).long().tolist()
+    ids = [model.placeholder_id, *(token for token in some if token != model.placeholder_id)]
+    half = len(ids) // 2
+    steps = [([0], [0], [ids[:half]], [half]), ([0], [half], [ids[half:]], [len(ids) - half])]
+    return torch.cat([way.logits(make_step(*step, students=[0], device=model.device)) for step in steps])
+
+
+def _close(ours: Tensor, expected: Tensor) -> bool:
+    tolerance = torch.finfo(expected.dtype if expected.dtype != torch.float64 else torch.float32).eps ** 0.5
+    return bool((ours - expected).abs().max() <= tolerance * expected.abs().max())
+
+
+def embed(model: StudentLM, step: Step) -> Tensor:
+    """The new tokens' embeddings (N, D), students' vectors in the placeholders' place."""
+    embedded_ND: Tensor = model.lm.get_input_embeddings()(step.ids)
+    students_N = step.ids == model.placeholder_id
+    if bool(students_N.any()):
+        embedded_ND[students_N] = model.students(step.students[students_N]).to(embedded_ND.dtype)
+    return embedded_ND
+
+
+class Whole:
+    """The library's forward over whole rows, nothing kept but their ids."""
+
+    def __init__(self, model: StudentLM, rows: int) -> None:
+        self.model, self._rows = model, defaultdict[int, list[int]](list)
+        self._students: dict[int, int] = {}
+
+    @staticmethod
+    def fits(model: StudentLM) -> bool:
+        """It fits any."""
+        return True
+
+    def logits(self, step: Step) -> Tensor:
+        """Logits (M, V) of the tokens after the wanted ones."""
+        rows, places = step.rows.tolist(), step.places.tolist()
+        for token, student, row, place in zip(step.ids.tolist(), step.students.tolist(), rows, places, strict=True):
+            self._rows[row][place:] = [token]
+            self._students[row] = student
+        line_of = {row: line for line, row in enumerate(dict.fromkeys(rows))}
+        width = max(len(self._rows[row]) for row in line_of)
+        # causal attention doesn't see the padding on the right, whatever it is
+        lines = [self._rows[row] + [0] * (width - len(self._rows[row])) for row in line_of]
+        lines_N = torch.tensor([line_of[row] for row in rows], device=self.model.device)
+        logits_RLV: Tensor = self.model(
+            torch.tensor(lines, device=self.model.device),
+            torch.tensor([self._students[row] for row in line_of], device=self.model.device),
+            use_cache=False,
+        ).logits
+        return logits_RLV[lines_N[step.wanted], step.places[step.wanted]]
+
+
+class Library:
+    """The library's forward over packed tokens, with our attention."""
+
+    def __init__(self, model: StudentLM, rows: int) -> None:
+        self.model, self._cache = model, Cache(rows)
+        self._nothing = torch.zeros(1, 1, 1, 1, dtype=model.lm.dtype, device=model.device)
+
+    @staticmethod
+    def fits(model: StudentLM) -> bool:
+        """It fits models whose attention can be exchanged."""
+        return bool(model.lm._supports_attention_backend)
+
+    def logits(self, step: Step) -> Tensor:
+        """Logits (M, V) of the tokens after the wanted ones."""
+        config = self.model.lm.config
+        before, config._attn_implementation = config._attn_implementation, ATTENTION
+        try:
+            logits_1MV: Tensor = self.model.lm(
+                inputs_embeds=embed(self.model, step)[None],
+                position_ids=step.places[None],
+                attention_mask=self._nothing,  # a mask of four axes is taken as it is; none is needed
+                use_cache=False,
+                logits_to_keep=step.wanted,
+                redraft=(self._cache, step),
+            ).logits
+        finally:
+            config._attn_implementation = before
+        return logits_1MV[0]
+
+
+def _attention(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, *,
+    redraft: tuple[Cache, Step], scaling: float | None = None, sliding_window: int | None = None,
+    softcap: float | None = None, s_aux: Tensor | None = None, **_: Any,
+) -> tuple[Tensor, None]:  # fmt: skip
+    """Attention as transformers calls it: (1, heads, N, K) each; (1, N, heads, K) is expected."""
+    if softcap is not None or s_aux is not None:
+        raise NotImplementedError
+    cache, step = redraft
+    packed_NCK = torch.cat((query[0], key[0], value[0])).transpose(0, 1).contiguous()
+    out_NHK = cache.attend(
+        module.layer_idx, step, packed_NCK, query.shape[1],
+        scaling=scaling if scaling is not None else query.shape[-1] ** -0.5, window=sliding_window or 0,
+    )  # fmt: skip
+    return out_NHK[None], None
+
+
+AttentionInterface.register(ATTENTION, _attention)
+
+
+class LeanLlama:
+    """Llama, as `transformers` defines it."""
+
+    def __init__(self, model: StudentLM, rows: int) -> None:
+        self.model, self._cache = model, Cache(rows)
+        inner, config = model.lm.model, model.lm.config
+        places_1P = torch.arange(model.context, device=model.device)[None]
+        self._rotation = Rotation(*(table[0] for table in inner.rotary_emb(model.lm.lm_head.weight, places_1P)))
+        self._heads, self._eps = config.num_attention_heads, config.rms_norm_eps
+        self._layers = [
+            (
+                layer,
+                _joined(layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj),
+                _joined(layer.mlp.gate_proj, layer.mlp.up_proj),
+            )
+            for layer in inner.layers
+        ]
+
+    @staticmethod
+    def fits(model: StudentLM) -> bool:
+        """It fits plain Llamas, where the compiled loop runs."""
+        return model.lm.config.model_type == "llama" and looped(model.lm.lm_head.weight)
+
+    def logits(self, step: Step) -> Tensor:
+        """Logits (M, V) of the tokens after the wanted ones."""
+        x_ND = embed(self.model, step)
+        n = len(x_ND)
+        for index, (layer, qkv, up) in enumerate(self._layers):
+            attn, mlp = layer.self_attn, layer.mlp
+            packed = linear(self._norm(x_ND, layer.input_layernorm), *qkv).view(n, -1, attn.head_dim)
+            attended_NHK = self._cache.attend(
+                index, step, packed, self._heads, scaling=attn.scaling, rotation=self._rotation
+            )
+            x_ND = x_ND + linear(attended_NHK.view(n, -1), *_joined(attn.o_proj))
+            gate, risen = linear(self._norm(x_ND, layer.post_attention_layernorm), *up).chunk(2, dim=-1)
+            x_ND = x_ND + linear(mlp.act_fn(gate) * risen, *_joined(mlp.down_proj))
+        return linear(self._norm(x_ND[step.wanted], self.model.lm.model.norm), self.model.lm.lm_head.weight)
+
+    def _norm(self, x_ND: Tensor, norm: Any) -> Tensor:
+        weight: Tensor = norm.weight
+        return x_ND * torch.rsqrt(x_ND.square().mean(-1, keepdim=True) + self._eps) * weight
+
+
+class LeanGPT2:
+    """GPT-2, as `transformers` defines it."""
+
+    def __init__(self, model: StudentLM, rows: int) -> None:
+        self.model, self._cache = model, Cache(rows)
+
+    @staticmethod
+    def fits(model: StudentLM) -> bool:
+        """It fits plain GPT-2s, where the compiled loop runs."""
+        return model.lm.config.model_type == "gpt2" and looped(model.lm.lm_head.weight)
+
+    def logits(self, step: Step) -> Tensor:
+        """Logits (M, V) of the tokens after the wanted ones."""
+        inner = self.model.lm.transformer
+        x_ND = embed(self.model, step) + inner.wpe.weight[step.places]
+        n, width = x_ND.shape
+        for index, block in enumerate(inner.h):
+            attn, mlp = block.attn, block.mlp
+            packed = torch.addmm(attn.c_attn.bias, _norm(x_ND, block.ln_1), attn.c_attn.weight)
+            attended_NHK = self._cache.attend(
+                index, step, packed.view(n, -1, attn.head_dim), attn.num_heads, scaling=attn.scaling
+            )
+            x_ND = x_ND + torch.addmm(attn.c_proj.bias, attended_NHK.view(n, width), attn.c_proj.weight)
+            risen = mlp.act(torch.addmm(mlp.c_fc.bias, _norm(x_ND, block.ln_2), mlp.c_fc.weight))
+            x_ND = x_ND + torch.addmm(mlp.c_proj.bias, risen, mlp.c_proj.weight)
+        return linear(_norm(x_ND[step.wanted], inner.ln_f), self.model.lm.lm_head.weight)
+
+
+LEAN: tuple[type[Decoder], ...] = (LeanLlama, LeanGPT2)
+
+
+def _norm(x_ND: Tensor, norm: Any) -> Tensor:
+    return layer_norm(x_ND, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+
+
+def _joined(*maps: Any) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias of linear maps of one input, computed at once."""
+    if len(maps) == 1:
+        return maps[0].weight, maps[0].bias
+    bias = None if maps[0].bias is None else torch.cat([each.bias for each in maps])
+    return torch.cat([each.weight for each in maps]), bias

@@ -1,0 +1,395 @@
+"""Drawing tokens: from the model's distribution, whoever shares the batch and whatever is guessed."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chi2
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from redraft.errors import InputError
+from redraft.lm import cache, decode
+from redraft.lm import generate as generating
+from redraft.lm.cache import make_step
+from redraft.lm.checkpoint import Model
+from redraft.lm.decode import LeanGPT2, LeanLlama, Library, Whole, decoder_for
+from redraft.lm.generate import Draft, drawn, generate
+from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
+from redraft.lm.nucleus import nucleus
+from redraft.lm.sample import SampleConfig
+from redraft.lm.speculate import Copies
+
+PLACEHOLDER, END = 0, 1
+OVERLAP = 7
+SIZES = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4}
+SHAPES = {
+    "gpt2": ("gpt2", {"n_embd": 16, "n_layer": 2, "n_head": 4, "scale_attn_by_inverse_layer_idx": True}),
+    "llama": ("llama", {**SIZES, "num_key_value_heads": 2}),
+    "llama with biases": (
+        "llama",
+        {**SIZES, "attention_bias": True, "mlp_bias": True, "head_dim": 6, "tie_word_embeddings": True,
+         "rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 100.0}},
+    ),
+    "gpt_neox": ("gpt_neox", SIZES),
+    "olmo2": ("olmo2", SIZES),
+    "mistral": ("mistral", {**SIZES, "num_key_value_heads": 2, "sliding_window": 5}),
+    "gemma2": ("gemma2", {**SIZES, "num_key_value_heads": 2, "head_dim": 4, "sliding_window": 5, "attn_logit_softcapping": None}),
+    "gptj": ("gptj", {"n_embd": 16, "n_layer": 2, "n_head": 4, "rotary_dim": 2}),
+}  # fmt: skip
+
+
+def make_lm(shape: str, *, vocabulary: int = 40, context: int = 48, spread: float = 0.3, **more) -> StudentLM:
+    """A random model in float64, sure enough of some tokens to repeat itself."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    family, sizes = SHAPES[shape]
+    length = "n_positions" if family in ("gpt2", "gptj") else "max_position_embeddings"
+    config = AutoConfig.for_model(
+        family, vocab_size=vocabulary, bos_token_id=None, eos_token_id=None, pad_token_id=None,
+        **{length: context, **sizes, **more},
+    )  # fmt: skip
+    lm = AutoModelForCausalLM.from_config(config).eval().double()
+    students = StudentVectors(3, width=16).double()
+    with torch.no_grad():
+        for parameter in (*lm.parameters(), *students.parameters()):
+            parameter.copy_(torch.randn_like(parameter) * spread + (parameter.ndim == 1))
+    return StudentLM(lm, students, PLACEHOLDER)
+
+
+def make_model(lm: StudentLM, *, end: int | None = None, temperature: float = 1.0) -> Model:
+    """With a codec that knows no more than drawing needs; traces end with a token that comes now and then."""
+    codec = SimpleNamespace(student_id=PLACEHOLDER, end_id=-1, restart=lambda ids, length: ids[-OVERLAP:])
+    model = Model(lm=lm, codec=codec, students=StudentIndex(["a", "b", "c"]), card={})
+    if end is None:
+        prefixes = [len(draft.ids) for draft in drafts_of()]
+        samples = samples_of(model, rounds=1, temperature=temperature)
+        drawn = Counter(token for ids, n in zip(samples, prefixes, strict=True) for token in ids[n:])
+        end = min(drawn, key=lambda token: abs(drawn[token] - drawn.total() / 150))
+    codec.end_id = end
+    return model
+
+
+def drafts_of(n: int = 12, *, vocabulary: int = 40) -> list[Draft]:
+    """Prefixes of many lengths."""
+    rng = np.random.default_rng(5)
+    return [
+        Draft(student=i % 4, ids=rng.integers(2, vocabulary, 1 + i * 5 % 23).tolist(), stream=(0, f"request {i}", i))
+        for i in range(n)
+    ]
+
+
+# The nucleus
+
+
+def plainly(logits: np.ndarray, uniform: float, top_p: float, temperature: float) -> int:
+    """The definition, token by token."""
+    p = np.exp((logits - logits.max()) / temperature)
+    p /= p.sum()
+    order = sorted(range(len(p)), key=lambda token: -p[token])
+    chosen, total = [], 0.0
+    for token in order:
+        if total >= top_p:
+            break
+        chosen.append(token)
+        total += p[token]
+    threshold, reached = uniform * total, 0.0
+    for token in chosen:
+        reached += p[token]
+        if reached > threshold:
+            return token
+    return chosen[-1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([3, 64, 65, 700]),
+    st.sampled_from([0.1, 0.9, 0.999, 1.0]),
+    st.sampled_from([0.5, 1.0, 3.0]),
+    st.sampled_from([0.1, 1.0, 5.0]),
+    st.booleans(),
+)
+def test_nucleus_equals_its_definition(seed, vocabulary, top_p, temperature, spread, loops) -> None:
+    rng = np.random.default_rng(seed)
+    logits_BV = rng.normal(size=(6, vocabulary)) * spread
+    uniforms_B = rng.random(6)
+    with patch("redraft.lm.nucleus.looped", lambda tensor: loops):
+        tokens = nucleus(torch.from_numpy(logits_BV), torch.from_numpy(uniforms_B), top_p=top_p, temperature=temperature)
+    expected = [plainly(line, u, top_p, temperature) for line, u in zip(logits_BV, uniforms_B, strict=True)]
+    assert tokens.tolist() == expected
+
+
+def test_nucleus_draws_in_proportion_and_nothing_outside() -> None:
+    p = torch.tensor([0.5, 0.3, 0.15, 0.05], dtype=torch.float64)
+    uniforms_B = torch.arange(10_000, dtype=torch.float64) / 10_000
+    drawn = nucleus(p.log().expand(10_000, -1), uniforms_B, top_p=0.9)
+    counts = torch.bincount(drawn, minlength=4) / 10_000
+    torch.testing.assert_close(counts, torch.tensor([0.5, 0.3, 0.15, 0]).float() / 0.95, atol=2e-4, rtol=0)
+
+
+def test_one_token_may_be_the_whole_nucleus() -> None:
+    logits_BV = torch.tensor([[0.0, 100.0, 0.0]])
+    assert nucleus(logits_BV, torch.tensor([0.999999], dtype=torch.float64), top_p=0.9).tolist() == [1]
+
+
+# Logits
+
+
+@pytest.fixture(params=["loops", "padded"])
+def attention(request, monkeypatch) -> str:
+    """Both ways to attend; the padded one is what runs on a GPU."""
+    if request.param == "padded":
+        monkeypatch.setattr(cache, "looped", lambda tensor: False)
+    return request.param
+
+
+@torch.inference_mode()
+def assert_way_is_right(lm: StudentLM, way: type) -> None:
+    """Rows that begin, go on, step back and begin anew, several tokens at once, in any order."""
+    rng = np.random.default_rng(0)
+    ours, expected = way(lm, 4), Whole(lm, 4)
+    lengths = [0, 0, 0, 0]
+    for _ in range(30):
+        rows = rng.permutation(4)[: rng.integers(1, 5)].tolist()
+        for row in rows:
+            if rng.random() < 0.3 or lengths[row] > 34:
+                lengths[row] = int(rng.integers(0, 1 + lengths[row])) if rng.random() < 0.7 else 0
+        starts = [lengths[row] for row in rows]
+        new = [rng.integers(1, 40, rng.integers(1, 14)).tolist() for _ in rows]
+        for row, start, tokens in zip(rows, starts, new, strict=True):
+            if start == 0:
+                tokens[0] = PLACEHOLDER
+            lengths[row] = start + len(tokens)
+        wanted = [int(rng.integers(1, 1 + len(tokens))) for tokens in new]
+        step = make_step(rows, starts, new, wanted, [row % 4 for row in rows], lm.device)
+        found, should = ours.logits(step), expected.logits(step)
+        assert found.shape == (sum(wanted), 40)
+        # the library computes a Llama's norms and rotations in float32, whatever the weights are
+        torch.testing.assert_close(found, should, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "gptj"])
+def test_the_librarys_forward_with_our_attention_gives_its_logits(shape, attention) -> None:
+    assert_way_is_right(make_lm(shape), Library)
+
+
+@pytest.mark.parametrize("shape", ["llama", "llama with biases", "gpt2"])
+def test_the_lean_forwards_give_the_librarys_logits(shape) -> None:
+    lm = make_lm(shape)
+    assert_way_is_right(lm, LeanGPT2 if shape == "gpt2" else LeanLlama)
+
+
+def test_threads_share_the_attention(monkeypatch) -> None:
+    monkeypatch.setattr(cache, "WORTH_A_THREAD", 1)
+    lm = make_lm("llama")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert_way_is_right(lm, LeanLlama)
+
+
+@pytest.mark.parametrize(
+    ("shape", "way"), [("gpt2", LeanGPT2), ("llama", LeanLlama), ("olmo2", Library), ("mistral", Library), ("gptj", Whole)]
+)
+def test_each_model_gets_the_fastest_way_it_fits(shape, way) -> None:
+    with torch.inference_mode():
+        assert type(decoder_for(make_lm(shape), 2)) is way
+        assert type(decoder_for(make_lm(shape).bfloat16(), 2)) is (Whole if way is Whole else Library)
+
+
+@torch.inference_mode()
+def test_a_way_that_gives_other_logits_is_not_used() -> None:
+    capped = make_lm("gemma2", attn_logit_softcapping=50.0)
+    assert type(decoder_for(capped, 2)) is Whole
+    changed = make_lm("llama")
+    changed.lm.model.layers[0].mlp.register_forward_hook(lambda module, inputs, output: output * 1.5)
+    assert type(decoder_for(changed, 2)) is Library
+
+
+def test_the_models_own_attention_is_left_as_it_was() -> None:
+    lm = make_lm("olmo2")
+    before = lm.lm.config._attn_implementation
+    generate(make_model(lm), drafts_of(2), SampleConfig(rounds=1))
+    assert lm.lm.config._attn_implementation == before
+
+
+# Samples
+
+
+def samples_of(model: Model, n: int = 12, order: int = 1, **settings) -> list[list[int]]:
+    drafts = drafts_of(n)
+    generate(model, drafts[::order], SampleConfig(**settings))
+    return [draft.ids for draft in drafts]
+
+
+@pytest.fixture
+def told(monkeypatch) -> Counter[str]:
+    """How guessing goes."""
+    counts: Counter[str] = Counter()
+    take = generating._Row.take
+
+    def count(self, tokens) -> None:
+        guessed, before = len(self.guessed), len(self.draft.ids)
+        take(self, tokens)
+        counts.update(steps=1, guessed=guessed, right=len(self.draft.ids) - before - 1)
+
+    monkeypatch.setattr(generating._Row, "take", count)
+    return counts
+
+
+@pytest.mark.parametrize("shape", ["gpt2", "llama", "olmo2", "gptj"])
+def test_neither_batch_mates_nor_guesses_nor_order_change_a_sample(shape, told, monkeypatch) -> None:
+    model = make_model(make_lm(shape), temperature=0.4)
+    n = 66 if shape in ("gpt2", "llama") else 9
+    ways = ((1, 1), (7, -1), (64, 1))
+    found = [samples_of(model, n, order, batch=batch, rounds=2, temperature=0.4) for batch, order in ways]
+    assert 0 < told["right"] < told["guessed"]
+    monkeypatch.setattr(Copies, "guess", lambda self, limit: [])
+    plain = samples_of(model, n, -1, batch=64, rounds=2, temperature=0.4)
+    assert len({len(ids) for ids in plain}) > (2 if n > 9 else 1)
+    assert all(samples == plain for samples in found)
+
+
+@pytest.mark.parametrize("shape", ["gpt2", "llama"])
+def test_samples_are_those_a_plain_loop_draws(shape) -> None:
+    """No cache, no batch, no guesses: the whole context anew for each token."""
+    lm = make_lm(shape)
+    model = make_model(lm)
+    end = model.codec.end_id
+    expected = []
+    for draft in drafts_of():
+        ids, head = list(draft.ids), list(draft.ids)
+        for rounds in range(3):
+            draft.rounds = rounds
+            for uniform in draft.uniforms(lm.context - 1 - len(head)):
+                with torch.inference_mode():
+                    logits_BV = lm(torch.tensor([[PLACEHOLDER, *head]]), torch.tensor([draft.student])).logits[:, -1]
+                token = int(nucleus(logits_BV, torch.tensor([uniform]), top_p=0.8, temperature=1.2))
+                ids.append(token)
+                head.append(token)
+                if token == end:
+                    break
+            if ids[-1] == end:
+                break
+            head = ids[-OVERLAP:]
+        expected.append(ids)
+    assert any(ids[-1] == end for ids in expected)
+    assert any(ids[-1] != end for ids in expected)
+    assert samples_of(model, batch=5, rounds=3, top_p=0.8, temperature=1.2) == expected
+
+
+def test_samples_have_the_models_distribution(told) -> None:
+    """All continuations of a model with five tokens, and how often each is drawn."""
+    lm = make_lm("llama", vocabulary=5, context=12, spread=0.25)
+    prefix, room, n = [2, 3, 4, 2, 3, 4, 2, 3], 3, 6_000
+
+    @torch.inference_mode()
+    def chances(ids: list[int]) -> np.ndarray:
+        p = torch.softmax(lm(torch.tensor([[PLACEHOLDER, *ids]]), torch.tensor([2])).logits[0, -1], -1).numpy()
+        order = np.argsort(-p)
+        inside = order[: 1 + int((np.cumsum(p[order]) < 0.9).sum())]
+        return np.where(np.isin(np.arange(5), inside), p, 0) / p[inside].sum()
+
+    expected: dict[tuple[int, ...], float] = {}
+    for ids in itertools.product(range(5), repeat=room):
+        ids = ids[: ids.index(END) + 1] if END in ids else ids
+        expected[ids] = math.prod(chances([*prefix, *ids[:i]])[token] for i, token in enumerate(ids))
+    assert sum(expected.values()) == pytest.approx(1)
+
+    drafts = [Draft(student=2, ids=list(prefix), stream=(0, "r", i)) for i in range(n)]
+    generate(make_model(lm, end=END), drafts, SampleConfig(batch=16, rounds=1))
+    assert 0 < told["right"] < told["guessed"]
+    counts = Counter(tuple(draft.ids[len(prefix) :]) for draft in drafts)
+    assert set(counts) <= {ids for ids, p in expected.items() if p}
+    likely = [ids for ids, p in expected.items() if n * p >= 5]
+    rest = 1 - sum(expected[ids] for ids in likely)
+    pairs = [(counts[ids], n * expected[ids]) for ids in likely]
+    pairs += [(n - sum(counts[ids] for ids in likely), n * rest)] if rest > 1e-9 else []
+    statistic = sum((count - mean) ** 2 / mean for count, mean in pairs)
+    assert len(pairs) > 20
+    assert chi2.sf(statistic, len(pairs) - 1) > 0.001
+
+
+def test_a_model_that_repeats_itself_needs_few_steps(told) -> None:
+    """Without attention, and nearly without chance, what follows depends on the last token alone."""
+    lm = make_lm("llama", context=400)
+    with torch.no_grad():
+        for layer in lm.lm.model.layers:
+            layer.self_attn.o_proj.weight.zero_()
+    model = make_model(lm, end=-1)
+    (ids,) = samples_of(model, 1, batch=1, rounds=1, temperature=0.001)
+    assert len(ids) == 399
+    assert told["steps"] < 398 / 4
+
+
+# The batch
+
+
+def test_drafts_are_begun_as_soon_as_there_is_room(monkeypatch) -> None:
+    asked, finished, in_step = 0, 0, []
+    drafts = drafts_of(20)
+    advance = generating._advance
+
+    def watch(model, decoder, rows, config) -> None:
+        in_step.append((len(rows), asked))
+        advance(model, decoder, rows, config)
+
+    def ask():
+        nonlocal asked
+        for draft in drafts:
+            asked += 1
+            yield draft
+
+    model = make_model(make_lm("llama"))
+    monkeypatch.setattr(generating, "_advance", watch)
+    for draft in drawn(model, ask(), SampleConfig(batch=3, rounds=1)):
+        finished += 1
+        assert asked <= finished + 3
+        assert draft.rounds == 1
+        assert draft.ids[-1] == model.codec.end_id or len(draft.ids) == 47
+    assert finished == 20
+    assert all(rows == 3 for rows, asked in in_step if asked < 20)
+
+
+def test_long_prefixes_take_turns(monkeypatch) -> None:
+    model = make_model(make_lm("llama"))
+    expected = samples_of(model, batch=12)
+    monkeypatch.setattr(generating, "STEP_TOKENS", 30)
+    sizes = []
+    plain = decode.LeanLlama.logits
+
+    def watch(self, step):
+        sizes.append(len(step.ids))
+        return plain(self, step)
+
+    monkeypatch.setattr(decode.LeanLlama, "logits", watch)
+    monkeypatch.setattr(generating, "GUESSES", 0)
+    assert samples_of(model, batch=12) == expected
+    assert max(sizes) < 30 + 24 + 12
+
+
+def test_rounds_go_on_from_the_overlap() -> None:
+    model = make_model(make_lm("gpt2"), end=-1)
+    for rounds in (1, 2, 3):
+        for ids in samples_of(model, 3, rounds=rounds):
+            assert len(ids) == 47 + (rounds - 1) * (47 - OVERLAP)
+
+
+def test_no_drafts_are_no_error() -> None:
+    generate(make_model(make_lm("llama")), [], SampleConfig())
+
+
+def test_a_prefix_without_room_is_an_error() -> None:
+    draft = Draft(student=0, ids=[7] * 47, stream=(0, "r", 0))
+    with pytest.raises(InputError, match="leaves no room"):
+        generate(make_model(make_lm("llama")), [draft], SampleConfig())
+    draft.ids.pop()
+    generate(make_model(make_lm("llama")), [draft], SampleConfig(rounds=1))
+    assert len(draft.ids) == 47
