@@ -1,0 +1,173 @@
+"""Engines, and programs in, verdicts out: in order, each distinct program once, with what is known already taken over.
+
+In: programs; the name of an engine and a rule; a cache or None. Out: verdicts in the programs' order. An `Engine` runs
+jobs and reports each as it is finished, in any order; which order is right, what is cached and what a result means is
+decided here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from redraft.errors import UsageError, suggestion
+from redraft.execute.cache import Cache
+from redraft.execute.verdict import RULES, Outcome, Program, Rule, Verdict, Window, judge, languages
+
+CHUNK = 4096
+"""Programs looked up, run and judged together; memory is bounded by one chunk."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """What every engine is made with; an engine ignores what doesn't concern it."""
+
+    workers: int = 2
+    """Programs that run at the same time."""
+    seed: int = 0
+    """Of the programs' random numbers."""
+    drawing: bool = False
+    """Bring back what was drawn."""
+    browser: Path | None = None
+    """The Chromium to use; None: one found on this system."""
+    script: str | None = None
+    """Path or address of the runtime's script for pages; `own`: ours."""
+    allow_network: bool = False
+    """Whether pages may load what programs ask for."""
+
+
+class Job(NamedTuple):
+    """A program to run."""
+
+    number: int
+    """Given back with the outcome."""
+    code: str
+    languages: tuple[str, ...]
+    """To try in this order; the second only if the first attempt isn't clean."""
+    window: Window
+
+
+class Done(NamedTuple):
+    """A job that is finished."""
+
+    number: int
+    outcome: Outcome
+
+
+class Engine(Protocol):
+    """Runs programs. A context manager: its processes live inside."""
+
+    @property
+    def version(self) -> str:
+        """Everything its outcomes depend on beside program and window, as a short text."""
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Done]:
+        """Run jobs; yields every one exactly once, as it is finished. May be called again and again."""
+
+
+class EngineFactory(Protocol):
+    """Makes an engine."""
+
+    def __call__(self, options: EngineOptions) -> AbstractContextManager[Engine]:
+        """An engine of these options, to be entered."""
+
+
+ENGINES: dict[str, str] = {
+    "v8": "redraft.execute.v8:V8",
+    "chromium": "redraft.execute.chromium:Chromium",
+}
+"""Name -> where its factory is; imported when it's asked for."""
+
+
+def make_engine(name: str, options: EngineOptions) -> AbstractContextManager[Engine]:
+    """The engine called `name`, to be entered.
+
+    Raises:
+        UsageError: There is none of this name.
+    """
+    if name not in ENGINES:
+        raise UsageError(f"no engine is called {name!r}.", where="--engine", remedy=suggestion(name, ENGINES))
+    module, _, attribute = ENGINES[name].partition(":")
+    factory: EngineFactory = getattr(import_module(module), attribute)
+    return factory(options)
+
+
+def rule_named(name: str) -> Rule:
+    """The rule called `name`.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if name not in RULES:
+        raise UsageError(f"no rule is called {name!r}.", where="--rule", remedy=suggestion(name, RULES))
+    return RULES[name]
+
+
+def execute(
+    programs: Iterable[Program], engine: Engine, *, rule: Rule = RULES["corrected"], cache: Cache | None = None
+) -> Iterator[Verdict]:
+    """The verdict on each program, in order.
+
+    Args:
+        programs: Any number; read a chunk at a time.
+        engine: An engine that was entered.
+        rule: What counts as running.
+        cache: Outcomes known already are taken from it, new ones kept in it as they come.
+    """
+    source = iter(programs)
+    while chunk := list(islice(source, CHUNK)):
+        yield from _execute_chunk(chunk, engine, rule, cache)
+
+
+def outcome_key(engine: str, window: Window, order: Sequence[str], code: str) -> bytes:
+    """What an outcome is kept under: a hash of everything it depends on."""
+    text = json.dumps([engine, list(window), list(order)]) + "\0" + code
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _execute_chunk(chunk: list[Program], engine: Engine, rule: Rule, cache: Cache | None) -> Iterator[Verdict]:
+    version, keys, jobs = engine.version, list[bytes | None](), dict[bytes, Job]()
+    for number, program in enumerate(chunk):
+        order = languages(program)
+        if not order:
+            keys.append(None)
+            continue
+        window = rule.window(program.code)
+        key = outcome_key(version, window, order, program.code)
+        keys.append(key)
+        jobs.setdefault(key, Job(number, program.code, order, window))
+    known = cache.find(list(jobs)) if cache else {}
+    missing = [job for key, job in jobs.items() if key not in known]
+    results, at = _results(missing, engine, keys, cache), 0
+    while at < len(chunk):
+        # Judge as far as the order allows; for what isn't known yet, wait for the engine.
+        wanted = keys[at]
+        if wanted is not None and wanted not in known:
+            found, outcome = next(results)
+            known[found] = outcome
+            continue
+        yield judge(chunk[at], None if wanted is None else known[wanted], rule)
+        at += 1
+    results.close()
+
+
+def _results(
+    jobs: Sequence[Job], engine: Engine, keys: Sequence[bytes | None], cache: Cache | None
+) -> Generator[tuple[bytes, Outcome], None, None]:
+    if not jobs:
+        return
+    for number, outcome in engine.run(jobs):
+        key = keys[number]
+        assert key is not None
+        if cache and outcome.certain:
+            cache.keep(key, outcome)
+        yield key, outcome
+    if cache:
+        cache.flush()

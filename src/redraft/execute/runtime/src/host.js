@@ -1,0 +1,175 @@
+// Entry of the bundle: one isolate, one program.
+//
+// In: the host calls `__redraft.start(js, options)`, then `__redraft.step(n)` until it is done, then
+// `__redraft.result()`. Options (JSON): {token, seed, limitMs, extraMs, maxSteps, drawing}. Out: JSON texts. `token` is
+// what the program's last statement logs: END was reached. Time is virtual: callbacks run up to `limitMs` after load, and
+// up to `extraMs` longer if END wasn't reached by then.
+// Programs are hostile: what is used after the start is captured or without prototype. Endless loops of the language
+// itself are the host's to end; endless turtle commands are ended here.
+
+import { guard, now, report, reportedErrors, roundMs, setDeadline, setMaxSteps, step } from "./clock.js";
+import { current } from "./body.js";
+import { isInterrupted } from "./command.js";
+import { assetsUsed, drawingRecord, rounded } from "./drawing.js";
+import { body, isVisible } from "./elements.js";
+import { installGlobals } from "./globals.js";
+import { loadAll } from "./late.js";
+import { each, words } from "./lists.js";
+import {
+  append, defineProperty, evaluate, execPattern, freeze, jsonParse, jsonText, list, NativeError, NativeString,
+  NativeSyntaxError, record, safeText, sliceString,
+} from "./primordials.js";
+import { installPromise, reportRejections, tookPart } from "./promises.js";
+import { nextRandom, seedRandom } from "./random.js";
+import { turtlesInPage } from "./sprite.js";
+import { installTimers } from "./timers.js";
+
+const SOURCE_URL = "\n//# sourceURL=program.js";
+const ASYNC_WORDS = /\b(?:async|await|Promise|queueMicrotask|then)\b/;
+const MAX_LOGGED = 400;
+const SILENT = `assert clear count countReset debug dir dirxml group groupCollapsed groupEnd info profile profileEnd table
+  time timeEnd timeLog timeStamp trace warn`;
+
+const run = record({
+  started: false, stepping: false, ended: false, extended: false, token: null, limitMs: 1500, extraMs: 0, drawing: true,
+  perTurn: Infinity,
+});
+
+function joined(values) {
+  let text = "";
+  for (let i = 0; i < values.length && text.length < MAX_LOGGED; i += 1) text += (i > 0 ? " " : "") + logged(values[i]);
+  return text;
+}
+
+function logged(value) {
+  if (!(value instanceof NativeError)) return safeText(value);
+  return guard(() => `${safeText(value.name)}: ${safeText(value.message)}`) ?? "[object]";
+}
+
+function makeConsole() {
+  const console = {
+    log(...values) {
+      if (run.token === null || values[0] !== run.token || run.ended) return;
+      run.ended = true;
+      if (!run.extended) setDeadline(run.limitMs);
+    },
+    error(...values) { report("console", joined(values)); },
+  };
+  each(words(SILENT), (name) => { console[name] = () => undefined; });
+  return console;
+}
+
+function define(name, value) {
+  defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+}
+
+/** Whether a thrown value is a mistake in the program's own syntax: then no line of it has run. */
+function isParseError(error) {
+  try {
+    return error instanceof NativeSyntaxError && execPattern(/program\.js:\d/, `${error.stack}`) === null;
+  } catch {
+    return false;
+  }
+}
+
+function start(js, optionsJson) {
+  if (run.started) return;
+  run.started = true;
+  const options = jsonParse(optionsJson);
+  run.token = NativeString(options.token);
+  run.limitMs = +options.limitMs || 1500;
+  run.extraMs = +options.extraMs || 0;
+  run.drawing = options.drawing !== false;
+  // With promises about, their jobs must run after each callback; the host does that between two steps.
+  run.perTurn = execPattern(ASYNC_WORDS, js) === null ? Infinity : 1;
+  seedRandom(options.seed);
+  // Until END is reached, an error counts in the longer window too.
+  setDeadline(run.limitMs, run.limitMs + run.extraMs);
+  if (options.maxSteps > 0) setMaxSteps(+options.maxSteps);
+  NativeError.stackTraceLimit = 40;
+  try {
+    evaluate(js + SOURCE_URL);
+  } catch (error) {
+    report(isParseError(error) ? "syntax" : "uncaught", error);
+  }
+}
+
+function runSteps(n) {
+  const turns = n < run.perTurn ? n : run.perTurn;
+  for (let i = 0; i < turns; i += 1) {
+    if (run.extended && run.ended) return true;
+    if (step(1)) {
+      if (run.ended || run.extended || !(run.extraMs > 0)) return true;
+      run.extended = true;
+      setDeadline(run.limitMs + run.extraMs);
+    }
+    if (tookPart()) return false;
+  }
+  return false;
+}
+
+function stepAll(n) {
+  let done = true;
+  if (run.started && !run.stepping) {
+    run.stepping = true;
+    reportRejections();
+    try {
+      done = runSteps(+n || 1);
+    } finally {
+      run.stepping = false;
+    }
+    // The last callback's promise jobs are still to run.
+    if (done && tookPart()) done = false;
+  }
+  return jsonText(record({ done, now: roundMs(now()) }));
+}
+
+function turtleRecords() {
+  const found = turtlesInPage();
+  const turtles = list();
+  for (let i = 0; i < found.length; i += 1) {
+    const turtle = current(found[i]);
+    append(turtles, record({
+      x: rounded(turtle.x), y: rounded(turtle.y), direction: rounded(turtle.heading), shown: isVisible(found[i]),
+      scale: rounded(turtle.scaleX), scaleY: rounded(turtle.scaleY), width: rounded(turtle.width),
+      height: rounded(turtle.height), color: turtle.color, shape: turtle.shape, image: turtle.url,
+    }));
+  }
+  return turtles;
+}
+
+function result() {
+  reportRejections();
+  const properties = {
+    endReached: run.ended, errors: reportedErrors(), now: roundMs(now()), usedAssets: assetsUsed(),
+    interrupted: isInterrupted(),
+  };
+  if (run.drawing) {
+    // Guarded: a program may have broken the page; its drawing is worth less than its verdict.
+    const background = guard(() => sliceString(safeText(body.style.backgroundColor || ""), 0, 100));
+    properties.drawing = drawingRecord(guard(turtleRecords) ?? list(), background || null);
+  }
+  return jsonText(record(properties));
+}
+
+function install() {
+  installPromise();
+  installTimers();
+  define("console", makeConsole());
+  Math.random = nextRandom;
+  installGlobals();
+  loadAll();
+  // Nothing of a page needs these, and they could wait for real or use memory beyond the isolate's limit.
+  delete globalThis.WebAssembly;
+  delete globalThis.SharedArrayBuffer;
+  delete globalThis.Atomics;
+  delete globalThis.Temporal;
+  // mini-racer's own timers, on the real clock.
+  if ("__timer_manager" in globalThis) globalThis.__timer_manager = undefined;
+  defineProperty(globalThis, "__redraft", {
+    value: freeze(record({ start: freeze(start), step: freeze(stepAll), result: freeze(result) })),
+    writable: false, configurable: false, enumerable: false,
+  });
+}
+
+install();

@@ -1,0 +1,136 @@
+// The names a browser's window has besides Pencil Code's, so that a program that uses one by accident (`name`,
+// `status`, `top`) meets what it would meet in a browser: some are always text, some can't be replaced.
+//
+// In: nothing. Out: `installWindow()` defines those that behave oddly; `windowValue(name)` is what the others are
+// worth, which stubs.js defines when they are first read. What is larger than a line comes from late/browser.js. Not
+// guaranteed: that any of it does something. Timers, Date and console come from the host.
+
+import { guard, later } from "./clock.js";
+import { document, hooks, page } from "./elements.js";
+import { late } from "./late.js";
+import { each, join, listed, Symbol, TypeError } from "./lists.js";
+import { defineProperty, jsonParse, jsonText, keys, NativePromise } from "./primordials.js";
+
+/** A global as a plain property. */
+export function define(name, value) {
+  defineProperty(globalThis, name, { value, writable: true, enumerable: true, configurable: true });
+}
+
+const accessor = (name, get, set, configurable = true) => defineProperty(globalThis, name,
+  { get, set, enumerable: true, configurable });
+
+/** A global that is made when it is first read; a program may replace it before. */
+export function lazy(name, make) {
+  accessor(name, () => { const value = make(); define(name, value); return value; }, (value) => define(name, value));
+}
+
+const browser = (name) => late("page").BROWSER[name];
+const nothing = () => undefined;
+// The Promise of the host, so that a rejection that nobody handles is seen.
+const unreachable = () => globalThis.Promise.reject(new TypeError("Failed to fetch"));
+
+const FUNCTIONS = {
+  __proto__: null,
+  confirm: () => false, prompt: () => null, open: () => null, find: () => false, getSelection: () => null,
+  fetch: unreachable, createImageBitmap: unreachable,
+  matchMedia: () => ({ matches: false, addListener() {}, removeListener() {}, addEventListener() {} }),
+  queueMicrotask: (fn) => { NativePromise.resolve().then(() => guard(fn)); },
+  reportError: (error) => { later(() => { throw error; }, 0); },
+  structuredClone: (value) => jsonParse(jsonText(value)),
+  addEventListener: (type, fn, options) => hooks.listen(globalThis, type, fn, options),
+  removeEventListener: (type, fn) => hooks.unlisten(globalThis, type, fn),
+  dispatchEvent: (event) => hooks.dispatch(globalThis, event),
+};
+const IDLE = `alert close focus blur scroll scrollTo scrollBy moveTo moveBy resizeTo resizeBy postMessage captureEvents releaseEvents when`;
+
+const VALUES = {
+  __proto__: null,
+  length: 0, innerWidth: page.width, innerHeight: page.height, outerWidth: page.width, outerHeight: page.height,
+    scrollX: 0, scrollY: 0,
+  pageXOffset: 0, pageYOffset: 0, screenX: 0, screenY: 0, screenLeft: 0, screenTop: 0, devicePixelRatio: 1,
+    offscreenBuffering: true,
+  event: undefined, opener: null, frameElement: null, closed: false, isSecureContext: true, crossOriginIsolated: false,
+  originAgentCluster: false, credentialless: false, fence: null,
+};
+const OBJECTS = `external locationbar menubar personalbar scrollbars statusbar toolbar visualViewport scheduler
+  navigation viewport chrome
+  styleMedia trustedTypes indexedDB caches cookieStore launchQueue documentPictureInPicture crashReport`;
+// Read from late/browser.js; the first can't be replaced.
+const LATE_FIXED = ["history", "navigator", "speechSynthesis", "customElements", "crypto", "localStorage",
+  "sessionStorage"];
+const LATE = `clientInformation screen atob btoa getComputedStyle Image Audio Option Text Comment Node Element
+  DocumentFragment Event CustomEvent
+  UIEvent MouseEvent KeyboardEvent PointerEvent TouchEvent EventTarget ImageData AudioContext webkitAudioContext
+  XMLHttpRequest URL
+  HTMLElement HTMLImageElement HTMLCanvasElement HTMLDivElement HTMLInputElement HTMLButtonElement SVGElement`;
+const HANDLERS = `onabort onblur oncancel oncanplay onchange onclick onclose oncommand oncontextmenu ondblclick ondrag
+  ondragend ondragenter ondragleave ondragover ondragstart ondrop ondurationchange onemptied onended onerror onfocus
+  onformdata oninput oninvalid onkeydown onkeypress onkeyup onloadeddata onloadstart onmousedown onmouseenter
+  onmouseleave onmousemove onmouseout onmouseover onmouseup onmousewheel onpause onplay onplaying onprogress
+  onratechange onreset onresize onscroll onsearch onseeked onseeking onselect onstalled onsubmit onsuspend
+  ontimeupdate ontoggle onvolumechange onwaiting onwheel onauxclick onpointerdown onpointermove onpointerup
+  onafterprint onbeforeprint onbeforeunload onhashchange onlanguagechange onmessage onoffline ononline onpagehide
+  onpageshow onpopstate onstorage onunhandledrejection onrejectionhandled onunload ondevicemotion ondeviceorientation
+  onanimationend ontransitionend onselectstart onselectionchange`;
+// Interfaces that can't be made with `new`; of the hundreds, those a program may come across.
+const INTERFACES = `Worker Window Touch Subscriber Storage Selection Screen Scheduling Scheduler Response Request
+  Range Plugin Permissions
+  Performance Observable Navigator Navigation Location Ink History Highlight Headers Geolocation Gamepad File External
+  Document
+  Crypto Blob Attr Animation Temporal Accelerometer Cache Credential Gyroscope Keyboard Sensor Worklet Clipboard Lock
+  Presentation
+  Serial Summarizer Translator Fence Notification Origin Profiler Sanitizer Viewport HTMLDocument HTMLCollection
+  NodeList
+  CanvasRenderingContext2D DOMTokenList CSSStyleDeclaration MediaStream FileList FileReader FormData MutationObserver
+  IntersectionObserver ResizeObserver WebSocket DOMParser XMLSerializer URLSearchParams TextEncoder TextDecoder Path2D
+  SpeechSynthesisUtterance webkitSpeechRecognition OffscreenCanvas AbortController EventSource DOMRect DOMPoint`;
+
+/** Every name that `windowValue` knows. */
+export const WINDOW_NAMES = join([...keys(FUNCTIONS), ...keys(VALUES), IDLE, OBJECTS, LATE, HANDLERS, INTERFACES,
+  "Instrument"], " ");
+export const isWindowName = listed(WINDOW_NAMES);
+const isIdle = listed(IDLE);
+const isObject = listed(OBJECTS);
+const isLate = listed(LATE);
+const isHandler = listed(HANDLERS);
+
+/** What a name of the window is worth. */
+export function windowValue(name) {
+  if (name in FUNCTIONS) return FUNCTIONS[name];
+  if (name in VALUES) return VALUES[name];
+  if (name === "Instrument") return late("sound").Instrument;
+  if (isIdle(name)) return nothing;
+  if (isHandler(name)) return null;
+  if (isObject(name)) return {};
+  return isLate(name) ? browser(name) : late("page").illegal(name);
+}
+
+/** Defines what isn't a plain property: names that can't be replaced, that are always text, or that make something happen. */
+export function installWindow() {
+  const constant = (name, value) => defineProperty(globalThis, name, { value, writable: false, enumerable: true,
+    configurable: false });
+  each(LATE_FIXED, (name) => accessor(name, () => browser(name), undefined));
+  each(["self", "parent", "frames"], (name) => define(name, globalThis));
+  each(["window", "top"], (name) => constant(name, globalThis));
+  constant("document", document);
+  accessor("location", () => browser("location"), nothing, false);
+  each(["name", "status"], textual);
+  installLoad();
+  defineProperty(globalThis, Symbol.toStringTag, { value: "Window", configurable: true });
+}
+
+// The page finishes loading after the program has run.
+function installLoad() {
+  let onload = null;
+  const call = () => { if (typeof onload === "function") guard(() => onload({ type: "load", target: document })); };
+  accessor("onload", () => onload, (fn) => {
+    if (typeof fn === "function" && onload === null) later(call, 0);
+    onload = fn;
+  });
+}
+
+// A property whose value is always text, as the window's `name`.
+function textual(name) {
+  let text = "";
+  accessor(name, () => text, (value) => { text = `${value}`; });
+}

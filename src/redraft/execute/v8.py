@@ -1,0 +1,115 @@
+"""The V8 engine: programs in embedded V8, with our own headless runtime of Pencil Code, in virtual time.
+
+In: jobs. Out: outcomes. A pool of worker processes (`v8_worker`) runs one attempt, that is one program in one language,
+at a time; this module asks for the second attempt where the first wasn't clean, and says what a dead worker means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from importlib import metadata
+from types import TracebackType
+from typing import Any
+
+from redraft.execute.bundle import bundle_text
+from redraft.execute.engine import Done, EngineOptions, Job
+from redraft.execute.pool import Pool, Reply, Task
+from redraft.execute.verdict import Attempt, Ended, ErrorRecord, Outcome
+from redraft.execute.zygote import RunLimits
+
+COMMAND = (sys.executable, "-m", "redraft.execute.v8_worker")
+_MESSAGES = {
+    "timeout": "the program doesn't come to an end",
+    "memory": "the program needs too much memory",
+    "crash": "the process that ran the program died",
+}
+
+
+class V8:
+    """The engine; a context manager."""
+
+    def __init__(self, options: EngineOptions, limits: RunLimits | None = None) -> None:
+        self._options, self._limits = options, limits or RunLimits()
+
+    def __enter__(self) -> V8:
+        bundles = {name: bundle_text(name) for name in ("compiler", "runtime")}
+        limits, package = asdict(self._limits), metadata.version("redraft")
+        parts = {"bundles": bundles, "limits": limits, "package": package, "seed": self._options.seed}
+        digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        self._version = f"v8-{digest[:16]}"
+        self.pool = Pool(COMMAND, {**bundles, "limits": limits}, workers=self._options.workers)
+        self.pool.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the workers."""
+        self.pool.__exit__(kind, error, trace)
+
+    @property
+    def version(self) -> str:
+        """A hash of the bundles, the limits, the seed and the package's version."""
+        return self._version
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Done]:
+        """Run jobs; yields each as it is finished."""
+        tasks = deque(self._task(job, 0) for job in jobs)
+        first: dict[int, Outcome] = {}
+        for reply in self.pool.run(tasks):
+            job, place = reply.task.key
+            attempt = attempt_of(reply, job.languages[place])
+            before = first.pop(job.number, Outcome(attempts=()))
+            outcome = replace(before, attempts=(*before.attempts, attempt), seconds=before.seconds + reply.seconds)
+            if attempt.clean or place + 1 == len(job.languages):
+                yield Done(job.number, outcome)
+            else:
+                first[job.number] = outcome
+                tasks.appendleft(self._task(job, place + 1))  # soon, so that answers stay near their order
+
+    def _task(self, job: Job, place: int) -> Task:
+        payload = {
+            "code": job.code,
+            "language": job.languages[place],
+            "first": place == 0,
+            "window": list(job.window),
+            "seed": self._options.seed,
+            "drawing": self._options.drawing,
+        }
+        return Task((job, place), payload)
+
+
+def attempt_of(reply: Reply, language: str) -> Attempt:
+    """What a reply says of the program: the worker's answer, or what its death means."""
+    if reply.ended == "done" and reply.answer.get("ended") == "done":
+        answer = reply.answer
+        errors = tuple(
+            ErrorRecord(kind=error["kind"], message=error["message"], line=error["line"]) for error in answer["errors"]
+        )
+        return Attempt(
+            language=language,
+            end_reached=answer["end_reached"],
+            errors=errors,
+            used_assets=answer["used_assets"],
+            drawing=_mapping(answer.get("drawing")),
+        )
+    ended, certain = _ending(reply)
+    message = _MESSAGES[ended]
+    return Attempt(language=language, ended=ended, errors=(ErrorRecord(kind=ended, message=message),), certain=certain)
+
+
+def _ending(reply: Reply) -> tuple[Ended, bool]:
+    """How the program was stopped, and whether it would be every time."""
+    how = reply.answer.get("ended", "crash") if reply.ended == "done" else reply.ended
+    if how in ("timeout", "stuck"):
+        return "timeout", how == "timeout"  # the clock on the wall depends on who else is at work
+    return ("memory", True) if how in ("memory", "output") else ("crash", False)
+
+
+def _mapping(value: Any) -> Mapping[str, Any] | None:
+    return value if isinstance(value, dict) else None

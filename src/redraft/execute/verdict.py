@@ -1,0 +1,235 @@
+"""What a program did, and what that means.
+
+In: a `Program`; from an engine, its `Outcome` (what happened, in each language that was tried). Out: a `Verdict`, by
+one of the `RULES`. An outcome says nothing of success: the same one is judged by every rule that watches for as long.
+
+Not guaranteed: a rule never looks into the program further than a few words (`await`, `forever` ...), as the paper's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+COFFEESCRIPT, JAVASCRIPT = "coffeescript", "javascript"
+LANGUAGES = (COFFEESCRIPT, JAVASCRIPT)
+Ended = Literal["done", "timeout", "memory", "crash"]
+VERDICTS = ("ok", "error", "timeout", "memory", "crash", "unscored")
+
+_CALLBACKS = re.compile(r"->|=>|\bfunction\b|\bawait\b")
+_WAITS_FOR_SOMEONE = re.compile(r"\b(?:await|prompt|read|readnum|readstr|button)\b")
+_FOREVER, _STOP, _AWAIT, _PROMPT = (re.compile(rf"\b{word}\b") for word in ("forever", "stop", "await", "prompt"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Program:
+    """A program to execute."""
+
+    id: str
+    """The caller's name for it."""
+    code: str
+    """Its text; may hold anything, lone surrogates too."""
+    language: str | None = None
+    """What the log says it is; tried first."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ErrorRecord:
+    """One thing that went wrong while a program ran."""
+
+    kind: str
+    """syntax, uncaught, rejection, console, hung; from outside timeout, memory, crash; from a rule no-end, language."""
+    message: str
+    """What a student would see."""
+    line: int | None = None
+    """The student's own line, from 1."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """A program's run in one language."""
+
+    language: str
+    end_reached: bool = False
+    """Whether the last statement of the program's main part was passed."""
+    errors: tuple[ErrorRecord, ...] = ()
+    """In order of time, all within the window."""
+    ended: Ended = "done"
+    """`done`: the window is over; otherwise the program was stopped or its process died."""
+    used_assets: bool = False
+    """What happened depends on an image from the network that isn't there."""
+    certain: bool = True
+    """False where another run might end otherwise: it isn't kept."""
+    drawing: Mapping[str, Any] | None = None
+    """What was drawn, if that was asked for; as the program's process says, so not to be trusted."""
+
+    @property
+    def clean(self) -> bool:
+        """Ran to its end without an error."""
+        return self.ended == "done" and self.end_reached and not self.errors
+
+    @property
+    def parsed(self) -> bool:
+        """Whether it is a program in this language at all."""
+        return not any(error.kind == "syntax" for error in self.errors)
+
+
+class Window(NamedTuple):
+    """How long a program is watched, in milliseconds of its own time after it was loaded."""
+
+    limit_ms: int
+    """Errors after this don't count ..."""
+    extra_ms: int
+    """... but if END wasn't reached by then, it is watched for this much longer."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """All attempts at a program: its language (CoffeeScript if unknown), then the other unless the first was clean."""
+
+    attempts: tuple[Attempt, ...]
+    seconds: float = field(default=0.0, compare=False)
+    """How long it took."""
+
+    @property
+    def certain(self) -> bool:
+        """Whether another run would say the same."""
+        return all(attempt.certain for attempt in self.attempts)
+
+    @property
+    def decisive(self) -> Attempt:
+        """The attempt to tell of: the first that parsed, else the first."""
+        return next((attempt for attempt in self.attempts if attempt.parsed), self.attempts[0])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What becomes of a program by a rule."""
+
+    id: str
+    verdict: str
+    """One of `VERDICTS`. `unscored` is missing, not failure."""
+    language: str | None
+    """The language it ran in; of a failing one, the language its errors are of."""
+    end_reached: bool
+    errors: tuple[ErrorRecord, ...]
+    seconds: float = field(default=0.0, compare=False)
+    drawing: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """When does a program count as running?"""
+
+    summary: str
+    window: Callable[[str], Window]
+    """How long to watch a program, by its text."""
+    passes: Callable[[str, Attempt], bool]
+    """Whether an attempt that was neither stopped nor unscored is a success, by text and attempt."""
+
+
+def languages(program: Program) -> tuple[str, ...]:
+    """The languages to try, in order; none for a program in a language that no engine runs."""
+    if program.language is None:
+        return LANGUAGES
+    if program.language not in LANGUAGES:
+        return ()
+    return (program.language, *(other for other in LANGUAGES if other != program.language))
+
+
+def judge(program: Program, outcome: Outcome | None, rule: Rule) -> Verdict:
+    """The verdict on a program; `outcome` is None for a language that no engine runs."""
+    if outcome is None:
+        note = ErrorRecord(kind="language", message=f"{program.language} isn't executed")
+        return Verdict(id=program.id, verdict="unscored", language=program.language, end_reached=False, errors=(note,))
+    kinds = [_kind(program.code, attempt, rule) for attempt in outcome.attempts]
+    attempt = outcome.decisive
+    kind = kinds[outcome.attempts.index(attempt)]
+    for wanted in ("ok", "unscored"):
+        if wanted in kinds:
+            kind, attempt = wanted, outcome.attempts[kinds.index(wanted)]
+            break
+    errors = attempt.errors
+    if kind == "error" and not errors:
+        errors = (ErrorRecord(kind="no-end", message="the end of the program was never reached"),)
+    return Verdict(
+        id=program.id,
+        verdict=kind,
+        language=attempt.language,
+        end_reached=attempt.end_reached,
+        errors=errors,
+        seconds=outcome.seconds,
+        drawing=attempt.drawing,
+    )
+
+
+def _kind(code: str, attempt: Attempt, rule: Rule) -> str:
+    if attempt.ended != "done":
+        return attempt.ended
+    if attempt.used_assets:
+        return "unscored"
+    return "ok" if rule.passes(code, attempt) else "error"
+
+
+def waits(code: str) -> bool:
+    """Whether a program may rightly never reach its end: it waits for its reader, or goes on for ever."""
+    endless = _FOREVER.search(code) is not None and _STOP.search(code) is None
+    return endless or _WAITS_FOR_SOMEONE.search(code) is not None
+
+
+def _exempt(code: str) -> bool:
+    """Whether a program isn't watched for longer when its end isn't reached."""
+    endless = _FOREVER.search(code) is not None and _STOP.search(code) is None
+    return endless or _AWAIT.search(code) is not None or _PROMPT.search(code) is not None
+
+
+def _corrected_window(code: str) -> Window:
+    return Window(5_500 if _CALLBACKS.search(code) else 1_500, 0 if _exempt(code) else 25_000)
+
+
+def _paper_window(code: str) -> Window:
+    return Window(5_000, 0 if _exempt(code) else 100_000)
+
+
+def _released_window(code: str) -> Window:
+    # Its pattern for stop() never matches, so that every `forever` counts as endless; `prompt` isn't looked for.
+    return Window(5_000, 0 if _FOREVER.search(code) or _AWAIT.search(code) else 100_000)
+
+
+RULES: dict[str, Rule] = {
+    "corrected": Rule(
+        summary="no error, and the end reached unless the program waits for its reader",
+        window=_corrected_window,
+        passes=lambda code, attempt: not attempt.errors and (attempt.end_reached or waits(code)),
+    ),
+    "paper": Rule(
+        summary="the end reached without an error",
+        window=_paper_window,
+        passes=lambda code, attempt: attempt.clean,
+    ),
+    "released": Rule(
+        summary="no error; what the paper's released code does",
+        window=_released_window,
+        passes=lambda code, attempt: not attempt.errors,
+    ),
+}
+"""Name -> rule."""
+
+
+def to_row(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as JSON values: a line of `redraft execute`'s output."""
+    return {
+        "id": verdict.id,
+        "verdict": verdict.verdict,
+        "language": verdict.language,
+        "end_reached": verdict.end_reached,
+        "errors": error_rows(verdict.errors),
+        "seconds": round(verdict.seconds, 4),
+    }
+
+
+def error_rows(errors: Sequence[ErrorRecord]) -> list[dict[str, Any]]:
+    """Errors as JSON values."""
+    return [{"kind": error.kind, "message": error.message, "line": error.line} for error in errors]

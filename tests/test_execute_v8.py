@@ -1,0 +1,205 @@
+"""The V8 engine: verdicts like the real runtime's, hostile programs among good ones, verdicts beside a dataset."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from factories import make_dataset, make_trace
+from redraft.cli import main as command_line
+from redraft.execute.cache import Cache
+from redraft.execute.dataset import programs, read_runs
+from redraft.execute.engine import EngineOptions, execute, make_engine
+from redraft.execute.v8 import V8
+from redraft.execute.verdict import RULES, Program, Verdict
+from redraft.execute.zygote import RunLimits
+from redraft.metrics.measure import measure
+
+GOOD = "pen red, 3\nfor [1..4]\n  fd 100\n  rt 90\ndot blue, 20"
+HOSTILE = {
+    "endless": "while true\n  x = 1",
+    "endless timer": "setTimeout (-> (loop\n  1)), 5",
+    "endless promise": "f = -> Promise.resolve().then f\nf()",
+    "endless regex": "/^(a+)+$/.test 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!'",
+    "endless getter": "`var o = {get x() { while (true); }}`\no.x",
+    "string bomb": 'a = "x".repeat(1 << 28).split("")',
+    "array doubling": "a = [1]\nloop\n  a = a.concat a",
+    "many moves": "for i in [1..1000000000]\n  fd 1",
+    "deep": "f = -> f() + 1\nf()",
+    "odd characters": "write '\0 \ud800 \udfff'",
+    "toString loop": "throw {toString: -> (loop\n  1)}",
+    "flood": "loop\n  console.log 'x'.repeat 100000",
+    "fetch": "fetch 'http://192.0.2.1/'",
+    "require": "require 'fs'",
+    "process": "process.exit 1",
+    "import": "eval \"import('fs').then(function (m) { m.unlinkSync('/') }, function (e) { throw e })\"",
+    "wasm": "new WebAssembly.Memory {initial: 65536}",
+    "constructor": "x = (->).constructor.constructor('return process')()\nx.exit 1",
+    "prototype": "Object.prototype.toString = -> throw 1\nArray.prototype.push = -> throw 2\n"
+    "Object.defineProperty Object.prototype, 'x', {get: -> throw 3}\nfd 10",
+    "globals": "window.fd = null\nwindow.Promise = null\nwindow.JSON = null\nJSON = null",
+    "forged end": "console.log 'END_REACHED'\nx = nothing_here",
+    "large": "x = 1\n" * 150_000,
+}
+
+
+def main(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        command_line(arguments)
+    if stop.value.code:
+        raise stop.value
+
+
+def named(code: str, **fields: str) -> Program:
+    return Program(id="a", code=code, **fields)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[V8]:
+    with V8(EngineOptions(workers=2), RunLimits(cpu_seconds=2)) as made:
+        yield made
+
+
+def one(engine: V8, code: str, language: str | None = None, rule: str = "corrected") -> Verdict:
+    return next(execute([Program(id="a", code=code, language=language)], engine, rule=RULES[rule]))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "line"),
+    [
+        ("fd 100\nrt 90\nbabyblue", "uncaught", 3),
+        ("fd 100\n\n\nturtle.nothing()", "uncaught", 4),
+        ("fill()", "uncaught", None),
+        ("fd 100\nif x is", "syntax", 2),
+        ("fd 100\nforever ->\n  fd 1\n  oops()", "uncaught", 4),
+        ("console.error 'no'", "console", None),
+        ("Promise.reject new Error 'late'", "rejection", None),
+    ],
+)
+def test_errors_have_the_students_own_lines(engine: V8, code: str, kind: str, line: int | None) -> None:
+    verdict = one(engine, code)
+    assert verdict.verdict == "error"
+    assert verdict.errors[0].kind == kind
+    assert line is None or verdict.errors[0].line == line
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        GOOD,
+        "fd 'abc'\npen 5\ndot 'babyblue'\nspeed 'abc'",  # wrong arguments that the real runtime takes silently
+        "await read 'name?', defer x\nwrite x",
+        "forever 10, -> fd 1",
+        "speed 1\nfor [1..100]\n  fd 10",  # takes minutes to draw
+        "tick 2, -> write 'tock'",
+        "turtle.fd(10).rt(30)\n$('.turtle').hide()",
+    ],
+)
+def test_programs_that_run(engine: V8, code: str) -> None:
+    verdict = one(engine, code)
+    assert (verdict.verdict, verdict.errors) == ("ok", ())
+
+
+def test_a_program_may_be_javascript(engine: V8) -> None:
+    code = "for (var i = 0; i < 4; i++) { fd(100); rt(90); }"
+    assert (one(engine, code).verdict, one(engine, code).language) == ("ok", "javascript")
+    assert one(engine, code, "javascript").language == "javascript"
+    assert one(engine, GOOD, "python").verdict == "unscored"
+
+
+def test_an_end_cant_be_forged(engine: V8) -> None:
+    forged = one(engine, "console.log 'END_REACHED'\nthrow new Error 'no'")
+    assert (forged.verdict, forged.end_reached) == ("error", False)
+
+
+def test_nothing_leaks_from_one_program_to_the_next(engine: V8) -> None:
+    spoil = "window.leak = 1\nArray.prototype.leak = 2\nsetTimeout (-> window.late = 3), 100\nwindow.fd = null"
+    look = "throw new Error 'leak' if window.leak? or [].leak? or window.late?\nfd 1\nwrite random 1000000"
+    verdicts = list(execute([named(code) for code in (spoil, look) * 6], engine))
+    assert [verdict.verdict for verdict in verdicts] == ["ok"] * 12
+
+
+def test_hostile_programs_cost_nobody_elses_result(engine: V8) -> None:
+    mixed = [
+        program
+        for name, code in HOSTILE.items()
+        for program in (Program(id=name, code=code), Program(id="good", code=f"{GOOD} # {name}"))
+    ]
+    verdicts = list(execute(mixed, engine))
+    assert [verdict.id for verdict in verdicts] == [program.id for program in mixed]
+    assert Counter(verdict.verdict for verdict in verdicts if verdict.id == "good") == {"ok": len(HOSTILE)}
+    found = {verdict.id: verdict.verdict for verdict in verdicts if verdict.id != "good"}
+    stopped = {"timeout", "memory", "crash", "error"}
+    may_run = {"prototype", "globals", "large", "odd characters", "flood", "endless promise"}
+    assert {name for name, verdict in found.items() if verdict not in stopped} <= may_run
+    assert found["endless"] == "timeout"
+    assert found["string bomb"] in {"memory", "crash"}
+    assert found["forged end"] == "error"
+
+
+def test_outcomes_are_cached_and_judged_anew_by_other_rules(engine: V8, tmp_path: Path) -> None:
+    wanted = [Program(id=str(i), code=f"fd {i}") for i in range(5)]
+
+    class Unused:
+        version = engine.version
+
+        def run(self, jobs: object) -> Iterator[None]:
+            raise AssertionError("ran again")
+            yield None
+
+    with Cache(tmp_path) as cache:
+        first = list(execute(wanted, engine, cache=cache))
+    with Cache(tmp_path) as cache:
+        assert list(execute(wanted, Unused(), cache=cache)) == first  # type: ignore[arg-type]
+
+
+def test_json_lines_come_out_in_order_and_bad_ones_are_all_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"id": 7, "code": "fd 1"},
+        {"id": "b", "code": "oops"},
+        {"id": "c", "code": "print(1)", "language": "python"},
+    ]
+    given, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    given.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ["execute", str(given), "--out", str(out), "--cache", str(tmp_path / "cache")]
+    main(command)
+    found = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(row["id"], row["verdict"]) for row in found] == [(7, "ok"), ("b", "error"), ("c", "unscored")]
+    assert found[1]["errors"] == [{"kind": "uncaught", "message": "oops is not defined", "line": 1}]
+    given.write_text('{"id": 1, "code": "fd 1"}\nnonsense\n{"id": 2}\n')
+    with pytest.raises(SystemExit) as stop:
+        main(command)
+    assert stop.value.code == 1
+    said = capsys.readouterr().err
+    assert "in.jsonl:2" in said
+    assert "in.jsonl:3" in said
+
+
+def test_a_datasets_verdicts_become_metrics(tmp_path: Path) -> None:
+    traces = [make_trace(["fd 1", "fd oops", "fd 2"], title="t"), make_trace(["oops"], title="u")]
+    dataset = make_dataset(tmp_path / "d", traces)
+    assert measure(dataset)["runs_final"].to_pylist() == [None, None]
+    main(["execute", str(dataset.path), "--cache", str(tmp_path / "cache")])
+    assert len(list(programs(dataset))) == 4
+    assert Counter(read_runs(dataset.path / "verdicts-v8.parquet").values()) == {True: 2, False: 2}
+    table = measure(dataset)
+    assert table["runs_final"].to_pylist() == [1.0, 0.0]
+    assert table["runs_mean"].to_pylist() == [pytest.approx(2 / 3), 0.0]
+    assert table["mended"].to_pylist() == [1.0, None]
+
+
+@pytest.mark.supplied
+def test_verdicts_agree_with_the_real_runtimes(shared: Path) -> None:
+    rows = [json.loads(line) for line in (shared / "execution-verdicts.jsonl").read_text().splitlines()]
+    judged = [row for row in rows if row["verdict"] in ("ok", "error")]
+    some = [row for i, row in enumerate(judged) if row["verdict"] == "error" or i % 5 == 0]
+    with make_engine("v8", EngineOptions(workers=2)) as engine:
+        verdicts = list(execute([Program(id=str(row["id"]), code=row["code"]) for row in some], engine))
+    wrong = [v.id for row, v in zip(some, verdicts, strict=True) if v.verdict != row["verdict"]]
+    assert len(wrong) <= 1, wrong
