@@ -18,6 +18,9 @@ from redraft.metrics.languages import PROFILES, functions_in, is_comment
 from redraft.metrics.measure import SCHEMA, languages_of, measure, measure_traces
 from redraft.metrics.registry import MEASURED, METRICS
 
+JUDGED = {"runs_final", "runs_mean", "mended"}
+"""Need verdicts, which a trace alone doesn't have."""
+
 
 def row(trace: Trace, language: str | None = None) -> dict[str, object]:
     return measure_traces(iter([trace]), language).to_pylist()[0]
@@ -172,7 +175,7 @@ def test_without_times_nothing_of_time_is_scored() -> None:
     found = row(replace(trace, states=tuple(replace(state, at=None) for state in trace.states)))
     timed = {name for name, metric in METRICS.items() if "time" in metric.needs}
     assert timed == {"year_final", "year_mean", "seconds_total", "seconds_mean", "seconds_active"}
-    assert {name for name in MEASURED if found[name] is None} == timed
+    assert {name for name in MEASURED if found[name] is None} == timed | JUDGED
 
 
 @pytest.mark.parametrize("codes", [["a"], ["a", "b", "c"]])
@@ -181,7 +184,7 @@ def test_without_a_profile_nothing_of_language_is_scored(codes: list[str]) -> No
     always = {"backtracking_t3"} if len(codes) < 3 else set()
     for language in (None, "html"):
         found = values(codes, language=language)
-        assert {name for name in MEASURED if found[name] is None} == needing | always
+        assert {name for name in MEASURED if found[name] is None} == needing | always | JUDGED
 
 
 def test_a_stand_in_serves_states_without_a_language_only() -> None:

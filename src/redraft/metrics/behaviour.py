@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -75,10 +76,12 @@ class TraceFacts(NamedTuple):
     gaps: list[float] | None
     """T - 1 seconds between consecutive states (negative where a generated clock runs backwards); None unless every
     state has a time."""
+    runs: list[bool | None]
+    """Whether each state's program runs; None where no verdict is known."""
 
 
-def trace_facts(trace: Trace, language: str | None = None) -> TraceFacts:
-    """Look at a trace; `language` stands in for states that record none."""
+def trace_facts(trace: Trace, language: str | None = None, runs: Sequence[bool | None] | None = None) -> TraceFacts:
+    """Look at a trace; `language` stands in for states that record none, `runs` says which states' programs run."""
     states, final = trace.states, trace.final.code
     profiles = [PROFILES.get(state.language or language or "") for state in states]
     codes = [state.code for state in states]
@@ -97,6 +100,7 @@ def trace_facts(trace: Trace, language: str | None = None) -> TraceFacts:
         steps=[Levenshtein.distance(old, new) for old, new in pairs],
         edits=[edit_facts(line_edits(*pair), profile) for pair, profile in zip(pairs, profiles[1:], strict=True)],
         gaps=_gaps(states),
+        runs=[None] * len(states) if runs is None else list(runs),
     )
 
 

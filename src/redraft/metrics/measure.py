@@ -15,6 +15,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from redraft import progress
 from redraft.data.store import Dataset
 from redraft.data.trace import Pair, Trace, from_batch
 from redraft.errors import DatasetError
+from redraft.execute.dataset import read_runs, verdict_file
 from redraft.metrics.behaviour import TraceFacts, trace_facts
 from redraft.metrics.colours import COLOURS
 from redraft.metrics.registry import MEASURED
@@ -54,6 +56,8 @@ Languages = str | Mapping[Pair, str] | None
 def measure(dataset: Dataset, *, workers: int = 1, language: Languages = None) -> pa.Table:
     """Measure every trace of `dataset`.
 
+    Whether programs run is taken from the dataset's verdict file, if it has one (`redraft execute`).
+
     Args:
         dataset: Real or generated traces.
         workers: Processes; 1 stays in this one.
@@ -69,7 +73,8 @@ def measure(dataset: Dataset, *, workers: int = 1, language: Languages = None) -
 
 def measure_groups(dataset: Dataset, *, workers: int = 1, language: Languages = None) -> Iterator[pa.Table]:
     """The same table in pieces of at most 4,096 traces, in order: for datasets whose metrics don't fit into memory."""
-    jobs = [(shard, group, language) for shard in dataset.shards for group in range(_row_groups(shard))]
+    verdicts = next((file for file in _verdict_files(dataset) if file.exists()), None)
+    jobs = [(shard, group, language, verdicts) for shard in dataset.shards for group in range(_row_groups(shard))]
     with progress.bar(f"measure {dataset.name}", len(dataset)) as watcher:
         for table in _run(jobs, workers):
             yield table
@@ -82,14 +87,16 @@ def languages_of(table: pa.Table) -> dict[Pair, str]:
     return {Pair(student, title): language for student, title, language in rows if language is not None}
 
 
-def measure_traces(traces: Iterator[Trace], language: Languages = None) -> pa.Table:
-    """Measure traces, in their order."""
+def measure_traces(
+    traces: Iterator[Trace], language: Languages = None, runs: Mapping[str, bool | None] | None = None
+) -> pa.Table:
+    """Measure traces, in their order; `runs` says by program id which programs run."""
     columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names if name not in ("colours", "colours_trace")}
     finals: list[np.ndarray] = []
     means: list[np.ndarray] = []
     for trace in traces:
         stand_in = language.get(trace.pair) if isinstance(language, Mapping) else language
-        facts = trace_facts(trace, stand_in)
+        facts = trace_facts(trace, stand_in, [runs.get(state.id) for state in trace.states] if runs else None)
         _append(columns, trace, facts, stand_in)
         final, mean = _colour_vectors(facts)
         finals.append(final)
@@ -132,17 +139,27 @@ def _row_groups(shard: Path) -> int:
         raise _unreadable(shard, error) from error
 
 
-def _measure_group(job: tuple[Path, int, Languages]) -> pa.Table:
-    shard, group, language = job
+def _verdict_files(dataset: Dataset) -> list[Path]:
+    """In the order of how far they are to be trusted: the real runtime's page before our own."""
+    return [verdict_file(dataset, engine) for engine in ("chromium", "v8")]
+
+
+@lru_cache(maxsize=1)
+def _runs(file: Path) -> dict[str, bool | None]:
+    return read_runs(file)
+
+
+def _measure_group(job: tuple[Path, int, Languages, Path | None]) -> pa.Table:
+    shard, group, language, verdicts = job
     try:
         with pq.ParquetFile(shard) as file:
             table = file.read_row_group(group)
     except (OSError, pa.ArrowInvalid) as error:
         raise _unreadable(shard, error) from error
-    return measure_traces(from_batch(table), language)
+    return measure_traces(from_batch(table), language, _runs(verdicts) if verdicts else None)
 
 
-def _run(jobs: list[tuple[Path, int, Languages]], workers: int) -> Iterator[pa.Table]:
+def _run(jobs: list[tuple[Path, int, Languages, Path | None]], workers: int) -> Iterator[pa.Table]:
     if workers <= 1 or len(jobs) <= 1:
         yield from map(_measure_group, jobs)
         return

@@ -1,0 +1,140 @@
+"""`redraft execute`: which programs run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter, validators
+
+from redraft.errors import InputError, UsageError
+from redraft.progress import bar, say
+
+if TYPE_CHECKING:
+    from redraft.execute.verdict import Program, Verdict
+
+Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+Flag = Annotated[bool, Parameter(negative="")]
+SHOWN = 10
+"""Bad lines of an input that are named."""
+
+
+def execute(
+    input: Path,
+    *,
+    out: Path | None = None,
+    engine: Literal["v8", "chromium"] = "v8",
+    workers: Positive = 2,
+    rule: Literal["corrected", "paper", "released"] = "corrected",
+    seed: int = 0,
+    cache: Path | None = None,
+    no_cache: Flag = False,
+    chromium: Path | None = None,
+    script: str | None = None,
+    allow_network: Flag = False,
+) -> None:
+    """Say of every program whether it runs, safely: a verdict, the errors a student would see, and their lines.
+
+    Example: redraft execute class.dataset --out verdicts.jsonl
+
+    A line of the output: {"id", "verdict": ok, error, timeout, memory, crash or unscored, "language", "end_reached",
+    "errors": [{"kind", "message", "line"}], "seconds"}. What is known already is taken from the cache, so a killed run
+    goes on where it was.
+
+    Args:
+        input: A dataset (each distinct program once; its verdicts are also written beside its traces), or JSON lines
+            with id, code and perhaps language.
+        out: The JSON lines to write, in the order of the input. Needed unless the input is a dataset.
+        engine: v8: embedded, headless, in virtual time. chromium: a page of a real browser each, slower.
+        workers: Programs that run at the same time.
+        rule: What counts as running: corrected, or as the paper or its released code has it.
+        seed: Of the programs' random numbers.
+        cache: Folder of outcomes known already; by default in the user's cache folder.
+        no_cache: Run every program, and keep nothing.
+        chromium: The browser to use; by default one found on this system.
+        script: For chromium, the runtime's script: a path, an address, or `own` for ours.
+        allow_network: For chromium, let pages load what programs ask for.
+    """
+    from redraft.data.store import MANIFEST, open_dataset
+    from redraft.execute.cache import Cache
+    from redraft.execute.dataset import programs, write_verdicts
+    from redraft.execute.engine import EngineOptions, make_engine, rule_named
+    from redraft.execute.engine import execute as run
+    from redraft.execute.verdict import to_row
+    from redraft.rundir import atomic_file
+
+    dataset = open_dataset(input) if input.is_dir() or (input / MANIFEST).exists() else None
+    if dataset is None and out is None:
+        raise UsageError("--out is missing.", remedy="Name the file to write; only a dataset keeps verdicts itself.")
+    given = [(program.id, program) for program in programs(dataset)] if dataset else _read(input)
+    wanted = [program for _, program in given]
+    options = EngineOptions(
+        workers=workers, seed=seed, browser=chromium, script=script, allow_network=allow_network
+    )
+    verdicts: list[Verdict] = []
+    with ExitStack() as exits:
+        made = exits.enter_context(make_engine(engine, options))
+        known = None if no_cache else exits.enter_context(Cache(cache or _cache_folder()))
+        watcher = exits.enter_context(bar("executing", len(wanted)))
+        for verdict in run(wanted, made, rule=rule_named(rule), cache=known):
+            verdicts.append(verdict)
+            watcher.advance()
+        version = made.version
+    if out is not None:
+        with atomic_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
+            for (identity, _), verdict in zip(given, verdicts, strict=True):
+                file.write(json.dumps(to_row(verdict) | {"id": identity}) + "\n")
+    if dataset is not None:
+        say(str(write_verdicts(dataset, engine, version, verdicts)))
+    counts = Counter(verdict.verdict for verdict in verdicts)
+    said = ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
+    say(f"{len(verdicts):,} programs: {said or 'none'}")
+
+
+def _cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "redraft" / "execute"
+
+
+def _read(file: Path) -> list[tuple[str | int, Program]]:
+    """The programs of a file of JSON lines, each with its id as it stands there.
+
+    Raises:
+        InputError: It can't be read, or lines aren't programs: all named, with their numbers.
+    """
+    from redraft.execute.verdict import Program
+
+    found: list[tuple[str | int, Program]] = []
+    wrong: list[int] = []
+    try:
+        with file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                match _parsed(line):
+                    case {"id": str() | int() as name, "code": str() as code, **rest} if isinstance(
+                        language := rest.get("language"), str | None
+                    ):
+                        found.append((name, Program(id=str(name), code=code, language=language)))
+                    case _ if line.strip():
+                        wrong.append(number)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"can't be read ({error}).", where=file, remedy="Give a dataset or JSON lines.") from error
+    if wrong:
+        places = ", ".join(f"{file.name}:{number}" for number in wrong[:SHOWN])
+        more = f" and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""
+        raise InputError(
+            f"{len(wrong):,} lines are no programs: {places}{more}.",
+            where=file,
+            remedy='Each line is an object: {"id": "a", "code": "fd 100"}, perhaps with "language".',
+        )
+    return found
+
+
+def _parsed(line: str) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
