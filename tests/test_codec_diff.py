@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factories import make_dataset, make_trace
+from factories import make_trace
 from redraft.data.sources.rollouts import read_text
 from redraft.data.trace import State, Trace
-from redraft.errors import DatasetError, InputError
+from redraft.errors import InputError
 from redraft.lm.batch import Collator, encode
 from redraft.lm.checkpoint import load_model
 from redraft.lm.codec import CODECS, Codec, CodecConfig, DiffCodec, FullCodec, load_codec, pieces
@@ -29,7 +29,6 @@ from redraft.lm.model import IGNORE, StudentIndex
 from redraft.lm.sample import SampleConfig, requests_for, sample
 from redraft.lm.tokenizer import train_tokenizer
 from redraft.lm.train import train
-from redraft.lm.verdicts import read_verdicts
 from test_codec import LOOKALIKES, content, programs, times, titles, unicode_text
 from toy import TOY, prepare_torch, toy_dataset
 
@@ -394,25 +393,6 @@ def test_feedback_is_given_and_cut() -> None:
         assert learned[at + 3 + len(message)]
         without = codec.encode(TRACE)
         assert [i for i in without if i != run] == cls(TOKENIZER, replace(config, feedback=False)).encode(TRACE)
-
-
-def test_verdicts_of_a_dataset_are_read(tmp_path: Path) -> None:
-    dataset = make_dataset(tmp_path / "d", [TRACE])
-    with pytest.raises(InputError, match="needs verdicts"):
-        read_verdicts(dataset)
-    error = {"kind": "uncaught", "message": "fdd is not defined", "line": 1}
-    rows = [
-        {"id": "a", "verdict": "ok", "errors": []},
-        {"id": "b", "verdict": "error", "errors": [error, {**error, "message": "another"}]},
-        {"id": "c", "verdict": "timeout", "errors": []},
-        {"id": "d", "verdict": "unscored", "errors": [error]},
-    ]
-    file = dataset.path / "verdicts-v8.parquet"
-    pq.write_table(pa.Table.from_pylist(rows), file)
-    assert read_verdicts(dataset) == {"a": "", "b": "fdd is not defined", "c": "timeout"}
-    file.write_bytes(b"PAR1")
-    with pytest.raises(DatasetError, match="verdicts"):
-        read_verdicts(dataset)
 
 
 # In training and sampling

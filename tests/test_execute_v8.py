@@ -14,12 +14,13 @@ import pytest
 
 from factories import make_dataset, make_trace
 from redraft.cli import main as command_line
+from redraft.errors import DatasetError
 from redraft.execute.cache import Cache
-from redraft.execute.dataset import programs, read_runs
+from redraft.execute.dataset import find_verdicts, programs, read_messages, read_runs, verdict_file, verdict_writer
 from redraft.execute.engine import EngineOptions, execute, make_engine
 from redraft.execute.usage import usage_of
 from redraft.execute.v8 import V8
-from redraft.execute.verdict import RULES, Program, Verdict
+from redraft.execute.verdict import RULES, ErrorRecord, Program, Verdict
 from redraft.execute.zygote import RunLimits
 from redraft.metrics.measure import measure
 
@@ -236,6 +237,34 @@ def test_a_datasets_verdicts_become_metrics(tmp_path: Path) -> None:
     assert table["runs_final"].to_pylist() == [1.0, 0.0]
     assert table["runs_mean"].to_pylist() == [pytest.approx(2 / 3), 0.0]
     assert table["mended"].to_pylist() == [1.0, None]
+
+
+def test_verdicts_of_a_dataset_are_read(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "d", [make_trace(["fd 1"])])
+    assert find_verdicts(dataset) is None
+    found = [
+        Verdict(id=name, verdict=verdict, language=None, end_reached=False, errors=tuple(errors))
+        for name, verdict, errors in [
+            ("a", "ok", []),
+            ("b", "error", [ErrorRecord(kind="uncaught", message="fdd"), ErrorRecord(kind="uncaught", message="more")]),
+            ("c", "timeout", []),
+            ("d", "unscored", [ErrorRecord(kind="uncaught", message="no")]),
+        ]
+    ]
+    file = verdict_file(dataset, "v8")
+    with verdict_writer(file, "v8-1") as add:
+        for verdict in found:
+            add(verdict)
+    assert find_verdicts(dataset) == file
+    assert read_messages(file) == {"a": "", "b": "fdd", "c": "timeout"}
+    assert read_runs(file) == {"a": True, "b": False, "c": False, "d": None}
+    broken = verdict_writer(verdict_file(dataset, "chromium"), "c")
+    broken.__enter__()(found[0])
+    broken.__exit__(RuntimeError, RuntimeError(), None)
+    assert find_verdicts(dataset) == file  # nothing half-written passes for whole
+    file.write_bytes(b"PAR1")
+    with pytest.raises(DatasetError, match="verdicts"):
+        read_runs(file)
 
 
 @pytest.mark.supplied

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
-from contextlib import ExitStack
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -61,38 +62,50 @@ def execute(
     """
     from redraft.data.store import MANIFEST, open_dataset
     from redraft.execute.cache import Cache
-    from redraft.execute.dataset import programs, write_verdicts
+    from redraft.execute.dataset import programs, verdict_file, verdict_writer
     from redraft.execute.engine import EngineOptions, make_engine, rule_named
     from redraft.execute.engine import execute as run
-    from redraft.execute.verdict import to_row
-    from redraft.rundir import atomic_file
 
     dataset = open_dataset(input) if input.is_dir() or (input / MANIFEST).exists() else None
     if dataset is None and out is None:
         raise UsageError("--out is missing.", remedy="Name the file to write; only a dataset keeps verdicts itself.")
-    given = [(program.id, program) for program in programs(dataset)] if dataset else _read(input)
-    wanted = [program for _, program in given]
-    options = EngineOptions(
-        workers=workers, seed=seed, browser=chromium, script=script, allow_network=allow_network
-    )
-    verdicts: list[Verdict] = []
+    given = ((program.id, program) for program in programs(dataset)) if dataset else iter(read := _read(input))
+    options = EngineOptions(workers=workers, seed=seed, browser=chromium, script=script, allow_network=allow_network)
+    counts: Counter[str] = Counter()
+    waiting: deque[str | int] = deque()  # ids as the input has them, of the programs handed over
     with ExitStack() as exits:
         made = exits.enter_context(make_engine(engine, options))
         known = None if no_cache else exits.enter_context(Cache(cache or _cache_folder()))
-        watcher = exits.enter_context(bar("executing", len(wanted)))
-        for verdict in run(wanted, made, rule=rule_named(rule), cache=known):
-            verdicts.append(verdict)
+        write = exits.enter_context(_lines(out)) if out else None
+        keep = exits.enter_context(verdict_writer(verdict_file(dataset, engine), made.version)) if dataset else None
+        watcher = exits.enter_context(bar("executing", None if dataset else len(read)))
+        for verdict in run(_named(given, waiting), made, rule=rule_named(rule), cache=known):
+            name = waiting.popleft()
+            if write:
+                write(name, verdict)
+            if keep:
+                keep(verdict)
+            counts[verdict.verdict] += 1
             watcher.advance()
-        version = made.version
-    if out is not None:
-        with atomic_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
-            for (identity, _), verdict in zip(given, verdicts, strict=True):
-                file.write(json.dumps(to_row(verdict) | {"id": identity}) + "\n")
-    if dataset is not None:
-        say(str(write_verdicts(dataset, engine, version, verdicts)))
-    counts = Counter(verdict.verdict for verdict in verdicts)
     said = ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
-    say(f"{len(verdicts):,} programs: {said or 'none'}")
+    say(f"{counts.total():,} programs: {said or 'none'}")
+    if dataset:
+        say(str(verdict_file(dataset, engine)))
+
+
+def _named(given: Iterable[tuple[str | int, Program]], names: deque[str | int]) -> Iterator[Program]:
+    for name, program in given:
+        names.append(name)
+        yield program
+
+
+@contextmanager
+def _lines(out: Path) -> Iterator[Callable[[str | int, Verdict], None]]:
+    from redraft.execute.verdict import to_row
+    from redraft.rundir import atomic_file
+
+    with atomic_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
+        yield lambda name, verdict: print(json.dumps(to_row(verdict) | {"id": name}), file=file)
 
 
 def _cache_folder() -> Path:

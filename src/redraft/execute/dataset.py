@@ -7,15 +7,18 @@ A program that stands in many states has one row; whoever wants a state's verdic
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from redraft.data.store import Dataset, write_table
+from redraft.data.store import Dataset
 from redraft.errors import DatasetError
 from redraft.execute.verdict import Program, Verdict, error_rows
+from redraft.rundir import atomic_file
 
 _ERROR = pa.struct([("kind", pa.string()), ("message", pa.string()), ("line", pa.int32())])
 SCHEMA = pa.schema(
@@ -29,6 +32,9 @@ SCHEMA = pa.schema(
     ]
 )
 """The verdict file's columns."""
+BY_TRUST = ("chromium", "v8")
+"""Engines, the one first whose verdicts are those of the runtime that students use."""
+ROW_GROUP = 10_000
 
 
 def programs(dataset: Dataset) -> Iterator[Program]:
@@ -47,19 +53,38 @@ def verdict_file(dataset: Dataset, engine: str) -> Path:
     return dataset.path / f"verdicts-{engine}.parquet"
 
 
-def write_verdicts(dataset: Dataset, engine: str, version: str, verdicts: Iterable[Verdict]) -> Path:
-    """Write the verdict file, whole or not at all."""
-    columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
-    for verdict in verdicts:
-        columns["id"].append(verdict.id)
-        columns["verdict"].append(verdict.verdict)
-        columns["language"].append(verdict.language)
-        columns["end_reached"].append(verdict.end_reached)
-        columns["errors"].append(error_rows(verdict.errors))
-        columns["engine"].append(version)
-    file = verdict_file(dataset, engine)
-    write_table(pa.table(columns, schema=SCHEMA), file)
-    return file
+def find_verdicts(dataset: Dataset) -> Path | None:
+    """The dataset's verdict file; of several engines' the one nearest to what students use."""
+    files = (verdict_file(dataset, engine) for engine in BY_TRUST)
+    return next((file for file in files if file.exists()), None)
+
+
+@contextmanager
+def verdict_writer(file: Path, engine_version: str) -> Iterator[Callable[[Verdict], None]]:
+    """Yields a function that takes verdict after verdict; at the end the file is there, whole or not at all."""
+    with atomic_file(file) as temporary, pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+        rows: list[dict[str, object]] = []
+
+        def flush() -> None:
+            writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
+            rows.clear()
+
+        def add(verdict: Verdict) -> None:
+            rows.append(
+                {
+                    "id": verdict.id,
+                    "verdict": verdict.verdict,
+                    "language": verdict.language,
+                    "end_reached": verdict.end_reached,
+                    "errors": error_rows(verdict.errors),
+                    "engine": engine_version,
+                }
+            )
+            if len(rows) >= ROW_GROUP:
+                flush()
+
+        yield add
+        flush()
 
 
 def read_runs(file: Path) -> dict[str, bool | None]:
@@ -68,12 +93,35 @@ def read_runs(file: Path) -> dict[str, bool | None]:
     Raises:
         DatasetError: The file can't be read as verdicts.
     """
+    runs = {"ok": True, "unscored": None}
+    return {row["id"]: runs.get(row["verdict"], False) for row in _rows(file, ["id", "verdict"])}
+
+
+def read_messages(file: Path) -> dict[str, str]:
+    """Program id -> what its student saw: nothing if it ran, else the first error's message or the verdict's name.
+
+    Programs whose verdict is `unscored` have no entry.
+
+    Raises:
+        DatasetError: The file can't be read as verdicts.
+    """
+    seen: dict[str, str] = {}
+    for row in _rows(file, ["id", "verdict", "errors"]):
+        if row["verdict"] == "ok":
+            seen[row["id"]] = ""
+        elif row["verdict"] != "unscored":
+            messages = [error["message"] for error in row["errors"] or () if error["message"]]
+            seen[row["id"]] = messages[0] if messages else row["verdict"]
+    return seen
+
+
+def _rows(file: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
     try:
-        table = pq.read_table(file, columns=["id", "verdict"])
-    except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
+        with pq.ParquetFile(file) as source:
+            for batch in source.iter_batches(columns=columns):
+                if batch.schema.names != columns:
+                    raise ValueError("columns are missing")
+                yield from batch.to_pylist()
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowInvalid) as error:
         remedy = "Make it anew with `redraft execute`."
         raise DatasetError("can't be read as verdicts.", where=file, remedy=remedy) from error
-    runs = {"ok": True, "unscored": None}
-    return dict(
-        zip(table["id"].to_pylist(), [runs.get(name, False) for name in table["verdict"].to_pylist()], strict=True)
-    )

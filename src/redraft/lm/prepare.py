@@ -27,13 +27,13 @@ from redraft.data.store import Dataset
 from redraft.data.trace import Trace
 from redraft.data.views import VIEWS, apply_view
 from redraft.errors import InputError, suggestion
+from redraft.execute.dataset import find_verdicts, read_messages
 from redraft.lm.batch import Chunks, encode
 from redraft.lm.checkpoint import Model, load_lm
 from redraft.lm.codec import CODECS, Codec, pieces
 from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
 from redraft.lm.settings import PRESETS, Preset, TrainConfig
 from redraft.lm.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
-from redraft.lm.verdicts import read_verdicts
 from redraft.progress import say
 from redraft.rundir import atomic_folder, sha256_json
 
@@ -127,7 +127,7 @@ def prepare(
             where=dataset.path,
             remedy="Split again, with fewer students and titles held out.",
         )
-    verdicts = read_verdicts(dataset) if config.codec_options.feedback else None
+    verdicts = _messages(dataset) if config.codec_options.feedback else None
     index = StudentIndex(sorted(students))
     codec = _codec(dataset, split, config, tokenizer, folder)
     lm = _new_lm(config, codec, len(index))
@@ -245,3 +245,15 @@ def _load_base(base: str, codec: Codec) -> Any:
     if codec.vocab_size > lm.get_input_embeddings().num_embeddings:
         lm.resize_token_embeddings(codec.vocab_size)
     return lm
+
+
+def _messages(dataset: Dataset) -> dict[str, str]:
+    """What students saw when they ran their programs, for codecs with feedback."""
+    file = find_verdicts(dataset)
+    if file is None:
+        raise InputError(
+            "feedback needs verdicts, and this dataset has none.",
+            where=dataset.path,
+            remedy="Make them with `redraft execute`, or leave `feedback` off.",
+        )
+    return read_messages(file)

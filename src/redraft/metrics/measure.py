@@ -27,7 +27,7 @@ from redraft import progress
 from redraft.data.store import Dataset
 from redraft.data.trace import Pair, Trace, from_batch
 from redraft.errors import DatasetError
-from redraft.execute.dataset import read_runs, verdict_file
+from redraft.execute.dataset import find_verdicts, read_runs
 from redraft.metrics.behaviour import TraceFacts, trace_facts
 from redraft.metrics.colours import COLOURS
 from redraft.metrics.registry import MEASURED
@@ -73,7 +73,7 @@ def measure(dataset: Dataset, *, workers: int = 1, language: Languages = None) -
 
 def measure_groups(dataset: Dataset, *, workers: int = 1, language: Languages = None) -> Iterator[pa.Table]:
     """The same table in pieces of at most 4,096 traces, in order: for datasets whose metrics don't fit into memory."""
-    verdicts = next((file for file in _verdict_files(dataset) if file.exists()), None)
+    verdicts = find_verdicts(dataset)
     jobs = [(shard, group, language, verdicts) for shard in dataset.shards for group in range(_row_groups(shard))]
     with progress.bar(f"measure {dataset.name}", len(dataset)) as watcher:
         for table in _run(jobs, workers):
@@ -137,11 +137,6 @@ def _row_groups(shard: Path) -> int:
             return int(file.num_row_groups)
     except (OSError, pa.ArrowInvalid) as error:
         raise _unreadable(shard, error) from error
-
-
-def _verdict_files(dataset: Dataset) -> list[Path]:
-    """In the order of how far they are to be trusted: the real runtime's page before our own."""
-    return [verdict_file(dataset, engine) for engine in ("chromium", "v8")]
 
 
 @lru_cache(maxsize=1)
