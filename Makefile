@@ -30,6 +30,9 @@ check: $(INSTALLED)  ## style, types, layers, docs
 bench: $(INSTALLED)  ## speed, as ratios of two things in one run
 	$(BIN)/python bench/ingest.py
 	$(BIN)/python bench/metrics.py
+	$(BIN)/python bench/execute.py
+	$(BIN)/python bench/train.py
+	$(BIN)/python bench/sample.py
 
 docs: $(INSTALLED)  ## write the generated pages: docs/cli.md, docs/metrics.md
 	$(BIN)/python -m redraft.cli.reference > docs/cli.md

@@ -4,9 +4,12 @@
     redraft simulate --students 1000 --titles 16 --seed 1 --out /tmp/class
     redraft ingest pencilcode /tmp/class/access-*.log.gz --key /tmp/class/ingest.key --origin simulated \
         --out /tmp/class.dataset
+    redraft execute /tmp/rollouts.dataset
+    redraft execute /tmp/class.dataset
     python bench/calibrate.py /tmp/rollouts.dataset /tmp/class.dataset
 
-In: two datasets. Out: a Markdown table on standard output. Only distributions are compared; no program is shown.
+In: two datasets, with verdicts or without. Out: a Markdown table on standard output. Only distributions are compared;
+no program is shown.
 Both sides are read alike: of consecutive identical programs the last counts, empty ones at a trace's ends don't.
 """
 
@@ -24,6 +27,7 @@ from scipy.stats import ks_2samp, wasserstein_distance
 from redraft.data.edits import EDIT_TYPES, lines_of
 from redraft.data.store import open_dataset
 from redraft.data.trace import State, Trace
+from redraft.execute.dataset import find_verdicts, read_runs
 from redraft.metrics.behaviour import ACTIVE_GAP, trace_facts
 
 NUMBERS = {
@@ -39,6 +43,11 @@ SHARES = {
     "no backtracking, of traces of at least 3 states": ("backtracking", lambda values: values == 0),
     "final programs with comments": ("comments", lambda values: values > 0),
     "final programs of 1,000 characters and more": ("characters", lambda values: values >= 1000),
+    "programs that fail, of all": ("runs", lambda values: values == 0),
+    "first programs that fail": ("runs first", lambda values: values == 0),
+    "final programs that fail": ("runs last", lambda values: values == 0),
+    "failing programs that are followed by one that runs": ("mended", lambda values: values == 1),
+    "programs that run and are followed by one that fails": ("broken", lambda values: values == 1),
 }
 
 
@@ -48,7 +57,10 @@ class Sample:
     def __init__(self, path: Path) -> None:
         self.numbers: dict[str, list[float]] = defaultdict(list)
         self.edits: Counter[str] = Counter()
-        for trace in open_dataset(path).traces():
+        dataset = open_dataset(path)
+        verdicts = find_verdicts(dataset)
+        self.runs = read_runs(verdicts) if verdicts else {}
+        for trace in dataset.traces():
             states = tidied(trace)
             if states:
                 self.add(replace(trace, states=states))
@@ -65,6 +77,16 @@ class Sample:
         self.numbers["gaps"] += [gap for gap in facts.gaps or [] if 0 <= gap <= ACTIVE_GAP]
         self.numbers["comments"].append(facts.programs[-1].comments or 0)
         self.edits.update(edit.type for edit in facts.edits)
+
+        self.judge([self.runs.get(state.id) for state in trace.states])
+
+    def judge(self, runs: list[bool | None]) -> None:
+        """Count what runs; programs without a verdict are left out."""
+        for name, some in (("runs", runs), ("runs first", runs[:1]), ("runs last", runs[-1:])):
+            self.numbers[name] += [float(ran) for ran in some if ran is not None]
+        for before, after in pairwise(runs):
+            if before is not None and after is not None:
+                self.numbers["broken" if before else "mended"].append(float(after != before))
 
     def values(self, name: str) -> np.ndarray:
         return np.array(self.numbers[name])
@@ -95,6 +117,8 @@ def table(rollouts: Sample, simulated: Sample) -> list[str]:
                     f"| {ks_2samp(a, b).statistic:.3f} | {wasserstein_distance(a, b):.3g} |")  # fmt: skip
     rows += ["", "| share of | rollouts | simulated | difference |", "| --- | --- | --- | --- |"]
     for label, (name, holds) in SHARES.items():
+        if not (rollouts.numbers[name] and simulated.numbers[name]):
+            continue  # not executed
         x, y = holds(rollouts.values(name)).mean(), holds(simulated.values(name)).mean()
         rows.append(f"| {label} | {x:.3f} | {y:.3f} | {y - x:+.3f} |")
     differences = []
