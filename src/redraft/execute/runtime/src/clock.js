@@ -17,10 +17,13 @@ const READ_COST_MS = 0.05;
 // A callback that queues another without delay takes time as well, or such a chain would never reach the window's end.
 const FREE_CALLBACKS_PER_INSTANT = 2000;
 const CALLBACK_COST_MS = 0.1;
+// So do commands: a page that is given more of them than it can do falls behind its timers, and does fewer.
+const FREE_COMMANDS = 10_000;
+const COMMAND_COST_MS = 0.1;
 
 const state = record({
   now: 0, reads: 0, atInstant: 0, nextId: 1, deadline: Infinity, lastError: Infinity, steps: 0, maxSteps: Infinity,
-  calls: 0,
+  calls: 0, commands: 0,
 });
 let heap = list();
 let pending = new NativeMap();
@@ -166,9 +169,16 @@ const MAX_CALLS = 150_000;
 const WATCHDOG_MS = 20_000;
 const HUNG_MESSAGE = "interrupt('hung') called";
 
+/** Let time pass in the middle of a callback, for work that keeps a page busy. The program's main part is before time. */
+export function spend(ms) {
+  if (state.steps > 0) state.now += ms;
+}
+
 /** Count a turtle call; an endless loop of them throws. The event loop sets the count back. */
 export function countCall() {
   state.calls += 1;
+  state.commands += 1;
+  if (state.commands > FREE_COMMANDS) spend(COMMAND_COST_MS);
   if (state.calls <= MAX_CALLS) return;
   state.calls = 0;
   // So long the real watchdog waits; a window that is over by then doesn't see the error.
@@ -185,7 +195,7 @@ export function reset() {
   state.now = 0;
   state.deadline = state.lastError = Infinity;
   state.maxSteps = Infinity;
-  state.reads = state.atInstant = state.steps = state.calls = 0;
+  state.reads = state.atInstant = state.steps = state.calls = state.commands = 0;
   state.nextId = 1;
 }
 

@@ -126,20 +126,31 @@ function gather(args) {
   for (let i = 0; i < args.length - (completion === null ? 0 : 1); i += 1) {
     const item = args[i];
     if (!item) continue;
-    if (item instanceof Query || isArray(item)) for (let j = 0; j < item.length; j += 1) add(item[j]);
+    if (item instanceof Query || isArray(item)) for (let j = 0; j < item.length; j += 1) if (item[j]) add(item[j]);
     else add(item);
   }
   return { elements, completion };
 }
 
+/** Add a task to the queue of what was given: a selector stands for its elements, a number has no queue. */
+function enqueueAll(thing, task) {
+  if (typeof thing === "string") {
+    const found = find(thing);
+    for (let i = 0; i < found.length; i += 1) enqueue(found[i], (next) => task(next, found[i]));
+  } else if (typeof thing === "object" || typeof thing === "function") {
+    enqueue(thing, (next) => task(next, thing));
+  }
+}
+
+/** Elements wait for each other; what has no queue never comes, and the rest wait for it in vain. */
 function sync(...args) {
   const { elements, completion } = gather(args);
   if (elements.length < 2) return;
   const ready = list();
   for (let i = 0; i < elements.length; i += 1) {
-    enqueue(elements[i], (next) => {
+    enqueueAll(elements[i], (next) => {
       append(ready, next);
-      if (ready.length < elements.length) return;
+      if (ready.length !== elements.length) return;
       if (completion !== null) completion();
       for (let j = 0; j < ready.length; j += 1) ready[j]();
     });
@@ -150,9 +161,9 @@ function remove(...args) {
   const { elements, completion } = gather(args);
   let left = elements.length;
   for (let i = 0; i < elements.length; i += 1) {
-    enqueue(elements[i], (next) => {
-      find(elements[i]).remove();
-      if (elements[i] === mainElement()) setMainElement(null);
+    enqueueAll(elements[i], (next, element) => {
+      find(element).remove();
+      if (element === mainElement()) setMainElement(null);
       left -= 1;
       if (completion !== null && left === 0) completion();
       next();

@@ -13,7 +13,8 @@ import { fillPath, isPlainObject, nameOf, onCanvas, paint, parsePen, setDown, se
 import { animate, plan } from "./queue.js";
 import { lookFor, putOn } from "./shapes.js";
 import {
-  abs, cos, execPattern, indexOfString, keys, max, NativeNumber, NativeString, NativeTypeError, setPrototypeOf, sin,
+  abs, cos, execPattern, indexOfString, keys, max, NativeError, NativeNumber, NativeString, NativeTypeError, safeText,
+  setPrototypeOf, sin,
 } from "./primordials.js";
 import { query as find, Query } from "./query.js";
 
@@ -85,6 +86,11 @@ function fill(cc, query, given) {
   });
 }
 
+/** What the language says of `"id" in "text"`. */
+function cantSearch(name, value) {
+  throw new NativeTypeError(`Cannot use 'in' operator to search for '${name}' in ${safeText(value)}`);
+}
+
 /** Dots, boxes and arrows: `draw(turtle, size, style, item)` adds the item. */
 function stamping(draw) {
   return (cc, query, first, second) => {
@@ -119,6 +125,9 @@ function stamped(kind, at, style, t0, geometry) {
 }
 
 function drawDot(at, diameter, style, t0) {
+  if (diameter < 0 && diameter !== -Infinity) {
+    throw new NativeError(`Failed to execute 'arc' on 'CanvasRenderingContext2D': The radius provided (${diameter / 2}) is negative.`);
+  }
   if (diameter === Infinity) drawBox(at, diameter, style, t0);
   else if (diameter === diameter && diameter >= 0) {
     stamped("dot", at, style, t0, { x: rounded(at.x), y: rounded(at.y), diameter: rounded(diameter) });
@@ -166,8 +175,11 @@ function labelElement(html) {
 function label(cc, query, html, second, third) {
   const swap = (!third || typeof third === "string") && (isNumeric(second) || isPlainObject(second));
   let styles = swap ? second : third;
-  const side = (swap ? third : second) ?? "rotated scaled";
+  const where = swap ? third : second;
+  const side = where ?? "rotated scaled";
   if (isNumeric(styles)) styles = { fontSize: NativeNumber(styles) };
+  const misused = styles && typeof styles !== "object" && typeof styles !== "function";
+  if (misused && (where === undefined || where === null)) cantSearch("labelSide", styles);
   const inTick = insideTick();
   planEach(query, (element) => {
     const turtle = current(element);
@@ -175,6 +187,7 @@ function label(cc, query, html, second, third) {
     one(out).css({ position: "absolute", display: "table" }).addClass("turtlelabel");
     if (isPlainObject(styles)) one(out).css(styles);
     field.appendChild(out);
+    if (misused) cantSearch("id", styles);
     const style = isPlainObject(styles) ? styles : {};
     const size = parseFloat(style.fontSize ?? style["font-size"]) || LABEL_SIZE;
     const rotated = indexOfString(`${side}`, "rotated") >= 0;

@@ -4,15 +4,19 @@
 // Exact for shapes wider than a pixel; half-covered edge pixels, which no colour matches, are left out as in a browser.
 // Not guaranteed: what a program draws on a canvas by itself, and lines thinner than a pixel.
 
+import { spend } from "./clock.js";
 import { rgba } from "./colors.js";
-import { items } from "./drawing.js";
+import { FIELD_HEIGHT, FIELD_WIDTH, items } from "./drawing.js";
 import { bounds, distanceToSegment, insideAnyPolygon, polygonContains, radians } from "./geometry.js";
-import { abs, append, ceil, cos, list, max, NativeWeakMap, sin, sqrt, weakGet, weakSet } from "./primordials.js";
+import { abs, append, ceil, cos, list, max, min, NativeWeakMap, sin, sqrt, weakGet, weakSet } from "./primordials.js";
 
 const STEP = 1;
 const MAX_SAMPLES = 4000;
 // Two parts in 255 of difference are the same colour.
 const TOLERANCE = 3;
+// Reading a canvas back takes a page its time; a program that does so too often is slower for it.
+const READ_MS = 0.5;
+const PIXEL_MS = 5e-6;
 const boxes = new NativeWeakMap();
 
 function extentOf(item) {
@@ -76,6 +80,10 @@ function fillAt(item, x, y) {
   return null;
 }
 
+const clipped = ({ left, right, bottom, top }) => ({
+  left: max(left, -FIELD_WIDTH / 2), right: min(right, FIELD_WIDTH / 2),
+  bottom: max(bottom, -FIELD_HEIGHT / 2), top: min(top, FIELD_HEIGHT / 2),
+});
 const meet = (a, b) => a.left <= b.right && a.right >= b.left && a.bottom <= b.top && a.top >= b.bottom;
 
 /** What may show in a box, newest first, down to the last time the field was wiped. */
@@ -86,15 +94,17 @@ function candidates(box) {
     if (item.kind === "erase" && item.all) break;
     if (item.on !== undefined) continue;
     const extent = extentOf(item);
-    if (extent !== null && meet(extent, box)) append(found, item);
+    if (extent !== null && meet(extent, box)) append(found, { item, extent });
   }
   return found;
 }
 
 function shownAt(found, x, y) {
   for (let i = 0; i < found.length; i += 1) {
-    const color = colorAt(found[i], x, y);
-    if (color !== null) return found[i].erase ? null : color;
+    const { item, extent } = found[i];
+    if (x < extent.left || x > extent.right || y < extent.bottom || y > extent.top) continue;
+    const color = colorAt(item, x, y);
+    if (color !== null) return item.erase ? null : color;
   }
   return null;
 }
@@ -108,12 +118,15 @@ function same(shown, wanted) {
 /** Whether a polygon shows a colour; `wanted` null asks for any colour, an alpha of 0 for bare ground. */
 export function showsColor(polygon, wanted) {
   if (polygon.length < 6) return false;
-  const box = bounds(polygon);
+  const box = clipped(bounds(polygon));
+  // What is off the canvas has no pixels, not even bare ones.
+  if (box.left >= box.right || box.bottom >= box.top) return false;
   const found = candidates(box);
   const bare = wanted !== null && wanted[3] === 0;
   if (found.length === 0) return bare;
   const area = max(1, box.right - box.left) * max(1, box.top - box.bottom);
   const step = max(STEP, ceil(sqrt(area / MAX_SAMPLES)));
+  spend(READ_MS + area * PIXEL_MS);
   for (let x = box.left + step / 2; x <= box.right; x += step) {
     for (let y = box.bottom + step / 2; y <= box.top; y += step) {
       if (!polygonContains(polygon, x, y)) continue;

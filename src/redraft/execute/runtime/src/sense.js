@@ -134,7 +134,11 @@ function withinOrNot(query, wanted, radius, x, y) {
   if (radius === "touch") {
     if (isPagePlace(place)) return filtered(query, (element) => wanted === touches([element], place));
     const area = find(place);
+    if (area.length === 0) throw new NativeTypeError("Cannot read properties of undefined (reading 'nodeType')");
     return filtered(query, (element) => wanted === touches(area, element));
+  }
+  if (query.length > 0 && (place === null || place === undefined)) {
+    throw new NativeTypeError(`Cannot read properties of ${place} (reading 'pageY')`);
   }
   return filtered(query, (element) => {
     const at = place instanceof Query || !isPagePlace(place) ? { pageX: NaN, pageY: NaN } : place;
@@ -144,8 +148,9 @@ function withinOrNot(query, wanted, radius, x, y) {
   });
 }
 
-function nearest(query, x, y) {
-  const place = placeOf(isNumeric(x) && isNumeric(y) ? [x, y] : x);
+function nearest(query, target) {
+  // A pair has to be an array: two numbers aren't taken for one here.
+  const place = placeOf(target);
   let best = Infinity;
   let result = [];
   for (let i = 0; i < query.length; i += 1) {

@@ -5,7 +5,7 @@
 
 import { current, isNumeric, placeTurtle, turtleOf } from "./body.js";
 import { setMainElement, wrapRaw } from "./command.js";
-import { createElement, document, field, hooks } from "./elements.js";
+import { createElement, document, Element, field, hooks } from "./elements.js";
 import { isPlainObject, parseOptions } from "./pen.js";
 import { lookFor, putOn } from "./shapes.js";
 import {
@@ -52,14 +52,24 @@ function nameElement(element, name) {
   if (!(name in globalThis)) globalThis[name] = toQuery([element]);
 }
 
+/** The element that a new turtle goes into, out of what a program gave; what can't hold anything fails as in a page. */
+function holderOf(container) {
+  if (!container || container === document || container === globalThis) return field;
+  if (container instanceof Element) return container;
+  const found = typeof container === "function" ? [container] : find(container);
+  if (found.length === 0) throw new NativeTypeError("Cannot read properties of undefined (reading 'pageX')");
+  if (found[0] === document || found[0] === globalThis || found[0] instanceof Element) return holderOf(found[0]);
+  throw new NativeTypeError("Cannot read properties of undefined (reading 'createDocumentFragment')");
+}
+
 /** A new turtle at home: an element in the field (or another container) with class "turtle". */
 export function createTurtle(name, container, standard = "turtle") {
   const isTag = typeof name === "string" && execPattern(TAG, name) !== null;
   const nameless = name === undefined || name === null;
   const look = isTag ? null : lookFor(nameless ? standard : name, standard);
   const element = elementFor(name, look);
-  const holds = container && container.tag && container.tag !== "canvas" && container.tag !== "img";
-  const parent = holds ? container : field;
+  const holder = holderOf(container);
+  const parent = holder.tag !== "canvas" && holder.tag !== "img" ? holder : field;
   element.style.position = "absolute";
   parent.appendChild(element);
   // What has no look of its own, a tag or a text, is as large as the page makes it.
@@ -80,6 +90,7 @@ export function createTurtle(name, container, standard = "turtle") {
 
 /** `hatch`: one turtle, or several. */
 export function hatch(count, spec) {
+  if (this instanceof Query && this.length === 0) return undefined;
   const mere = spec === undefined && !isNumeric(count);
   const looks = mere ? count : spec;
   const number = mere ? 1 : NativeNumber(count);
@@ -113,7 +124,7 @@ function constructorOf(name, parent, make) {
 function spriteElements(first, container, standard) {
   if (first instanceof Query) return first;
   if (!first || typeof first === "string" || typeof first === "number" || isPlainObject(first)) {
-    return [createTurtle(first, containerOf(container), standard)];
+    return [createTurtle(first, container, standard)];
   }
   return find(first);
 }
@@ -141,6 +152,7 @@ function makePiano(self, args) {
 }
 
 function makePencil(self, args) {
+  if (!(self instanceof Query)) throw new NativeTypeError("this.each is not a function");
   const element = createTurtle({ width: 0, height: 0, color: "transparent" });
   const turtle = turtleOf(element);
   turtle.speed = Infinity;
@@ -151,7 +163,8 @@ function makePencil(self, args) {
   return [element];
 }
 
-function makeWebcam() {
+function makeWebcam(self) {
+  if (!(self instanceof Query)) throw new NativeTypeError("this.capture is not a function");
   const element = createTurtle("<video>");
   const turtle = turtleOf(element);
   turtle.width = 320;
@@ -165,7 +178,7 @@ function makeWebcam() {
 export function makeClasses() {
   const Sprite = constructorOf("Sprite", Query.prototype, (self, args) => spriteElements(args[0], args[1], "256x256"));
   const child = (name, make) => constructorOf(name, Sprite.prototype, make);
-  const Turtle = child("Turtle", (self, args) => [createTurtle(containerOf(args[0]), containerOf(args[1]))]);
+  const Turtle = child("Turtle", (self, args) => [createTurtle(containerOf(args[0]), args[1])]);
   const Piano = child("Piano", makePiano);
   const Pencil = child("Pencil", makePencil);
   const Webcam = child("Webcam", makeWebcam);

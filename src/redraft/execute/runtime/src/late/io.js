@@ -156,11 +156,29 @@ Object.assign(see, {
   here: "0", js: "0", cs: "0", version: "0.2",
 });
 
-/** `recolor urls, fn`: works on the pixels of pictures from the network, which aren't there: the run can't be judged. */
-function recolor(pictures) {
-  if (pictures === undefined
-    || pictures === null) throw new TypeError(`Cannot read properties of ${pictures} (reading 'length')`);
-  markAsset();
+const RECOLORED = 64 * 64;
+
+/** A pixel as `recolor`'s function may give it: a number, red, green and blue in a list, or an object of them. */
+function checkPixel(value) {
+  let parts = value;
+  if (isNumeric(value)) parts = [value];
+  else if (isPlainObject(value)) parts = [0, 0, 0];
+  while (parts.length < 3) parts.push(parts[0] || 0);
+  if (parts.length < 4) parts.push(255);
+}
+
+/**
+ * `recolor urls, fn`: works on the pixels of pictures from the network, which aren't there: the run can't be judged.
+ * Without pictures the function makes a small one out of nothing.
+ */
+function recolor(pictures, fn) {
+  const list = typeof pictures === "string" ? [pictures] : pictures;
+  if (typeof list !== "function" && list?.length > 0) {
+    markAsset();
+    return;
+  }
+  const own = (fn === undefined || fn === null) && typeof pictures === "function" ? pictures : fn;
+  for (let i = 0; i < RECOLORED; i++) checkPixel(typeof own === "function" ? own() : undefined);
 }
 
 const write = globalCommand("write", show, (...args) => prepareOutput(join(args, " "), "div"));
