@@ -2,8 +2,8 @@
 //
 // In: calls of the turtle's methods as their effect happens. Out: {width, height, items, turtles, texts}, bounded in number
 // so that an endless drawing stays small; `dropped` counts what found no room.
-// Items: line {x0,y0,x1,y1}, arc {cx,cy,r,start,sweep}, fill {points}, dot {x,y,diameter}, box {x,y,size,direction},
-// text {x,y,text,...}, image {x,y,...}, erase {all}; each with t0, t1, color, width where they apply.
+// Items: line {points}, fill {paths}, dot {x,y,diameter}, box {x,y,size,direction}, text {x,y,text,...}, erase {all};
+// each with t0, t1, color, width where they apply, and `on` if it isn't on the field. Texts: {t0, text, inline}.
 
 import { append, list, record, round } from "./primordials.js";
 
@@ -38,7 +38,10 @@ export function addErase(time) {
 }
 
 /** Text on the page (write, see, label ...); `style` may hold strings and numbers. */
+let lastFlow = "";
+
 export function addText(time, text, style) {
+  lastFlow = "";
   if (texts.length >= MAX_TEXTS) {
     dropped += 1;
     return;
@@ -49,9 +52,17 @@ export function addText(time, text, style) {
   append(texts, item);
 }
 
+/** Text that goes on where the last of its flow ("append", "type") ended, unless that was a line's end. */
+export function addFlowing(time, text, flow) {
+  const inline = lastFlow === flow;
+  addText(time, text, inline ? { inline } : undefined);
+  lastFlow = text !== "" && text[text.length - 1] === "\n" ? "" : flow;
+}
+
 /** Forget the texts so far (`ct`). */
 export function clearTexts() {
   texts = list();
+  lastFlow = "";
 }
 
 /** Remember that an image's pixels or size would have mattered (recolor, getImageData): the verdict is `unscored`. */
@@ -76,9 +87,17 @@ export function pathOf(points) {
   return copy;
 }
 
-/** The whole record; `turtles` are records made by the turtle module. */
-export function drawingRecord(turtles, background) {
-  return record({ width: FIELD_WIDTH, height: FIELD_HEIGHT, background, items, turtles, texts, dropped });
+/**
+ * The whole record; `turtles` are records made by the turtle module, `shown` the items as they are seen at the end, `page`
+ * the items that the page's own contents make, or null.
+ */
+export function drawingRecord(turtles, background, shown, page) {
+  const all = list();
+  for (let i = 0; i < shown.length; i += 1) append(all, shown[i]);
+  if (page !== null) for (let i = 0; i < page.length; i += 1) append(all, page[i]);
+  // What has a place among the items isn't told a second time.
+  const lines = page === null ? texts : list();
+  return record({ width: FIELD_WIDTH, height: FIELD_HEIGHT, background, items: all, turtles, texts: lines, dropped });
 }
 
 export function resetDrawing() {

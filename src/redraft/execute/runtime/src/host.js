@@ -10,8 +10,8 @@
 import { guard, now, report, reportedErrors, roundMs, setDeadline, setMaxSteps, step } from "./clock.js";
 import { current } from "./body.js";
 import { isInterrupted } from "./command.js";
-import { assetsUsed, drawingRecord, rounded } from "./drawing.js";
-import { body, isVisible } from "./elements.js";
+import { assetsUsed, drawingRecord, items, rounded } from "./drawing.js";
+import { body, hooks, isVisible } from "./elements.js";
 import { installGlobals } from "./globals.js";
 import { loadAll } from "./late.js";
 import { each, words } from "./lists.js";
@@ -22,6 +22,7 @@ import {
 import { installPromise, reportRejections, tookPart } from "./promises.js";
 import { nextRandom, seedRandom } from "./random.js";
 import { turtlesInPage } from "./sprite.js";
+import { fieldItems, isSurface } from "./surfaces.js";
 import { installTimers } from "./timers.js";
 
 const SOURCE_URL = "\n//# sourceURL=program.js";
@@ -130,9 +131,11 @@ function turtleRecords() {
   for (let i = 0; i < found.length; i += 1) {
     const turtle = current(found[i]);
     append(turtles, record({
-      x: rounded(turtle.x), y: rounded(turtle.y), direction: rounded(turtle.heading), shown: isVisible(found[i]),
-      scale: rounded(turtle.scaleX), scaleY: rounded(turtle.scaleY), width: rounded(turtle.width),
-      height: rounded(turtle.height), color: turtle.color, shape: turtle.shape, image: turtle.url,
+      x: rounded(turtle.x), y: rounded(turtle.y), direction: rounded(turtle.heading), twist: rounded(turtle.twist),
+      radius: rounded(turtle.radius), scale: rounded(turtle.scaleX), scaleY: rounded(turtle.scaleY),
+      width: rounded(turtle.width), height: rounded(turtle.height), originX: rounded(turtle.originX),
+      originY: rounded(turtle.originY), color: turtle.color, shape: turtle.shape, image: turtle.url,
+      pen: turtle.style !== null && turtle.down, shown: isVisible(found[i]) && !isSurface(found[i]),
     }));
   }
   return turtles;
@@ -147,7 +150,9 @@ function result() {
   if (run.drawing) {
     // Guarded: a program may have broken the page; its drawing is worth less than its verdict.
     const background = guard(() => sliceString(safeText(body.style.backgroundColor || ""), 0, 100));
-    properties.drawing = drawingRecord(guard(turtleRecords) ?? list(), background || null);
+    const shown = guard(fieldItems) ?? items;
+    properties.drawing = drawingRecord(guard(turtleRecords) ?? list(), background || null, shown,
+      guard(hooks.pageItems) ?? null);
   }
   return jsonText(record(properties));
 }

@@ -10,7 +10,7 @@ import {
   wrapCommand, wrapRaw,
 } from "./command.js";
 import { addErase, clearTexts, FIELD_HEIGHT, FIELD_WIDTH } from "./drawing.js";
-import { body, createElement, field } from "./elements.js";
+import { body, createElement, Element, field } from "./elements.js";
 import { hatch } from "./sprite.js";
 import { enqueue, plan, stopAll, whenIdle } from "./queue.js";
 import {
@@ -218,7 +218,7 @@ function drawon(cc, query, target) {
   planEach(query, (element) => {
     const turtle = turtleOf(element);
     const chosen = target instanceof Query ? target[0] : target;
-    turtle.drawOn = !chosen || chosen === globalThis ? null : chosen;
+    turtle.drawOn = chosen instanceof Element && chosen !== globalCanvas ? chosen : null;
     cc.resolve();
   });
 }

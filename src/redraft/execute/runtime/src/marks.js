@@ -9,7 +9,7 @@ import { now } from "./clock.js";
 import { createElement, field } from "./elements.js";
 import { addItem, pathOf, rounded } from "./drawing.js";
 import { radians } from "./geometry.js";
-import { fillPath, isPlainObject, nameOf, onCanvas, paint, parsePen, setDown, setStyle, widthOf } from "./pen.js";
+import { addDrawn, fillPath, isPlainObject, nameOf, paint, parsePen, setDown, setStyle, widthOf } from "./pen.js";
 import { animate, plan } from "./queue.js";
 import { lookFor, putOn } from "./shapes.js";
 import {
@@ -121,7 +121,7 @@ function stamped(kind, at, style, t0, geometry) {
   const properties = { ...geometry, color: paint(style.fillStyle), width: widthOf(style, at) };
   if (style.strokeStyle) properties.stroke = paint(style.strokeStyle);
   if (style.eraseMode) properties.erase = true;
-  addItem(kind, t0, now(), onCanvas(at, properties));
+  addDrawn(at, kind, t0, now(), properties);
 }
 
 function drawDot(at, diameter, style, t0) {
@@ -154,9 +154,11 @@ function drawArrow(at, length, style, t0) {
   const right = point(length - 2 * half, half);
   const neck = point(length - 1.5 * half, 0);
   const color = paint(style.strokeStyle || style.fillStyle);
-  if (length > 1.5 * half) addItem("line", t0, now(), { points: pathOf([at.x, at.y, neck[0], neck[1]]), color, width });
+  if (length > 1.5 * half) {
+    addDrawn(at, "line", t0, now(), { points: pathOf([at.x, at.y, neck[0], neck[1]]), color, width });
+  }
   const head = pathOf([tip[0], tip[1], right[0], right[1], neck[0], neck[1], left[0], left[1]]);
-  addItem("fill", now(), now(), { paths: setPrototypeOf([head], null), color });
+  addDrawn(at, "fill", now(), now(), { paths: setPrototypeOf([head], null), color });
 }
 
 /** What a label shows, as an element of the page. */

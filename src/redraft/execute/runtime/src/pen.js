@@ -7,6 +7,7 @@ import { current, newCorners } from "./body.js";
 import { now } from "./clock.js";
 import { isColor } from "./colors.js";
 import { addItem, pathOf, rounded } from "./drawing.js";
+import { keepOn } from "./surfaces.js";
 import {
   abs, append, create, execPattern, getPrototypeOf, hasOwn, isArray, keys, list, NativeNumber, NativeString,
   NativeTypeError, record, round, sliceString, trim,
@@ -116,13 +117,13 @@ export function drawLine(turtle, t0, t1, points) {
     properties.color = "white";
   }
   if (style.lineCap) properties.cap = NativeString(style.lineCap);
-  addItem("line", t0, t1, onCanvas(turtle, properties));
+  addDrawn(turtle, "line", t0, t1, properties);
 }
 
-/** Mark items drawn on a sprite's own canvas. */
-export function onCanvas(turtle, properties) {
-  if (turtle.drawOn !== null) properties.on = turtle.drawOn.id || "canvas";
-  return properties;
+/** Record what a turtle draws: on the field, or on the surface that it draws on. */
+export function addDrawn(turtle, kind, t0, t1, properties) {
+  const item = addItem(kind, t0, t1, properties);
+  if (item !== null && turtle.drawOn !== null) keepOn(turtle.drawOn, item);
 }
 
 /** Keep this corner for `fill`; without a pen forget the path, with the pen up start another piece. */
@@ -191,7 +192,7 @@ export function fillPath(element, fill) {
     const properties = { paths, color, width: widthOf(style, turtle) };
     if ("strokeStyle" in style) properties.stroke = paint(style.strokeStyle);
     if (style.eraseMode) properties.erase = true;
-    addItem("fill", now(), now(), onCanvas(turtle, properties));
+    addDrawn(turtle, "fill", now(), now(), properties);
   }
   keepLastCorner(turtle);
 }

@@ -7,13 +7,14 @@
 import { globalCommand, mainElement, wrapRaw } from "../command.js";
 import { now } from "../clock.js";
 import { isColor } from "../colors.js";
-import { addText, markAsset } from "../drawing.js";
-import { body, createElement, Element, TextNode } from "../elements.js";
-import { each, join, matches, Math, Number, Object, push, replace, String, TypeError } from "../lists.js";
+import { addFlowing, addText, markAsset } from "../drawing.js";
+import { body, createElement, Element, hooks, TextNode } from "../elements.js";
+import { each, hide, join, matches, Math, Number, Object, push, replace, String, TypeError } from "../lists.js";
 import { isArray, keys } from "../primordials.js";
 import { plan } from "../queue.js";
 import { $, one, Query, query } from "../query.js";
 import { isPlainObject } from "./statics.js";
+import { pageItems } from "./tables.js";
 
 const escape = (text) => (text === null || text === undefined ? "" : replace(String(text), /[&<>"]/g,
   (c) => `&#${c.charCodeAt(0)};`));
@@ -35,9 +36,21 @@ export function prepareOutput(html, tag) {
 function show() {
   each(this.result, (node) => {
     body.appendChild(node);
+    hide(node, "shownAt", now());
     if (node.textContent !== "") addText(now(), node.textContent);
   });
   if (this.setup) this.setup();
+}
+
+/** Text that `append` puts on the page goes on in the same line; elements have their own. */
+function noteAppended(item) {
+  if (item instanceof Query || item instanceof Element) {
+    const { textContent } = item instanceof Query ? item[0] ?? {} : item;
+    if (textContent) addText(now(), textContent);
+  } else if (typeof item === "string" || typeof item === "number") {
+    const lines = replace(`${item}`, /<(?:br|p|div|h\d|hr|li|tr)\b[^>]*>/gi, "\n");
+    addFlowing(now(), replace(lines, /<[^>]*>/g, ""), "append");
+  }
 }
 
 /** The `pre` that typed text goes into: the page's last element, or a new one. */
@@ -53,7 +66,7 @@ function typeText(...texts) {
   each(texts, (text) => {
     const value = String(text);
     typewriter().appendChild(new TextNode(value));
-    addText(now(), value);
+    addFlowing(now(), value, "type");
   });
 }
 
@@ -145,6 +158,7 @@ function prepareTable(height, width, cellCss, tableCss) {
   const style = { ...CELL, ...cells };
   each(all, (cell) => { Object.assign(cell.style, style); });
   if (cells) new Query(all).css(cells);
+  hooks.pageItems = pageItems;
   return { result };
 }
 
@@ -188,7 +202,7 @@ export const OUTPUT = {
   see, recolor, debug: see, log: wrapRaw("log", () => {}), write, print: write, printpage() {},
   append: globalCommand("append", (...items) => {
     query(body).append(...items);
-    each(items, (item) => { if (typeof item === "string") addText(now(), replace(item, /<[^>]*>/g, "")); });
+    each(items, noteAppended);
   }),
   type: globalCommand("type", typeText),
   typebox: globalCommand("typebox", typeBox),
