@@ -18,12 +18,13 @@ export const page = freeze({ width: FIELD_WIDTH, height: FIELD_HEIGHT });
  * Filled in by other modules. turtleBox(element): the bounding box of a turtle in page coordinates or null (body.js);
  * box(element) (layout.js); parse(html), html(element), find(root, selector), is(element, selector), listen, unlisten,
  * dispatch, fire(element, type) (late/); context(canvas, kind) (copies.js);
-   gone(element): an element was removed for good; pageItems(): a page with tables as items of the drawing, or null.
+   gone(element): an element was removed for good; pageItems(): a page with tables as items of the drawing, or null;
+   setPen(element, style), setDown(element, down): change a turtle's pen (turtle.js).
  */
 export const hooks = {
   turtleBox: () => null, box: null, parse: null, html: null, find: null, is: null, listen: null, unlisten: null,
     dispatch: null,
-  fire: null, context: () => null, gone() {}, pageItems: () => null,
+  fire: null, context: () => null, gone() {}, pageItems: () => null, setPen() {}, setDown() {},
 };
 
 const BLOCK = nameSet(`address article aside blockquote body center dd details div dl dt fieldset figure footer form

@@ -126,8 +126,8 @@ function gather(args) {
   for (let i = 0; i < args.length - (completion === null ? 0 : 1); i += 1) {
     const item = args[i];
     if (!item) continue;
-    if (item instanceof Query || isArray(item)) for (let j = 0; j < item.length; j += 1) if (item[j]) add(item[j]);
-    else add(item);
+    const several = item instanceof Query || isArray(item) ? item : [item];
+    for (let j = 0; j < several.length; j += 1) if (several[j]) add(several[j]);
   }
   return { elements, completion };
 }

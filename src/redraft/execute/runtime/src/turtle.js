@@ -8,6 +8,7 @@ import { hooks } from "./elements.js";
 import { stageMethods } from "./loops.js";
 import { marks } from "./marks.js";
 import { motions } from "./motion.js";
+import { parsePen, setDown, setStyle } from "./pen.js";
 import { apply, defineProperty, keys } from "./primordials.js";
 import { wrapRaw } from "./command.js";
 import { senses } from "./sense.js";
@@ -30,6 +31,8 @@ export function install(prototype) {
     define(prototype, old[i], wrapRaw(old[i], function renamed(...args) { return apply(target, this, args); }));
   }
   hooks.turtleBox = pageBox;
+  hooks.setPen = (element, style) => setStyle(element, parsePen(style, "strokeStyle"));
+  hooks.setDown = setDown;
 }
 
 function define(prototype, name, value) {

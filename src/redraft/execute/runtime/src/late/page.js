@@ -13,6 +13,7 @@ import "./attributes.js";
 import "./manipulate.js";
 import "./events.js";
 import "./effects.js";
+import "./turtlecss.js";
 import { BROWSER, illegal } from "./browser.js";
 import { $ } from "../query.js";
 import { OUTPUT } from "./io.js";
