@@ -23,7 +23,7 @@ const COMMAND_COST_MS = 0.1;
 
 const state = record({
   now: 0, reads: 0, atInstant: 0, nextId: 1, deadline: Infinity, lastError: Infinity, steps: 0, maxSteps: Infinity,
-  calls: 0, commands: 0,
+  work: 0, commands: 0,
 });
 let heap = list();
 let pending = new NativeMap();
@@ -110,7 +110,7 @@ function runNext() {
     if (state.atInstant > FREE_CALLBACKS_PER_INSTANT) state.now += CALLBACK_COST_MS;
   }
   state.reads = 0;
-  state.calls = 0;
+  state.work = 0;
   state.steps += 1;
   mapDelete(pending, timer.id);
   const { fn } = timer;
@@ -164,9 +164,14 @@ export function reportedErrors() {
   return errors;
 }
 
-// An endless loop of turtle calls is taken for hung after so many without a return to the event loop.
-const MAX_CALLS = 150_000;
+// An endless loop of turtle calls is taken for hung after so much work without a return to the event loop. The real
+// watchdog's 20 seconds are some 600,000 commands that move at once, or millions that only queue up: a program that
+// asks for a hundred thousand steps isn't hung.
+const MAX_WORK_MS = 20_000;
 const WATCHDOG_MS = 20_000;
+/** What a page needs for a command that is carried out at once, and for one that waits its turn. */
+export const MOVE_MS = 0.033;
+export const QUEUE_MS = 0.005;
 const HUNG_MESSAGE = "interrupt('hung') called";
 
 /** Let time pass in the middle of a callback, for work that keeps a page busy. The program's main part is before time. */
@@ -174,13 +179,13 @@ export function spend(ms) {
   if (state.steps > 0) state.now += ms;
 }
 
-/** Count a turtle call; an endless loop of them throws. The event loop sets the count back. */
-export function countCall() {
-  state.calls += 1;
+/** Count a turtle call and what it costs; an endless loop of them throws. The event loop sets the sum back. */
+export function countCall(ms = MOVE_MS) {
+  state.work += ms;
   state.commands += 1;
   if (state.commands > FREE_COMMANDS) spend(COMMAND_COST_MS);
-  if (state.calls <= MAX_CALLS) return;
-  state.calls = 0;
+  if (state.work <= MAX_WORK_MS) return;
+  state.work = 0;
   // So long the real watchdog waits; a window that is over by then doesn't see the error.
   state.now += WATCHDOG_MS;
   report("hung", HUNG_MESSAGE);
@@ -195,7 +200,7 @@ export function reset() {
   state.now = 0;
   state.deadline = state.lastError = Infinity;
   state.maxSteps = Infinity;
-  state.reads = state.atInstant = state.steps = state.calls = state.commands = 0;
+  state.reads = state.atInstant = state.steps = state.work = state.commands = 0;
   state.nextId = 1;
 }
 

@@ -4,8 +4,8 @@
 // function (a continuation, as `await ... defer()` hands over): it is called once all the elements have done the
 // command, never in the same breath.
 
-import { countCall, later } from "./clock.js";
-import { finish, isIdle, plan, queueLength } from "./queue.js";
+import { countCall, later, MOVE_MS, QUEUE_MS } from "./clock.js";
+import { finish, isFull, isIdle, plan, queueLength } from "./queue.js";
 import { append, apply, NativeError } from "./primordials.js";
 
 const state = { interrupted: false, insideTick: 0, turtleMs: 1000 };
@@ -71,8 +71,8 @@ export function completion(count, args, required) {
   return { args, resolve, exit() { resolve(); atOnce = false; } };
 }
 
-function check(name) {
-  countCall();
+function check(name, busy) {
+  countCall(busy ? QUEUE_MS : MOVE_MS);
   if (state.interrupted) throw new NativeError(`${name} interrupted`);
 }
 
@@ -82,7 +82,10 @@ function check(name) {
  */
 export function wrapCommand(name, required, fn) {
   return wrapRaw(name, function command(...args) {
-    check(name);
+    const only = this?.length === 1 ? this[0] : null;
+    const busy = only !== null && !isIdle(only);
+    check(name, busy);
+    if (busy && isFull(only)) return this;
     const cc = completion(this?.length || 0, args, required);
     cc.name = name;
     let result;
@@ -105,7 +108,7 @@ const MAX_QUEUED = 100;
 /** A question about where things are: answered at once, whatever waits in the queue. */
 export function wrapPredicate(name, fn) {
   return wrapRaw(name, function predicate(...args) {
-    check(name);
+    check(name, false);
     for (let i = 0; i < this.length; i += 1) if (queueLength(this[i]) >= MAX_QUEUED) finish(this[i]);
     return fn(this, args[0], args[1], args[2]);
   });
@@ -139,7 +142,7 @@ export const mainIsBusy = () => main !== null && !isIdle(main);
  */
 export function globalCommand(name, fn, prepare) {
   return wrapRaw(name, function command(...args) {
-    check(name);
+    check(name, mainIsBusy());
     const early = prepare ? apply(prepare, null, args) : null;
     const queued = main !== null && (!prepare || !isIdle(main));
     const cc = completion(queued ? 1 : 0, copyOf(args), prepare ? args.length : 0);

@@ -54,7 +54,18 @@ function allOf(elements) {
   return true;
 }
 
+// More can't come to its turn in any window: at the highest speed a page does some sixty moves a second. What is beyond it
+// is forgotten, or a loop of a million steps would need all the memory.
+const MAX_WAITING = 50_000;
+
+/** Whether an element's queue takes no more. */
+export function isFull(element) {
+  const queue = weakGet(queues, element);
+  return queue !== undefined && queue.length >= MAX_WAITING;
+}
+
 function addTask(queue, task) {
+  if (queue.length >= MAX_WAITING) return;
   const node = { task, next: null };
   if (queue.last === null) queue.first = node;
   else queue.last.next = node;
