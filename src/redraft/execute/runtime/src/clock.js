@@ -1,8 +1,8 @@
 // Virtual time and the event loop.
 //
 // In: callbacks to run later. Out: `step(n)` runs the due ones in order of time, then of arrival; time jumps to the
-// next due callback, so a program that waits for a minute is judged in milliseconds. Also the record of errors: whatever a
-// callback throws is reported with the program's own line, and never thrown on.
+// next due callback, so a program that waits for a minute is judged in milliseconds. Also the record of errors:
+// whatever a callback throws is reported with the program's own line, and never thrown on.
 // Not guaranteed: the interleaving of promise jobs with callbacks; the host drains those between calls of `step`.
 
 import { describe } from "./errors.js";
@@ -174,7 +174,7 @@ export const MOVE_MS = 0.033;
 export const QUEUE_MS = 0.005;
 const HUNG_MESSAGE = "interrupt('hung') called";
 
-/** Let time pass in the middle of a callback, for work that keeps a page busy. The program's main part is before time. */
+/** Let time pass within a callback, for work that keeps a page busy; the program's main part is before all time. */
 export function spend(ms) {
   if (state.steps > 0) state.now += ms;
 }

@@ -1,7 +1,7 @@
 // Colours: which texts are CSS colours, and their red, green, blue and alpha.
 //
-// In: any value. Out: `rgba` gives four numbers of 0 to 255 or null. Names as CSS Color 4 lists them; the table is parsed
-// on first use, so that it costs nothing at load.
+// In: any value. Out: `rgba` gives four numbers of 0 to 255 or null. Names as CSS Color 4 lists them; the table is
+// parsed on first use, so that it costs nothing at load.
 // Not guaranteed: colour functions other than rgb, rgba, hsl and hsla.
 
 import {

@@ -1,7 +1,7 @@
 // The frame around every turtle command: counting calls, continuations, the queue's order, `interrupt`.
 //
-// In: a name and a function that works on a Query. Out: the method as programs call it. A command's last argument may be a
-// function (a continuation, as `await ... defer()` hands over): it is called once all the elements have done the
+// In: a name and a function that works on a Query. Out: the method as programs call it. A command's last argument may
+// be a function (a continuation, as `await ... defer()` hands over): it is called once all the elements have done the
 // command, never in the same breath.
 
 import { countCall, later, MOVE_MS, QUEUE_MS } from "./clock.js";
@@ -138,7 +138,8 @@ export const mainIsBusy = () => main !== null && !isIdle(main);
 
 /**
  * A global command (`speed`, `cs`, `write` ...). Without `prepare` it takes its turn in the main turtle's queue; with
- * it, `prepare(...args)` runs at once, its `{result}` is returned, and `fn` follows with `this` bound to what it returned.
+ * it, `prepare(...args)` runs at once, its `{result}` is returned, and `fn` follows with `this` bound to what it
+ * returned.
  */
 export function globalCommand(name, fn, prepare) {
   return wrapRaw(name, function command(...args) {

@@ -1,9 +1,9 @@
 // Entry of dist/compiler.js: CoffeeScript to JavaScript, in a trusted isolate that never runs a program.
 //
-// In: JSON texts with a program. Out: JSON texts. `compile`: {code} -> {js} or {error: {kind, message, line}}; `locate`: {code,
-// places: [[line, column], ...]} (from 1) -> the program's lines (from 1, or null); `check`: {code} -> {} or {error}, whether
-// the text is JavaScript. An error of kind "internal" isn't the program's mistake in syntax (the parser ran out of stack):
-// the host then takes another isolate.
+// In: JSON texts with a program. Out: JSON texts. `compile`: {code} -> {js} or {error: {kind, message, line}};
+// `locate`: {code, places: [[line, column], ...]} (from 1) -> the program's lines (from 1, or null); `check`: {code} ->
+// {} or {error}, whether the text is JavaScript. An error of kind "internal" isn't the program's mistake in syntax (the
+// parser ran out of stack): the host then takes another isolate.
 
 import coffee from "iced-coffee-script/lib/coffee-script/coffee-script.js";
 

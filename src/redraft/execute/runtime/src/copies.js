@@ -1,7 +1,7 @@
 // Copies of turtles, their pixels, and the 2D context of a canvas, a stand-in that takes every call and draws nothing.
 //
-// In: canvases and Queries. Out: `copy`, `imagedata`, `contextOf`. A program that reads pixels gets an empty picture; if
-// an image from the network could have been on it, the run is marked, as its verdict can't be given.
+// In: canvases and Queries. Out: `copy`, `imagedata`, `contextOf`. A program that reads pixels gets an empty picture;
+// if an image from the network could have been on it, the run is marked, as its verdict can't be given.
 
 import { current, turtleOf } from "./body.js";
 import { wrapCommand, wrapRaw, planEach } from "./command.js";

@@ -1,7 +1,7 @@
 // The record of what a program draws: timed items in turtle coordinates (centre is the origin, y points up).
 //
-// In: calls of the turtle's methods as their effect happens. Out: {width, height, items, turtles, texts}, bounded in number
-// so that an endless drawing stays small; `dropped` counts what found no room.
+// In: calls of the turtle's methods as their effect happens. Out: {width, height, items, turtles, texts}, bounded in
+// number so that an endless drawing stays small; `dropped` counts what found no room.
 // Items: line {points}, fill {paths}, dot {x,y,diameter}, box {x,y,size,direction}, text {x,y,text,...}, erase {all};
 // each with t0, t1, color, width where they apply, and `on` if it isn't on the field. Texts: {t0, text, inline}.
 
@@ -88,8 +88,8 @@ export function pathOf(points) {
 }
 
 /**
- * The whole record; `turtles` are records made by the turtle module, `shown` the items as they are seen at the end, `page`
- * the items that the page's own contents make, or null.
+ * The whole record; `turtles` are records made by the turtle module, `shown` the items as they are seen at the end,
+ * `page` the items that the page's own contents make, or null.
  */
 export function drawingRecord(turtles, background, shown, page) {
   const all = list();

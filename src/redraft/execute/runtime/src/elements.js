@@ -32,7 +32,9 @@ const BLOCK = nameSet(`address article aside blockquote body center dd details d
   h3 h4 h5 h6 header hr html li main nav ol p pre section table tbody td tfoot th thead tr ul`);
 const NO_DISPLAY = nameSet("head link meta script style template title");
 /** Attributes that are flags. */
-export const FLAGS = nameSet("checked disabled selected readonly required multiple hidden autofocus autoplay loop muted controls");
+export const FLAGS = nameSet(`checked disabled selected readonly required multiple hidden autofocus autoplay loop muted
+  controls`);
+const REFUSED = "Failed to execute";
 
 export class Node {
   constructor(type) {
@@ -54,7 +56,9 @@ export class Node {
   }
   appendChild(child) { return this.insertBefore(child, null); }
   insertBefore(child, before) {
-    if (!(child instanceof Node)) throw new TypeError("Failed to execute 'insertBefore' on 'Node': parameter 1 is not of type 'Node'.");
+    if (!(child instanceof Node)) {
+      throw new TypeError(`${REFUSED} 'insertBefore' on 'Node': parameter 1 is not of type 'Node'.`);
+    }
     if (child.nodes.length > 0
       && child.contains(this)) throw new NativeError("The new child element contains the parent.");
     if (child.nodeType === 11) {
@@ -70,7 +74,7 @@ export class Node {
   }
   removeChild(child) {
     if (!(child instanceof Node) || !take(this.nodes, child)) {
-      throw new NativeError("Failed to execute 'removeChild' on 'Node': The node to be removed is not a child of this node.");
+      throw new NativeError(`${REFUSED} 'removeChild' on 'Node': The node to be removed is not a child of this node.`);
     }
     child.parent = null;
     return child;

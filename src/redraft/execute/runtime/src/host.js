@@ -2,8 +2,8 @@
 //
 // In: the host calls `__redraft.start(js, options)`, then `__redraft.step(n)` until it is done, then
 // `__redraft.result()`. Options (JSON): {token, seed, limitMs, extraMs, maxSteps, drawing}. Out: JSON texts. `token` is
-// what the program's last statement logs: END was reached. Time is virtual: callbacks run up to `limitMs` after load, and
-// up to `extraMs` longer if END wasn't reached by then.
+// what the program's last statement logs: END was reached. Time is virtual: callbacks run up to `limitMs` after load,
+// and up to `extraMs` longer if END wasn't reached by then.
 // Programs are hostile: what is used after the start is captured or without prototype. Endless loops of the language
 // itself are the host's to end; endless turtle commands are ended here.
 
@@ -28,8 +28,8 @@ import { installTimers } from "./timers.js";
 const SOURCE_URL = "\n//# sourceURL=program.js";
 const ASYNC_WORDS = /\b(?:async|await|Promise|queueMicrotask|then)\b/;
 const MAX_LOGGED = 400;
-const SILENT = `assert clear count countReset debug dir dirxml group groupCollapsed groupEnd info profile profileEnd table
-  time timeEnd timeLog timeStamp trace warn`;
+const SILENT = `assert clear count countReset debug dir dirxml group groupCollapsed groupEnd info profile profileEnd
+  table time timeEnd timeLog timeStamp trace warn`;
 
 const run = record({
   started: false, stepping: false, ended: false, extended: false, token: null, limitMs: 1500, extraMs: 0, drawing: true,

@@ -1,7 +1,8 @@
 // Marks on the field: pen, fill, dots, boxes, arrows, labels, and what a turtle wears.
 //
 // In: a Query and a command's arguments in either order. Out: items in the record of the drawing, pens and shapes of
-// turtles. Missing or odd arguments are silent, except where the real runtime fails: `fill()` without a pen, `dot "none"`.
+// turtles. Missing or odd arguments are silent, except where the real runtime fails: `fill()` without a pen, `dot
+// "none"`.
 
 import { current, invisible, isNumeric, isPage, one } from "./body.js";
 import { insideTick, isInstant, moveMs, planEach, wrapCommand, wrapRaw } from "./command.js";
@@ -126,7 +127,8 @@ function stamped(kind, at, style, t0, geometry) {
 
 function drawDot(at, diameter, style, t0) {
   if (diameter < 0 && diameter !== -Infinity) {
-    throw new NativeError(`Failed to execute 'arc' on 'CanvasRenderingContext2D': The radius provided (${diameter / 2}) is negative.`);
+    const radius = `The radius provided (${diameter / 2}) is negative.`;
+    throw new NativeError(`Failed to execute 'arc' on 'CanvasRenderingContext2D': ${radius}`);
   }
   if (diameter === Infinity) drawBox(at, diameter, style, t0);
   else if (diameter === diameter && diameter >= 0) {

@@ -1,13 +1,15 @@
 // What page.js needs of the browser, captured before the runtime puts its own in place; must be imported first.
 //
-// In: a browser's window. Out: `natives`, `restore()`. The runtime defines a window's names for an isolate that has none; in a
-// real page some of these (window, document, location) can't be defined anew. Until `restore()` such definitions are passed over.
+// In: a browser's window. Out: `natives`, `restore()`. The runtime defines a window's names for an isolate that has
+// none; in a real page some of these (window, document, location) can't be defined anew. Until `restore()` such
+// definitions are passed over.
 
 const { apply } = Reflect;
 const { defineProperty, getOwnPropertyDescriptor } = Object;
 const clock = performance;
 const { addEventListener } = EventTarget.prototype;
-const KEPT = ["console", "Promise", "alert", "confirm", "prompt", "open", "close", "fetch", "reportError", "Worker", "WebSocket", "navigator"];
+const KEPT = ["console", "Promise", "alert", "confirm", "prompt", "open", "close", "fetch", "reportError", "Worker",
+  "WebSocket", "navigator"];
 const kept = KEPT.map((name) => [name, getOwnPropertyDescriptor(globalThis, name)]);
 const NativePromise = Promise;
 

@@ -1,10 +1,11 @@
-// Entry of dist/page.js: our runtime and the CoffeeScript compiler as a browser page's script, in the place of turtlebits.js.
+// Entry of dist/page.js: our runtime and the CoffeeScript compiler as a browser page's script, in the place of
+// turtlebits.js.
 //
-// In: a page with a program in script[type="text/coffeescript"] elements, or in plain scripts after this one. Out: Pencil Code's
-// globals; the programs are run when the page's text is complete, and their errors are the page's own. The runtime's virtual
-// clock follows the page's: what a callback throws surfaces when its time has come.
-// Not guaranteed: anything on the screen; elements and drawings are the runtime's own, `document` is the browser's. The line
-// of an error in a plain script's timer isn't known. For tests of the Chromium engine, not for students.
+// In: a page with a program in script[type="text/coffeescript"] elements, or in plain scripts after this one. Out:
+// Pencil Code's globals; the programs are run when the page's text is complete, and their errors are the page's own.
+// The runtime's virtual clock follows the page's: what a callback throws surfaces when its time has come.
+// Not guaranteed: anything on the screen; elements and drawings are the runtime's own, `document` is the browser's. The
+// line of an error in a plain script's timer isn't known. For tests of the Chromium engine, not for students.
 
 import { natives, restore } from "./page-natives.js";
 import coffee from "iced-coffee-script/lib/coffee-script/coffee-script.js";
@@ -24,7 +25,7 @@ delete Error.prepareStackTrace; // the compiler's; the runtime reads V8's own st
 let map = "";
 let surfaced = 0;
 
-/** The text a browser's CoffeeScript hands to `Function`: with its source map and the name that the runtime looks for. */
+/** The text a browser's CoffeeScript hands to `Function`: with its source map and the name the runtime looks for. */
 function compile(code) {
   const { js, v3SourceMap } = coffee.compile(code, { bare: true, runtime: "none", shiftLine: true, sourceMap: true });
   map = `\n//# sourceMappingURL=data:application/json,${encodeURIComponent(v3SourceMap)}\n//# sourceURL=program.js`;
@@ -70,5 +71,6 @@ function runScripts() {
   }
 }
 
-redraft.start("", JSON.stringify({ token: "", seed: Math.floor(Math.random() * 2 ** 31), limitMs: 1e9, extraMs: 0, drawing: false }));
+const seed = Math.floor(Math.random() * 2 ** 31);
+redraft.start("", JSON.stringify({ token: "", seed, limitMs: 1e9, extraMs: 0, drawing: false }));
 natives.listen(natives.document, "DOMContentLoaded", runScripts);

@@ -1,9 +1,9 @@
 // What the runtime needs of the language, captured before any program runs.
 //
-// In: a fresh isolate. Out: bound copies of built-ins. A program may overwrite `Array.prototype.push`, `JSON` or `Promise`
-// afterwards; modules that use these copies, indexed loops and null-prototype lists keep working. What is not covered:
-// syntax that calls built-ins by itself (spread, for-of and array patterns use Array.prototype[Symbol.iterator]), so
-// the runtime avoids these on any path that runs after the program has started.
+// In: a fresh isolate. Out: bound copies of built-ins. A program may overwrite `Array.prototype.push`, `JSON` or
+// `Promise` afterwards; modules that use these copies, indexed loops and null-prototype lists keep working. What is not
+// covered: syntax that calls built-ins by itself (spread, for-of and array patterns use
+// Array.prototype[Symbol.iterator]), so the runtime avoids these on any path that runs after the program has started.
 
 const { apply, construct, ownKeys, getPrototypeOf } = Reflect;
 const { setPrototypeOf } = Object;

@@ -54,8 +54,8 @@ function allOf(elements) {
   return true;
 }
 
-// More can't come to its turn in any window: at the highest speed a page does some sixty moves a second. What is beyond it
-// is forgotten, or a loop of a million steps would need all the memory.
+// More can't come to its turn in any window: at the highest speed a page does some sixty moves a second. What is beyond
+// it is forgotten, or a loop of a million steps would need all the memory.
 const MAX_WAITING = 50_000;
 
 /** Whether an element's queue takes no more. */

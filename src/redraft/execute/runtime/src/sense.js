@@ -1,11 +1,12 @@
 // Questions: where a turtle is, which way it looks, what it touches, what is near.
 //
 // In: a Query, and places, elements, selectors or colours. Out: answers as of this moment of virtual time; none of them
-// waits for the queue. What the real runtime refuses (`touches 5`, `within 5`, `nearest()`) fails here with its message.
+// waits for the queue. What the real runtime refuses (`touches 5`, `within 5`, `nearest()`) fails here with its
+// message.
 
 import {
-  boxOf, CENTER_X, CENTER_Y, cornersOf, current, invisible, isNumeric, isPage, isPagePlace, pageOf, pageOfAnything, pairOf,
-  toPage,
+  boxOf, CENTER_X, CENTER_Y, cornersOf, current, invisible, isNumeric, isPage, isPagePlace, pageOf, pageOfAnything,
+  pairOf, toPage,
 } from "./body.js";
 import { wrapPredicate, wrapRaw } from "./command.js";
 import { isColor, rgba } from "./colors.js";

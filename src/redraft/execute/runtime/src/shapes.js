@@ -1,8 +1,8 @@
 // Shapes: what turtles and sprites look like, and the hull that decides what they touch.
 //
 // In: what `wear`, `new Turtle` and `new Sprite` take: colours, shape names, sizes ("256x256"), objects, images. Out: a
-// look {shape, color, url, width, height, originX, originY, hull}. Images aren't loaded: like a missing one they have no
-// size.
+// look {shape, color, url, width, height, originX, originY, hull}. Images aren't loaded: like a missing one they have
+// no size.
 
 import { current } from "./body.js";
 import { isColor } from "./colors.js";
@@ -24,7 +24,8 @@ const SHAPES = record({
   dot: { color: "black", width: 12, height: 12, originX: 6, originY: 6, hull: octagon(6, 4) },
   point: { color: "black", width: 3, height: 3, originX: 1.5, originY: 1.5, hull: octagon(1.5, 1) },
   pencil: {
-    color: "dodgerblue", width: 20, height: 24, originX: 10, originY: 24, hull: points(-3, 6, -3, 24, 3, 24, 3, 6, 0, 0),
+    color: "dodgerblue", width: 20, height: 24, originX: 10, originY: 24,
+    hull: points(-3, 6, -3, 24, 3, 24, 3, 6, 0, 0),
   },
 });
 

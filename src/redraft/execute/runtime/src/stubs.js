@@ -1,8 +1,8 @@
 // Where late chunks show: members and globals that load their chunk when a program first touches them.
 //
 // In: prototypes and names. Out: `installStubs()`. Hundreds of accessors would cost every program a millisecond, so a
-// Proxy stands behind each prototype, and behind the global object, until its chunk has come. A test compares the names
-// with what the chunks define.
+// Proxy stands behind each prototype, and behind the global object, until its chunk has come. The lists of names are
+// kept by hand: the tests see that every name of the real runtime's API is there, not that no other is missing.
 
 import { colorNames } from "./colors.js";
 import { hooks, Node, withClass } from "./elements.js";

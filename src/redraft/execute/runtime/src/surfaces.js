@@ -1,7 +1,8 @@
 // Surfaces: sprites that turtles draw on (`drawon`, `new Pencil`). What is drawn on one moves with it.
 //
-// In: items as they are drawn, each with the surface it is on. Out: `fieldItems()`, the record's items with those of every
-// surface where the surface is at the end, above what is on the field; a surface that is hidden or gone shows nothing.
+// In: items as they are drawn, each with the surface it is on. Out: `fieldItems()`, the record's items with those of
+// every surface where the surface is at the end, above what is on the field; a surface that is hidden or gone shows
+// nothing.
 // Not guaranteed: marks that reach beyond their surface's edge aren't cut off there.
 
 import { cornersOf, current } from "./body.js";

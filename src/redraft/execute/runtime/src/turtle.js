@@ -1,7 +1,7 @@
 // The turtle's methods, put together.
 //
-// In: `Query.prototype`. Out: `install` gives it every method of turtles; the rest of the runtime takes the commands' frame
-// and the stage's commands from here.
+// In: `Query.prototype`. Out: `install` gives it every method of turtles; the rest of the runtime takes the commands'
+// frame and the stage's commands from here.
 
 import { pageBox } from "./body.js";
 import { hooks } from "./elements.js";

@@ -41,7 +41,8 @@ const FUNCTIONS = {
   removeEventListener: (type, fn) => hooks.unlisten(globalThis, type, fn),
   dispatchEvent: (event) => hooks.dispatch(globalThis, event),
 };
-const IDLE = `alert close focus blur scroll scrollTo scrollBy moveTo moveBy resizeTo resizeBy postMessage captureEvents releaseEvents when`;
+const IDLE = `alert close focus blur scroll scrollTo scrollBy moveTo moveBy resizeTo resizeBy postMessage captureEvents
+  releaseEvents when`;
 
 const VALUES = {
   __proto__: null,
@@ -105,7 +106,7 @@ export function windowValue(name) {
   return isLate(name) ? browser(name) : late("page").illegal(name);
 }
 
-/** Defines what isn't a plain property: names that can't be replaced, that are always text, or that make something happen. */
+/** Defines what isn't a plain property: names that can't be replaced, are always text, or make something happen. */
 export function installWindow() {
   const constant = (name, value) => defineProperty(globalThis, name, { value, writable: false, enumerable: true,
     configurable: false });

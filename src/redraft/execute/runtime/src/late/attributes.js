@@ -320,7 +320,9 @@ methods(Query.prototype, {
       const wanted = call(place, element, i, { top, left });
       if (!element.style.position) element.style.position = "relative";
       if (wanted?.top !== undefined) element.style.top = `${wanted.top - top + (parseFloat(element.style.top) || 0)}px`;
-      if (wanted?.left !== undefined) element.style.left = `${wanted.left - left + (parseFloat(element.style.left) || 0)}px`;
+      if (wanted?.left !== undefined) {
+        element.style.left = `${wanted.left - left + (parseFloat(element.style.left) || 0)}px`;
+      }
     });
     return this;
   },

@@ -46,6 +46,9 @@ function makeStorage() {
   });
 }
 
+const REFUSED = "Failed to execute";
+const NOT_BASE64 = "The string to be decoded is not correctly encoded.";
+const NOT_LATIN = "The string to be encoded contains characters outside of the Latin1 range.";
 const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 function btoa(value) {
@@ -54,7 +57,7 @@ function btoa(value) {
   for (let i = 0; i < text.length; i += 3) {
     const [a, b, c] = [charCode(text, i), charCode(text, i + 1), charCode(text, i + 2)];
     if (a > 255 || b > 255
-      || c > 255) throw new NativeError("Failed to execute 'btoa' on 'Window': The string to be encoded contains characters outside of the Latin1 range.");
+      || c > 255) throw new NativeError(`${REFUSED} 'btoa' on 'Window': ${NOT_LATIN}`);
     push(out, BASE64[a >> 2] + BASE64[((a & 3) << 4) | (b >> 4)]
       + (b === b ? BASE64[((b & 15) << 2) | (c >> 6)] : "=") + (c === c ? BASE64[c & 63] : "="));
   }
@@ -68,7 +71,7 @@ function atob(value) {
   let held = 0;
   for (let i = 0; i < text.length; i++) {
     const at = indexOf(BASE64, text[i]);
-    if (at < 0) throw new NativeError("Failed to execute 'atob' on 'Window': The string to be decoded is not correctly encoded.");
+    if (at < 0) throw new NativeError(`${REFUSED} 'atob' on 'Window': ${NOT_BASE64}`);
     held = ((held << 6) | at) & 0xffff;
     bits += 6;
     if (bits >= 8) { bits -= 8; out += String.fromCharCode((held >> bits) & 255); }
@@ -91,7 +94,9 @@ class AudioContext {
 }
 const parameter = () => ({ value: 0, setValueAtTime() {}, linearRampToValueAtTime() {},
   exponentialRampToValueAtTime() {}, setTargetAtTime() {}, cancelScheduledValues() {} });
-each(words("createGain createOscillator createBiquadFilter createDynamicsCompressor createBufferSource createAnalyser createPeriodicWave createDelay"), (name) => {
+const NODES = `createGain createOscillator createBiquadFilter createDynamicsCompressor createBufferSource createAnalyser
+  createPeriodicWave createDelay`;
+each(words(NODES), (name) => {
   AudioContext.prototype[name] = () => ({
     gain: parameter(), frequency: parameter(), detune: parameter(), Q: parameter(), connect() {}, disconnect() {},
       start() {}, stop() {},
@@ -107,7 +112,7 @@ class XMLHttpRequest {
   abort() {}
   addEventListener(type, fn) { this[`on${type}`] = fn; }
   send() {
-    if (!this.wait) throw new NativeError(`Failed to execute 'send' on 'XMLHttpRequest': Failed to load '${this.url}'.`);
+    if (!this.wait) throw new NativeError(`${REFUSED} 'send' on 'XMLHttpRequest': Failed to load '${this.url}'.`);
     later(() => {
       this.readyState = 4;
       each(["onreadystatechange", "onerror", "onloadend"],
@@ -148,7 +153,8 @@ const CONSTRUCTORS = {
 
 
 const storages = { localStorage: makeStorage(), sessionStorage: makeStorage() };
-const HTML_ELEMENTS = words("HTMLElement HTMLImageElement HTMLCanvasElement HTMLDivElement HTMLInputElement HTMLButtonElement SVGElement");
+const HTML_ELEMENTS = words(`HTMLElement HTMLImageElement HTMLCanvasElement HTMLDivElement HTMLInputElement
+  HTMLButtonElement SVGElement`);
 
 export const BROWSER = {
   ...CONSTRUCTORS, ...storages, location: LOCATION, history: HISTORY, navigator: NAVIGATOR,

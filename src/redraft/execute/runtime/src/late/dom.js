@@ -102,7 +102,11 @@ class ElementMembers {
   insertAdjacentElement(where, item) {
     const how = { beforebegin: "before", afterbegin: "prepend", beforeend: "append", afterend: "after"
       }[toLowerCase(`${where}`)];
-    if (!how) throw new SyntaxError(`Failed to execute 'insertAdjacentElement' on 'Element': The value provided ('${where}') is not one of 'beforeBegin', 'afterBegin', 'beforeEnd', or 'afterEnd'.`);
+    if (!how) {
+      const known = "is not one of 'beforeBegin', 'afterBegin', 'beforeEnd', or 'afterEnd'.";
+      const value = `The value provided ('${where}') ${known}`;
+      throw new SyntaxError(`Failed to execute 'insertAdjacentElement' on 'Element': ${value}`);
+    }
     this[how](item);
     return item;
   }

@@ -226,8 +226,10 @@ const UTILITIES = {
 };
 
 const ALIASES = {
-  forEach: "each", collect: "map", select: "filter", detect: "find", any: "some", all: "every", foldl: "reduce", inject: "reduce",
-  foldr: "reduceRight", include: "contains", includes: "contains", head: "first", take: "first", tail: "rest", drop: "rest", unique: "uniq",
+  forEach: "each", collect: "map", select: "filter", detect: "find", any: "some", all: "every",
+  foldl: "reduce", inject: "reduce",
+  foldr: "reduceRight", include: "contains", includes: "contains", head: "first", take: "first",
+  tail: "rest", drop: "rest", unique: "uniq",
   zipObject: "object", methods: "functions", assign: "extend", entries: "pairs", keyBy: "indexBy",
 };
 

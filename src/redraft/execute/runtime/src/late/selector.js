@@ -10,8 +10,9 @@ import { create, execPattern, indexOfString, NativeError, NativeMap, mapGet, map
   trim } from "../primordials.js";
 
 const NAME = String.raw`(?:\\.|[\w\u00a0-\uffff-])+`;
+const VALUE = String.raw`"((?:\\.|[^"\\])*)"|'((?:\\.|[^'\\])*)'|(${NAME})`;
 const TOKEN = new RegExp(
-  String.raw`^(?:(\*|${NAME})|#(${NAME})|\.(${NAME})|\[\s*(${NAME})\s*(?:([~|^$*!]?=)\s*(?:"((?:\\.|[^"\\])*)"|'((?:\\.|[^'\\])*)'|(${NAME}))\s*)?\]|::?(${NAME}))`,
+  String.raw`^(?:(\*|${NAME})|#(${NAME})|\.(${NAME})|\[\s*(${NAME})\s*(?:([~|^$*!]?=)\s*(?:${VALUE})\s*)?\]|::?(${NAME}))`,
 );
 const COMBINATOR = /^\s*([>+~])\s*|^(\s+)/;
 const cache = new NativeMap();

@@ -1,7 +1,7 @@
 // Tables as the drawing shows them: a page that has one is laid out, and everything on it becomes an item with a place.
 //
-// In: the page at the end of a run. Out: `pageItems()`: texts where the layout has them, cells with ground, edge and text;
-// null for a page without a table, whose texts are lines from its top. Places are the layout's estimates.
+// In: the page at the end of a run. Out: `pageItems()`: texts where the layout has them, cells with ground, edge and
+// text; null for a page without a table, whose texts are lines from its top. Places are the layout's estimates.
 
 import { isColor } from "../colors.js";
 import { rounded } from "../drawing.js";

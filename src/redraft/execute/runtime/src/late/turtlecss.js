@@ -1,7 +1,7 @@
 // The turtle's properties as styles: `css "turtleRotation"`, `animate turtleScale: 2` ...
 //
-// In: elements and values as jQuery's css takes them. Out: entries of `cssHooks` for what the turtle library adds to it.
-// Values that make no sense are ignored, as there.
+// In: elements and values as jQuery's css takes them. Out: entries of `cssHooks` for what the turtle library adds to
+// it. Values that make no sense are ignored, as there.
 
 import { current, isNumeric } from "../body.js";
 import { isNamedSpeed } from "../command.js";
