@@ -225,6 +225,8 @@ VALUES: dict[str, list[tuple[str, str, Any]]] = {
         ("", "$.inArray 2, [1, 2]", 1),
         ("", "$.map [1, 2], (x) -> x * 2", [2, 4]),
         ("d = document.createElement 'div'; d.innerHTML = '<u>1</u>'", "d.children.length", 1),
+        ("write '<p id=score>0</p>'; score.innerHTML = '5'", "$('#score').text()", "5"),
+        ("x = write '<p id=score>0</p>'; x.remove()", "typeof score", "undefined"),
         ("localStorage.k = 5", "localStorage.getItem 'k'", "5"),
     ],
     "lists": [
@@ -324,6 +326,7 @@ $('nothing').hide()
 console.log 1; console.warn 2; console.info 3
 localStorage.clear()
 new Audio
+c = canvas().getContext '2d'; c.fillStyle = red; c.fillRect 1, 2, 3, 4; c.beginPath(); c.arc 1, 2, 3, 0, 6; c.fill()
 interrupt 'test'
 """.strip().splitlines()
 
@@ -361,6 +364,9 @@ ERRORS = [
     ("remove turtle; fd 5", "not defined"),
     ("$('a b[')", "unrecognized expression"),
     ("$('p:nix')", "unsupported pseudo"),
+    ("canvas().getContext('2d').arc 0, 0, -5, 0, 1", "negative"),
+    ("canvas().getContext('2d').fillRect 1, 2", "4 arguments required"),
+    ("canvas().getContext('2d').drawImage 5, 0, 0", "not of type"),
     ("console.error 'x'", "x"),
     ("Promise.reject 'late'", "late"),
     ("new Promise (good, bad) -> throw 'early'", "early"),

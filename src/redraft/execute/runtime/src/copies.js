@@ -6,9 +6,9 @@
 import { current, turtleOf } from "./body.js";
 import { wrapCommand, wrapRaw, planEach } from "./command.js";
 import { markAsset } from "./drawing.js";
-import { hooks } from "./elements.js";
-import { each, words } from "./lists.js";
-import { keys, max, min, NativeError, NativeNumber } from "./primordials.js";
+import { Element, hooks } from "./elements.js";
+import { each, split, words } from "./lists.js";
+import { keys, max, min, NativeError, NativeNumber, NativeTypeError } from "./primordials.js";
 import { toQuery } from "./query.js";
 
 const SHARED = { __proto__: null, motion: 1, corners: 1 };
@@ -62,9 +62,32 @@ export const imagedata = wrapRaw("imagedata", function imagedataOf(value) {
   return picture(canvas.width, canvas.height);
 });
 
-const METHODS = `arc arcTo beginPath bezierCurveTo clearRect clip closePath ellipse fill fillRect fillText lineTo
-  moveTo putImageData quadraticCurveTo rect reset resetTransform restore rotate roundRect save scale setLineDash
-  setTransform stroke strokeRect strokeText transform translate`;
+// The methods of a context that draw nothing here, with the arguments each must have.
+const METHODS = `arc:5 arcTo:5 beginPath:0 bezierCurveTo:6 clearRect:4 clip:0 closePath:0 ellipse:7 fill:0 fillRect:4
+  fillText:3 lineTo:2 moveTo:2 putImageData:3 quadraticCurveTo:4 rect:4 reset:0 resetTransform:0 restore:0 rotate:1
+  roundRect:4 save:0 scale:2 setLineDash:1 setTransform:0 stroke:0 strokeRect:4 strokeText:3 transform:6 translate:2`;
+// Where radii stand among the arguments; a negative one is refused.
+const RADII = { __proto__: null, arc: [2], arcTo: [4], ellipse: [2, 3] };
+const PICTURES = { __proto__: null, canvas: 1, img: 1, video: 1 };
+
+const refusal = (name, why) => `Failed to execute '${name}' on 'CanvasRenderingContext2D': ${why}`;
+
+function checkCount(name, args, least) {
+  if (args.length >= least) return;
+  const needed = `${least} argument${least === 1 ? "" : "s"} required, but only ${args.length} present.`;
+  throw new NativeTypeError(refusal(name, needed));
+}
+
+function methodOf(entry) {
+  const [name, least] = split(entry, ":");
+  const radii = RADII[name] ?? [];
+  return [name, (...args) => {
+    checkCount(name, args, +least);
+    each(radii, (at) => {
+      if (args[at] < 0) throw new NativeError(refusal(name, `The radius provided (${args[at]}) is negative.`));
+    });
+  }];
+}
 
 function makeContext(canvas) {
   const context = {
@@ -85,12 +108,18 @@ function makeContext(canvas) {
       return picture(width, height);
     },
   };
-  each(words(METHODS), (name) => { context[name] = () => undefined; });
+  each(words(METHODS), (entry) => { const [name, method] = methodOf(entry); context[name] = method; });
   return context;
 }
 
 let hasImages = false;
-function drawImage() {
+function drawImage(...args) {
+  checkCount("drawImage", args, 3);
+  const [picture] = args;
+  if (!(picture instanceof Element) || !PICTURES[picture.tag]) {
+    const why = "The provided value is not of type '(CanvasImageSource or HTMLCanvasElement or HTMLImageElement)'.";
+    throw new NativeTypeError(refusal("drawImage", why));
+  }
   hasImages = true;
 }
 

@@ -47,9 +47,10 @@ function nameElement(element, name) {
     if ("class" in name) element.classList.add(`${name.class}`);
   }
   if (typeof name !== "string" || execPattern(IDENTIFIER, name) === null || document.getElementById(name)) return;
-  element.setAttribute("id", name);
   // As the real runtime does: an id becomes a global, unless there is one of that name.
-  if (!(name in globalThis)) globalThis[name] = toQuery([element]);
+  const taken = name in globalThis;
+  element.setAttribute("id", name);
+  if (!taken) globalThis[name] = toQuery([element]);
 }
 
 /** The element that a new turtle goes into, out of what a program gave; what can't hold anything fails as in a page. */

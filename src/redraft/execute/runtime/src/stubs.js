@@ -5,7 +5,7 @@
 // kept by hand: the tests see that every name of the real runtime's API is there, not that no other is missing.
 
 import { colorNames } from "./colors.js";
-import { hooks, Node, withClass } from "./elements.js";
+import { document, hooks, Node, withClass, withId } from "./elements.js";
 import { beforeArrival, late } from "./late.js";
 import { Array, each, hide, listed, matches, Object, Proxy, Reflect, Symbol, words } from "./lists.js";
 import { defineProperty, getPrototypeOf, indexOfString, setPrototypeOf, sliceString } from "./primordials.js";
@@ -102,13 +102,16 @@ function globalValue(name) {
   return colorNames()[name] === undefined ? windowValue(name) : name;
 }
 
+// In a browser an element's id is a name of the window too, as long as the element is in the page.
+const namedElement = (name) => (typeof name === "string" ? withId(document, name)[0] : undefined);
+
 // Stands behind the global object: a name is defined when it is first read.
 function behindGlobals() {
   const base = getPrototypeOf(globalThis);
   const names = new Proxy(base, {
-    has: (target, name) => isKnown(name) || name in target,
+    has: (target, name) => isKnown(name) || name in target || namedElement(name) !== undefined,
     get(target, name, self) {
-      if (!isKnown(name)) return Reflect.get(target, name, self);
+      if (!isKnown(name)) return name in target ? Reflect.get(target, name, self) : namedElement(name);
       const value = globalValue(name);
       define(name, value);
       return value;
