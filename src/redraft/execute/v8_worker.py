@@ -22,7 +22,7 @@ from ctypes import CDLL
 from typing import Any, BinaryIO, NoReturn
 
 from redraft.execute.isolate import COMPILING, Isolate, load_library
-from redraft.execute.zygote import Ran, RunLimits, Zygote, die_with_parent, limit_descriptors
+from redraft.execute.zygote import Ran, RunLimits, Zygote, die_with_parent, give_up_rights
 
 MAX_ERRORS = 20
 MAX_MESSAGE = 500
@@ -189,7 +189,7 @@ def serve(source: BinaryIO, out: BinaryIO) -> None:
     zygote = Zygote(setup["runtime"], RunLimits(**setup["limits"]))
     compiler = Compiler(load_library(COMPILING), setup["compiler"])
     compiler.call("compile", code="fd 1")
-    limit_descriptors()
+    give_up_rights()
     out.write(b'{"ready": true}\n')
     out.flush()
     while line := source.readline():

@@ -87,7 +87,7 @@ class Zygote:
         Raises:
             EOFError: The process is gone.
         """
-        start = f"__redraft.start({json.dumps(program)}, {json.dumps(json.dumps(options))})"
+        start = f"__redraft.run({json.dumps(program)}, {json.dumps(json.dumps(options))})"
         self._out.write(json.dumps(start).encode("ascii") + b"\n")
         self._out.flush()
         head = self._in.readline()
@@ -103,7 +103,7 @@ def _live(source: BinaryIO, out: BinaryIO, runtime: str, limits: RunLimits) -> N
     try:
         die_with_parent()
         nursery = _Nursery(load_library(RUNNING), runtime, limits)
-        limit_descriptors()
+        give_up_rights()
         gc.freeze()  # or each copy's first collection would touch, and so copy, every page
         while line := source.readline():
             ran = nursery.run(json.loads(line))
@@ -127,7 +127,7 @@ class _Nursery:
         """Run the script that starts a program, and the runtime until it's done."""
         source, sink = os.pipe()
         try:
-            child = self._isolate.fork(_Copy(self._isolate, sink, start, self._limits).hear)
+            child = self._isolate.fork(_Copy(self._isolate, sink, start).hear)
             os.close(sink)
             sink = -1
             return self._watch(child, source)
@@ -174,8 +174,8 @@ class _Nursery:
 class _Copy:
     """What runs in the copy: the runtime's steps, one after the other, on the isolate's thread."""
 
-    def __init__(self, isolate: Isolate, sink: int, start: str, limits: RunLimits) -> None:
-        self._isolate, self._sink, self._start, self._limits = isolate, sink, start, limits
+    def __init__(self, isolate: Isolate, sink: int, start: str) -> None:
+        self._isolate, self._sink, self._start = isolate, sink, start
         self._stage: Literal["born", "started", "stepping", "ending"] = "born"
         self._returns = 0
 
@@ -190,10 +190,10 @@ class _Copy:
         if result.out_of_memory:
             self._leave(b"", code=OUT_OF_MEMORY)
         if self._stage == "born":
-            seal(self._sink, self._limits)
+            seal(self._sink)
             self._stage = "started"
             self._isolate.post(self._start)
-        elif self._stage == "ending":
+        elif self._stage == "ending" or (self._stage == "started" and result.is_text):
             self._leave(result.text, code=0 if result.is_text else 1)
         elif self._stage == "stepping" and (_is_done(result) or self._returns >= MAX_RETURNS):
             self._stage = "ending"
@@ -216,28 +216,28 @@ def _is_done(result: Result) -> bool:
     return bool(json.loads(result.text)["done"])
 
 
-def seal(sink: int, limits: RunLimits) -> None:
-    """Give up what no program needs. What the system refuses to take stays: the isolate is the first wall."""
+def seal(sink: int) -> None:
+    """Give up what no program needs; the rest was given up before copying (`give_up_rights`)."""
     os.dup2(sink, 2)  # V8's last words
     die_with_parent()
-    # The watching process kills sooner; this is for the case that it is gone.
-    seconds = int(limits.cpu_seconds) + 2
-    for limit, value in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_NOFILE, 0)):
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))  # those that are open stay open, but no more come
+
+
+def give_up_rights() -> None:
+    """Give up files, privileges and all but a few descriptors; copies inherit it.
+
+    What the system refuses to take stays: the isolate is the first wall.
+    """
+    most = max(int(name) for name in os.listdir("/dev/fd")) + DESCRIPTORS  # noqa: PTH208 - names alone
+    for limit, value in ((resource.RLIMIT_NOFILE, most), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)):
         with suppress(OSError, ValueError):
-            resource.setrlimit(limit, (value, value))  # descriptors that are open stay open, but no more come
-
-
-def limit_descriptors() -> None:
-    """Leave a few: a copy takes two for a moment."""
-    with suppress(OSError, ValueError):
-        most = max(int(name) for name in os.listdir("/dev/fd")) + DESCRIPTORS  # noqa: PTH208 - names alone
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            resource.setrlimit(limit, (value, value))
+    with suppress(OSError, AttributeError):
+        _LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def die_with_parent() -> None:
-    """Be killed when the process above ends; never gain a privilege."""
+    """Be killed when the process above ends."""
     with suppress(OSError, AttributeError):
         _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        _LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

@@ -1,7 +1,8 @@
 // Entry of the bundle: one isolate, one program.
 //
 // In: the host calls `__redraft.start(js, options)`, then `__redraft.step(n)` until it is done, then
-// `__redraft.result()`. Options (JSON): {token, seed, limitMs, extraMs, maxSteps, drawing}. Out: JSON texts. `token` is
+// `__redraft.result()`; or `__redraft.run(js, options)`, which does all of it for a program without promises and gives
+// the result, for any other does the start and gives nothing. Options (JSON): {token, seed, limitMs, extraMs, maxSteps, drawing}. Out: JSON texts. `token` is
 // what the program's last statement logs: END was reached. Time is virtual: callbacks run up to `limitMs` after load,
 // and up to `extraMs` longer if END wasn't reached by then.
 // Programs are hostile: what is used after the start is captured or without prototype. Endless loops of the language
@@ -28,12 +29,13 @@ import { installTimers } from "./timers.js";
 const SOURCE_URL = "\n//# sourceURL=program.js";
 const ASYNC_WORDS = /\b(?:async|await|Promise|queueMicrotask|then)\b/;
 const MAX_LOGGED = 400;
+const MANY = 500;
 const SILENT = `assert clear count countReset debug dir dirxml group groupCollapsed groupEnd info profile profileEnd
   table time timeEnd timeLog timeStamp trace warn`;
 
 const run = record({
   started: false, stepping: false, ended: false, extended: false, token: null, limitMs: 1500, extraMs: 0, drawing: true,
-  perTurn: Infinity,
+  perTurn: Infinity, jobs: false,
 });
 
 function joined(values) {
@@ -104,13 +106,21 @@ function runSteps(n) {
       run.extended = true;
       setDeadline(run.limitMs + run.extraMs);
     }
-    if (tookPart()) return false;
+    if (jobsWait()) return false;
   }
   return false;
 }
 
-function stepAll(n) {
+// Promises' jobs run when the host has control: then it must have it back.
+function jobsWait() {
+  run.jobs = tookPart() || run.jobs;
+  return run.jobs;
+}
+
+/** Up to `n` callbacks; whether nothing is left to do. */
+function advance(n) {
   let done = true;
+  run.jobs = false;
   if (run.started && !run.stepping) {
     run.stepping = true;
     reportRejections();
@@ -120,8 +130,13 @@ function stepAll(n) {
       run.stepping = false;
     }
     // The last callback's promise jobs are still to run.
-    if (done && tookPart()) done = false;
+    if (done && jobsWait()) done = false;
   }
+  return done;
+}
+
+function stepAll(n) {
+  const done = advance(n);
   return jsonText(record({ done, now: roundMs(now()) }));
 }
 
@@ -157,6 +172,13 @@ function result() {
   return jsonText(record(properties));
 }
 
+function runAll(js, optionsJson) {
+  start(js, optionsJson);
+  if (run.perTurn === 1 || tookPart()) return null;
+  while (!advance(MANY)) if (run.jobs) return null;
+  return result();
+}
+
 function install() {
   installPromise();
   installTimers();
@@ -172,7 +194,9 @@ function install() {
   // mini-racer's own timers, on the real clock.
   if ("__timer_manager" in globalThis) globalThis.__timer_manager = undefined;
   defineProperty(globalThis, "__redraft", {
-    value: freeze(record({ start: freeze(start), step: freeze(stepAll), result: freeze(result) })),
+    value: freeze(record({
+      run: freeze(runAll), start: freeze(start), step: freeze(stepAll), result: freeze(result),
+    })),
     writable: false, configurable: false, enumerable: false,
   });
 }
