@@ -22,7 +22,9 @@ from redraft.data.trace import State, Trace
 from redraft.errors import InputError
 from redraft.lm.batch import Collator, encode
 from redraft.lm.checkpoint import load_model
-from redraft.lm.codec import CODECS, Codec, CodecConfig, DiffCodec, FullCodec, load_codec, pieces
+from redraft.lm.codec import (
+    CODECS, EDIT, ENDING, TIME, Codec, CodecConfig, DiffCodec, FullCodec, load_codec, pieces,
+)  # fmt: skip
 from redraft.lm.codec.edits import Cut, Editor, Keep, Step, Up, Write, steps, words
 from redraft.lm.generate import Draft, generate
 from redraft.lm.model import IGNORE, StudentIndex
@@ -35,7 +37,7 @@ from toy import TOY, prepare_torch, toy_dataset
 TRACE = make_trace(["pen red\nfd 10", "pen red\nfd 10\n  rt 90", "pen red\nfd 10\n  rt 120", "fd 10\n  rt 120"], gap=17)
 TOKENIZER = train_tokenizer(pieces(TRACE.title, TRACE.states) * 9, 330)
 OPTIONS = [
-    CodecConfig(title_tokens=12, overlap=8, relative_time=relative, feedback=feedback)
+    CodecConfig(title_tokens=12, overlap=8, relative_time=relative, feedback=feedback, feedback_tokens=16)
     for relative, feedback in product((False, True), (False, True))
 ]
 ALL = [cls(TOKENIZER, config) for cls, config in product(CODECS.values(), OPTIONS)]
@@ -142,6 +144,46 @@ def test_programs_times_and_the_ending_are_charged_and_nothing_else(
     learned = [token for token, it in zip(ids, codec.learned(ids), strict=True) if it]
     title = [token for token in ids[: start + 1] if token != codec.mask_id] if codec.name == "full" else []
     assert learned == title + charged
+
+
+@given(traces, st.data(), st.sampled_from(ALL), st.integers(24, 200))
+@settings(deadline=None, max_examples=200)
+def test_every_id_belongs_to_one_state(trace: Trace, data: st.DataObject, codec: Codec, length: int) -> None:
+    verdicts = data.draw(verdicts_on(trace))
+    (coded,) = codec.encode_marked([trace], verdicts=verdicts)
+    ids, states, parts = coded
+    assert ids == codec.encode(trace, verdicts=verdicts)
+    assert len(ids) == len(states) == len(parts)
+    opening = ids.index(codec.start_id) + 1
+    assert states[:opening].tolist() == [0] * opening
+    assert set(parts[:opening]) == {""}
+    before = None
+    for n, state in enumerate(trace.states, 1):
+        own = [(token, part) for token, of, part in zip(ids, states, parts, strict=True) if of == n and part != ENDING]
+        header = codec.header(n, state.at, before)
+        assert own[: len(header)] == [(token, TIME) for token in header]
+        assert {part for _, part in own[len(header) :]} <= {EDIT}
+        prefix = codec.prefix(trace.title, trace.states[:n], verdicts=verdicts)
+        assert np.flatnonzero((states <= n) & (parts != ENDING)).tolist() == list(range(len(prefix)))
+        before = state.at
+    assert (parts == ENDING).tolist() == [False] * (len(ids) - trace.ended) + [True] * trace.ended
+    assert states[-1] == len(trace.states)
+    # what the chunks charge is charged to these states, each id once
+    n_given = [codec.given(chunk) for chunk in chunks] if (chunks := codec.chunk(ids, length)) else []
+    counted = np.concatenate([codec.charged(chunk)[n:] for chunk, n in zip(chunks, n_given, strict=True)])
+    assert counted.tolist() == codec.charged(ids).tolist()
+    assert (states[counted] >= 1).all()
+
+
+def test_a_context_shorter_than_messages_is_refused() -> None:
+    """A chunk all within a message could not tell it from a program."""
+    for cls in (FullCodec, DiffCodec):
+        codec = cls(TOKENIZER, CodecConfig(title_tokens=4, overlap=4, feedback=True, feedback_tokens=30))
+        ids = codec.encode(TRACE, verdicts={TRACE.final.id: "\U0001f422" * 30})
+        for cut in (codec.chunk, codec.restart):
+            with pytest.raises(InputError, match="error messages of 30"):
+                cut(ids, 30)
+        assert codec.join(codec.chunk(ids, 31)) == ids
 
 
 @given(st.lists(st.integers(0, DIFFS[-1].vocab_size + 3), max_size=80), st.sampled_from(ALL), st.integers(24, 60))
@@ -373,7 +415,7 @@ def test_a_draft_begun_again_looks_like_a_chunk() -> None:
 
 
 def test_feedback_is_given_and_cut() -> None:
-    config = CodecConfig(title_tokens=4, overlap=8, relative_time=True, feedback=True, feedback_characters=5)
+    config = CodecConfig(title_tokens=4, overlap=8, relative_time=True, feedback=True, feedback_tokens=3)
     for cls in (FullCodec, DiffCodec):
         codec = cls(TOKENIZER, config)
         run, error, seen = codec.run_id, codec.vocab_size - 2, codec.vocab_size - 1
@@ -381,7 +423,7 @@ def test_feedback_is_given_and_cut() -> None:
         ids = codec.encode(TRACE, verdicts=verdicts)
         assert ids.count(run) == 4
         at = ids.index(run)
-        message = TOKENIZER.encode("fd10 ")
+        message = TOKENIZER.encode("fd10 is not defined")[:3]
         assert ids[at : at + 3 + len(message)] == [run, error, *message, seen]
         assert codec.feedback("fd10 is not defined") == [error, *message, seen]
         again = ids.index(run, at + 1)

@@ -10,15 +10,17 @@ from pathlib import Path
 
 from redraft.config import build
 from redraft.errors import DatasetError, RedraftError
-from redraft.lm.codec.base import CODEC_FILE, SCHEMA_VERSION, Codec, CodecConfig, Decoded, Verdicts
+from redraft.lm.codec.base import (
+    CODEC_FILE, EDIT, ENDING, SCHEMA_VERSION, TIME, Codec, CodecConfig, Coded, Decoded, Verdicts,
+)  # fmt: skip
 from redraft.lm.codec.diff import DiffCodec
 from redraft.lm.codec.full import FullCodec
 from redraft.lm.codec.headers import NO_TIME, pieces
 from redraft.lm.tokenizer import load_tokenizer
 
 __all__ = [
-    "CODECS", "CODEC_FILE", "NO_TIME", "SCHEMA_VERSION", "Codec", "CodecConfig", "Decoded", "DiffCodec", "FullCodec",
-    "Verdicts", "load_codec", "pieces",
+    "CODECS", "CODEC_FILE", "EDIT", "ENDING", "NO_TIME", "SCHEMA_VERSION", "TIME", "Codec", "CodecConfig", "Coded",
+    "Decoded", "DiffCodec", "FullCodec", "Verdicts", "load_codec", "pieces",
 ]  # fmt: skip
 
 CODECS: dict[str, type[Codec]] = {codec.name: codec for codec in (FullCodec, DiffCodec)}

@@ -60,14 +60,13 @@ class CodecConfig:
     """Write a state's time as the seconds since the state before."""
     feedback: bool = False
     """Tell the model after each state whether it ran, and the error message if not, where verdicts are at hand."""
-    feedback_characters: int = 80
-    """Characters of an error message, at most."""
+    feedback_tokens: int = 32
+    """Tokens of an error message, at most."""
 
     def __post_init__(self) -> None:
-        if self.title_tokens < 0 or self.overlap < 0 or self.feedback_characters < 1:
+        if min(self.title_tokens, self.overlap, self.feedback_tokens) < 0:
             raise UsageError(
-                "title_tokens and overlap count tokens, feedback_characters characters.",
-                remedy="Give numbers from 0 on, for feedback_characters from 1 on.",
+                "title_tokens, overlap and feedback_tokens count tokens.", remedy="Give numbers from 0 on."
             )
 
 
@@ -82,6 +81,28 @@ class Decoded(NamedTuple):
     """Whether the end token was reached."""
     bad_date: bool
     """Whether a header with an impossible date cut the trace off."""
+
+
+TIME, EDIT, ENDING = "time", "edit", "ending"
+"""Parts of a state: its header; its program or edit, what ends it and its feedback; a trace's end token."""
+
+
+class Coded(NamedTuple):
+    """A trace's ids, and what each belongs to; arrays have an entry an id."""
+
+    ids: list[int]
+    states: NDArray[np.int32]
+    """Number of its state, from 1; the end token's is the last one's. 0: the title and the start token."""
+    parts: NDArray[np.str_]
+    """`TIME`, `EDIT` or `ENDING`; nothing for the title and the start token."""
+
+
+class _Piece(NamedTuple):
+    """An id, or a text yet to be tokenized, and what it belongs to."""
+
+    what: str | int
+    state: int
+    part: str
 
 
 class Codec(ABC):
@@ -118,12 +139,12 @@ class Codec(ABC):
         """The ids up to the start token of a trace whose title's ids, cut to fit, are given; none: it is hidden."""
 
     @abstractmethod
-    def _state(self, n: int, state: State, before: State | None) -> Iterable[str | int]:
-        """State n (from 1) as ids and texts yet to be tokenized; its header comes first."""
+    def _header(self, n: int, at: datetime | None, after: datetime | None) -> Iterable[str | int]:
+        """When state n (from 1) was, as ids and texts yet to be tokenized."""
 
     @abstractmethod
-    def _header(self, n: int, at: datetime | None, after: datetime | None) -> Iterable[str | int]:
-        """The part of `_state` that says when it was."""
+    def _program(self, state: State, before: State | None) -> Iterable[str | int]:
+        """A state's program, or how it comes from the one before."""
 
     def encode(self, trace: Trace, *, mask_title: bool = False, verdicts: Verdicts | None = None) -> list[int]:
         """Ids of a whole trace; the end token stands last if and only if `trace.ended`."""
@@ -134,19 +155,27 @@ class Codec(ABC):
     ) -> list[list[int]]:
         """`encode` of each trace, tokenized together on all cores; `mask_titles` says whose title is hidden."""
         hidden = [False] * len(traces) if mask_titles is None else mask_titles
-        written = [(trace.title, list(self._body(trace.states, verdicts or {}))) for trace in traces]
-        coded = self._coded(written)
-        return [
-            self._opening([] if mask else title[: self.config.title_tokens]) + body + [self.end_id] * trace.ended
-            for trace, (title, body), mask in zip(traces, coded, hidden, strict=True)
-        ]
+        opened = self._opened([(trace.title, self._body(trace, verdicts or {})) for trace in traces], hidden)
+        return [opening + [token for ids in body for token in ids] for opening, body in opened]
+
+    def encode_marked(self, traces: Sequence[Trace], *, verdicts: Verdicts | None = None) -> list[Coded]:
+        """As `encode_many`, and of each id, what it belongs to."""
+        bodies = [self._body(trace, verdicts or {}) for trace in traces]
+        opened = self._opened([(trace.title, body) for trace, body in zip(traces, bodies, strict=True)])
+        marked = []
+        for pieces, (opening, body) in zip(bodies, opened, strict=True):
+            counts = [len(opening), *map(len, body)]
+            states = np.repeat(np.array([0, *(piece.state for piece in pieces)], np.int32), counts)
+            parts = np.repeat(np.array(["", *(piece.part for piece in pieces)]), counts)
+            marked.append(Coded(opening + [token for ids in body for token in ids], states, parts))
+        return marked
 
     def prefix(
         self, title: str, states: Sequence[State] = (), *, mask_title: bool = False, verdicts: Verdicts | None = None
     ) -> list[int]:
         """Ids of the title, the start token and the given first states: what a model goes on from."""
-        ((coded, body),) = self._coded([(title, list(self._body(states, verdicts or {})))])
-        return self._opening([] if mask_title else coded[: self.config.title_tokens]) + body
+        ((opening, body),) = self._opened([(title, list(self._pieces(states, verdicts or {})))], [mask_title])
+        return opening + [token for ids in body for token in ids]
 
     def header(self, n: int, at: datetime | None, after: datetime | None = None) -> list[int]:
         """Ids that begin state n (from 1), to append to a prefix of n - 1 states.
@@ -156,39 +185,50 @@ class Codec(ABC):
             at: Its time.
             after: The time of the state before; needed where times are relative.
         """
-        return self._tokenized(list(self._header(n, at, after)))
+        return self._tokenized(self._header(n, at, after))
 
     def feedback(self, message: str) -> list[int]:
         """Ids of what the student saw, to append to a state that ended with `run_id`; no message: it ran."""
-        return self._tokenized(list(self._seen(message)))
+        return [self._error_id, *self.tokenizer.encode(message)[: self.config.feedback_tokens], self._seen_id]
 
-    def _body(self, states: Sequence[State], verdicts: Verdicts) -> Iterator[str | int]:
+    def _body(self, trace: Trace, verdicts: Verdicts) -> list[_Piece]:
+        ending = [_Piece(self.end_id, len(trace.states), ENDING)] if trace.ended else []
+        return [*self._pieces(trace.states, verdicts), *ending]
+
+    def _pieces(self, states: Sequence[State], verdicts: Verdicts) -> Iterator[_Piece]:
         before = None
         for n, state in enumerate(states, 1):
-            yield from self._state(n, state, before)
+            for what in self._header(n, state.at, before.at if before else None):
+                yield _Piece(what, n, TIME)
+            for what in self._program(state, before):
+                yield _Piece(what, n, EDIT)
             if self.run_id is not None:
-                yield self.run_id
+                yield _Piece(self.run_id, n, EDIT)
                 if (message := verdicts.get(state.id)) is not None:
-                    yield from self._seen(message)
+                    for token in self.feedback(message):
+                        yield _Piece(token, n, EDIT)
             before = state
 
-    def _seen(self, message: str) -> Iterator[str | int]:
-        yield self._error_id
-        yield message[: self.config.feedback_characters]
-        yield self._seen_id
+    def _opened(
+        self, written: Sequence[tuple[str, list[_Piece]]], hidden: Sequence[bool] | None = None
+    ) -> list[tuple[list[int], list[list[int]]]]:
+        """The opening of each title, unless it is hidden, and the ids of each piece, all texts tokenized at once."""
+        texts = [what for title, body in written for what in (title, *(piece.what for piece in body))]
+        coded = iter(self._coded(texts))
+        opened = []
+        for (_, body), hide in zip(written, hidden or [False] * len(written), strict=True):
+            title = next(coded)
+            opening = self._opening([] if hide else title[: self.config.title_tokens])
+            opened.append((opening, [next(coded) for _ in body]))
+        return opened
 
-    def _coded(self, written: Sequence[tuple[str, list[str | int]]]) -> list[tuple[list[int], list[int]]]:
-        """Ids of each title and body, all their texts tokenized at once."""
-        texts = [text for title, body in written for text in (title, *body) if isinstance(text, str)]
-        coded = iter(self.tokenizer.encode_many(texts))
+    def _coded(self, parts: Sequence[str | int]) -> list[list[int]]:
+        """Ids of each part; an id is itself."""
+        texts = iter(self.tokenizer.encode_many([part for part in parts if isinstance(part, str)]))
+        return [next(texts) if isinstance(part, str) else [part] for part in parts]
 
-        def ids_of(part: str | int) -> list[int]:
-            return next(coded) if isinstance(part, str) else [part]
-
-        return [(ids_of(title), [token for part in body for token in ids_of(part)]) for title, body in written]
-
-    def _tokenized(self, parts: list[str | int]) -> list[int]:
-        return self._coded([("", parts)])[0][1]
+    def _tokenized(self, parts: Iterable[str | int]) -> list[int]:
+        return [token for ids in self._coded(list(parts)) for token in ids]
 
     def hide_title(self, ids: Sequence[int]) -> list[int]:
         """A chunk's ids with the title hidden, as `mask_title` writes them; a chunk without a title as it is."""
@@ -230,12 +270,21 @@ class Codec(ABC):
         return list(ids[max(0, len(ids) - self.config.overlap) :])
 
     def _check_length(self, length: int) -> None:
-        """A chunk that goes on must not reach back to the title: by its start token a trace's first chunk is known."""
+        """Chunks must tell what they hold.
+
+        One that goes on must not reach back to the title: by its start token a trace's first chunk is known. And none
+        must lie all within a message, which is known for one by the ids before and behind it.
+        """
         if length - self.config.overlap < self.config.title_tokens + 3:
             raise InputError(
                 f"a context of {length} tokens is too short for titles of {self.config.title_tokens} tokens and chunks "
                 f"that overlap by {self.config.overlap}.",
                 remedy="Give the model a longer context, or the codec a smaller `overlap` or `title_tokens`.",
+            )
+        if self.config.feedback and length <= self.config.feedback_tokens:
+            raise InputError(
+                f"a context of {length} tokens is too short for error messages of {self.config.feedback_tokens}.",
+                remedy="Give the model a longer context, or the codec a smaller `feedback_tokens`.",
             )
 
     # What ids are for

@@ -74,11 +74,6 @@ class DiffCodec(Codec):
     def _opening(self, title: Sequence[int]) -> list[int]:
         return [*(title or [self.mask_id]), self.start_id]
 
-    def _state(self, n: int, state: State, before: State | None) -> Iterator[str | int]:
-        yield from self._header(n, state.at, before.at if before else None)
-        for step in steps(lines_of(before.code) if before else [], lines_of(state.code), KEEPS):
-            yield from self._step(step)
-
     def _header(self, n: int, at: datetime | None, after: datetime | None) -> Iterator[str | int]:
         seconds = gap(at, after) if self.config.relative_time else None
         if seconds is None:
@@ -91,6 +86,10 @@ class DiffCodec(Codec):
         if minutes:
             yield self._minutes[minutes - 1]
         yield self._seconds[seconds % 60]
+
+    def _program(self, state: State, before: State | None) -> Iterator[str | int]:
+        for step in steps(lines_of(before.code) if before else [], lines_of(state.code), KEEPS):
+            yield from self._step(step)
 
     def _step(self, step: Step) -> Iterable[str | int]:
         if isinstance(step, Write):
@@ -154,7 +153,8 @@ class DiffCodec(Codec):
         tail = list(ids[read.start : read.end])
         tail = tail[tail.index(self.run_id) :] if self.run_id in tail else []
         title = list(ids[: self._start(ids)])
-        return [*title, self._on_id, *self._tokenized(list(self._state(1, read.state, None))), *tail]
+        state = self._tokenized([*self._header(1, read.state.at, None), *self._program(read.state, None)])
+        return [*title, self._on_id, *state, *tail]
 
     def given(self, ids: Sequence[int]) -> int:
         """The whole state of a chunk that goes on from one; the overlap, in a chunk that begins inside a state."""

@@ -40,12 +40,11 @@ class FullCodec(Codec):
     def _opening(self, title: Sequence[int]) -> list[int]:
         return [*title, *[self.mask_id] * (self.config.title_tokens - len(title)), self.start_id]
 
-    def _state(self, n: int, state: State, before: State | None) -> Iterator[str | int]:
-        yield from self._header(n, state.at, before.at if before else None)
-        yield self._headers.escape(state.code)
-
     def _header(self, n: int, at: datetime | None, after: datetime | None) -> Iterator[str | int]:
         yield self._headers.write(n, at, after)
+
+    def _program(self, state: State, before: State | None) -> Iterator[str | int]:
+        yield self._headers.escape(state.code)
 
     def chunk(self, ids: Sequence[int], length: int) -> list[list[int]]:
         """Cut ids into runs of at most `length`, each beginning with the last `overlap` ids of the one before."""
