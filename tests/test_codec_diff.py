@@ -23,7 +23,16 @@ from redraft.errors import InputError
 from redraft.lm.batch import Collator, encode
 from redraft.lm.checkpoint import load_model
 from redraft.lm.codec import (
-    CODECS, EDIT, ENDING, TIME, Codec, CodecConfig, DiffCodec, FullCodec, load_codec, pieces,
+    CODECS,
+    EDIT,
+    ENDING,
+    TIME,
+    Codec,
+    CodecConfig,
+    DiffCodec,
+    FullCodec,
+    load_codec,
+    pieces,
 )  # fmt: skip
 from redraft.lm.codec.edits import Cut, Editor, Keep, Step, Up, Write, steps, words
 from redraft.lm.generate import Draft, generate

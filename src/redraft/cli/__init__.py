@@ -23,6 +23,7 @@ _COMMANDS = {
     "split": ("redraft.cli.split:split", "divide a dataset into training and test splits"),
     "train": ("redraft.cli.models:train", "train a model with a vector per student"),
     "sample": ("redraft.cli.models:sample", "draw traces from a model"),
+    "score": ("redraft.cli.score:score", "say how well a model knows every trace, state by state"),
     "execute": ("redraft.cli.execute:execute", "say of every program whether it runs"),
     "draw": ("redraft.cli.draw:draw", "draw what a program draws, or a sheet of many"),
     "metrics": ("redraft.cli.studies:metrics", "measure every trace of a dataset"),

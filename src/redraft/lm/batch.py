@@ -8,7 +8,7 @@ Axes in names: B sequences, L tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -67,18 +67,28 @@ def encode(
     traces: Iterable[Trace], codec: Codec, students: StudentIndex, context: int, *, verdicts: Verdicts | None = None
 ) -> Chunks:
     """Encode `traces` and cut them to `context` tokens, the placeholder included; `verdicts` are for feedback."""
+
+    def encoded() -> Iterator[tuple[list[int], int]]:
+        rest = iter(traces)
+        while group := list(islice(rest, ENCODE_AT_ONCE)):
+            for trace, ids in zip(group, codec.encode_many(group, verdicts=verdicts), strict=True):
+                yield ids, students.row(trace.student)
+
+    return cut(encoded(), codec, context)
+
+
+def cut(encoded: Iterable[tuple[Sequence[int], int]], codec: Codec, context: int) -> Chunks:
+    """Cut traces' ids, each with its student's row, to `context` tokens, the placeholder included."""
     ids: list[NDArray[np.int32]] = []
     lengths: list[int] = []
     rows: list[int] = []
     heads: list[bool] = []
-    rest = iter(traces)
-    while group := list(islice(rest, ENCODE_AT_ONCE)):
-        for trace, encoded in zip(group, codec.encode_many(group, verdicts=verdicts), strict=True):
-            for number, chunk in enumerate(codec.chunk(encoded, context - 1)):
-                ids.append(np.asarray(chunk, dtype=np.int32))
-                lengths.append(len(chunk))
-                rows.append(students.row(trace.student))
-                heads.append(number == 0)
+    for trace, row in encoded:
+        for number, chunk in enumerate(codec.chunk(trace, context - 1)):
+            ids.append(np.asarray(chunk, dtype=np.int32))
+            lengths.append(len(chunk))
+            rows.append(row)
+            heads.append(number == 0)
     ends = np.cumsum(np.asarray(lengths, dtype=np.int64))
     return Chunks(
         ids=np.concatenate(ids) if ids else np.empty(0, np.int32),

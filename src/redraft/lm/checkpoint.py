@@ -155,6 +155,10 @@ def load_model(folder: str | Path) -> Model:
         raise DatasetError(f"the model can't be read ({type(error).__name__}).", where=folder, remedy=remedy) from error
     if len(index) != n_rows - 1:
         raise DatasetError(f"{n_rows - 1} students' vectors, {len(index)} students.", where=folder, remedy=remedy)
+    known = lm.get_input_embeddings().num_embeddings
+    if codec.vocab_size > known:
+        cause = f"the codec writes {codec.vocab_size:,} ids and the weights know {known:,}: they are of two models."
+        raise DatasetError(cause, where=folder, remedy=remedy)
     student_lm = StudentLM(lm.eval(), students.to(lm.dtype), codec.student_id).eval()
     return Model(lm=student_lm, codec=codec, students=index, card=card, history=history)
 

@@ -11,7 +11,16 @@ from pathlib import Path
 from redraft.config import build
 from redraft.errors import DatasetError, RedraftError
 from redraft.lm.codec.base import (
-    CODEC_FILE, EDIT, ENDING, SCHEMA_VERSION, TIME, Codec, CodecConfig, Coded, Decoded, Verdicts,
+    CODEC_FILE,
+    EDIT,
+    ENDING,
+    SCHEMA_VERSION,
+    TIME,
+    Codec,
+    CodecConfig,
+    Coded,
+    Decoded,
+    Verdicts,
 )  # fmt: skip
 from redraft.lm.codec.diff import DiffCodec
 from redraft.lm.codec.full import FullCodec

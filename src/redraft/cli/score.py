@@ -1,0 +1,62 @@
+"""`redraft score`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from redraft.data.store import open_dataset
+from redraft.progress import say
+
+
+def score(
+    dataset: Path,
+    *,
+    model: Path,
+    out: Path,
+    split: str = "",
+    unknown: bool = False,
+    other: str | None = None,
+    batch_tokens: int = 4096,
+    overwrite: bool = False,
+) -> None:
+    """Say how well a model knows every trace, state by state: bits, and the probability of the student's next edit.
+
+    Writes OUT/states.parquet (a row a state), OUT/traces.parquet (a row a trace) and OUT/manifest.json, which explains
+    every column. Killed and started again with the same options, it goes on.
+
+    Example: redraft score class.dataset --model trace.model --split seen-seen --unknown --out scores
+
+    Parameters
+    ----------
+    dataset: Path
+        The dataset's folder.
+    model: Path
+        The model's folder.
+    out: Path
+        The folder to write, made anew.
+    split: str
+        Parts of the split the model was trained on, separated by commas (train, validation, seen-seen ...); default:
+        every trace of the dataset.
+    unknown: bool
+        Read every trace with the unknown student's vector too, and say the bits gained by knowing the student.
+    other: str
+        A student (keyed hash) with whose vector to read every trace too.
+    batch_tokens: int
+        Tokens read at once: more need more memory.
+    overwrite: bool
+        Replace other scores at OUT.
+    """
+    from redraft.lm import score as scoring  # loads torch
+    from redraft.lm.checkpoint import load_model
+
+    loaded = load_model(model)
+    splits = [name.strip() for name in split.split(",") if name.strip()]
+    made = scoring.score(
+        loaded, open_dataset(dataset), out=out, splits=splits, unknown=unknown, other=other,
+        batch_tokens=batch_tokens, overwrite=overwrite,
+    )  # fmt: skip
+    if made.strangers:
+        say(f"{made.strangers:,} traces are of students the model has not met: read with the unknown student's vector.")
+    print(  # noqa: T201
+        f"{out}: {made.traces:,} traces of {made.states:,} states, {made.bits_per_trace:,.1f} bits a trace"
+    )

@@ -1,0 +1,368 @@
+"""How well a model knows each trace, state by state: what researchers need for analyses of their own.
+
+In: a model and a dataset. Out: a folder, published whole by one rename:
+
+    states.parquet   a row a state: bits of its time and of its edit, and the probability of that edit
+    traces.parquet   a row a trace: the sums
+    manifest.json    which model, which dataset, what was asked for, and what each column means (`COLUMNS`)
+
+Bits are those of the ids that the codec charges (`codec.base`), so a trace's are the sum of its states', and their mean
+over traces is the bits per trace that training reports. That a state's text is over is charged to what comes next:
+the next state's time, or the ending. Parts of the work are kept in `OUT.partial` until all are done; a killed run goes
+on with the first that is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count, islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from accelerate import PartialState
+from numpy.typing import NDArray
+
+from redraft.data.split import Split, load_split
+from redraft.data.store import Dataset, write_table
+from redraft.data.trace import Trace
+from redraft.errors import DatasetError, InputError, RedraftError, UsageError
+from redraft.lm.bits import Reader, bits_of
+from redraft.lm.checkpoint import Model
+from redraft.lm.codec import EDIT, ENDING, TIME, Coded, Verdicts
+from redraft.lm.model import StudentIndex
+from redraft.lm.validate import nobody
+from redraft.lm.verdicts import read_verdicts
+from redraft.progress import bar, say
+from redraft.rundir import atomic_folder, exclusive, write_json
+
+SCHEMA_VERSION = 1
+"""Version of the folder's format."""
+MANIFEST = "manifest.json"
+TABLES = ("states", "traces")
+PART = 512
+"""Traces scored and written at once; what a killed run loses at most."""
+
+COLUMNS: dict[str, tuple[pa.DataType, str]] = {
+    "student": (pa.string(), "the trace's key, as in the dataset: student"),
+    "title": (pa.string(), "its title"),
+    "sample": (pa.int32(), "its sample's number; 0 for real traces"),
+    "request": (pa.string(), "the request it was drawn for; null for real traces"),
+    "split": (pa.string(), "the part of the model's split its pair is in; null if the dataset lacks that split"),
+    "known": (pa.bool_(), "whether the model has met the student; others are read with the unknown student's vector"),
+    "state": (pa.int32(), "states only: its number, from 1"),
+    "states": (pa.int32(), "traces only: states"),
+    "ended": (pa.bool_(), "traces only: whether it has an ending, which is charged"),
+    "tokens": (pa.int32(), "ids charged"),
+    "characters": (pa.int32(), "characters of the state's program; of a trace, of all its states'"),
+    "bits": (pa.float64(), "bits of the time, the edit and the ending, given all before"),
+    "time_bits": (pa.float64(), "bits of the time, and of that there is another state"),
+    "edit_bits": (pa.float64(), "bits of the program or of the edit that leads to it, its time given"),
+    "ending_bits": (pa.float64(), "bits of that the trace ends here; null where it doesn't"),
+    "edit_probability": (pa.float64(), "states only: 2^-edit_bits, the probability of the student's actual next edit"),
+    "ending_probability": (pa.float64(), "2^-ending_bits, the probability that the trace ends here"),
+    "cumulative_bits": (pa.float64(), "states only: bits of the trace up to and with this state"),
+}
+"""Column -> its type and meaning."""
+READ = ("bits", "time_bits", "edit_bits", "ending_bits")
+"""Columns that each further reader has too, behind its name; and `gained_over_READER`."""
+READERS = {"unknown": "the unknown student's vector", "other": "another student's vector"}
+"""Further readers -> whose vector they read with."""
+OF_STATES, OF_TRACES = {"state", "edit_probability", "cumulative_bits"}, {"states", "ended"}
+"""Columns that one table alone has."""
+
+
+class Score(NamedTuple):
+    """What was scored."""
+
+    traces: int
+    states: int
+    bits_per_trace: float
+    strangers: int
+    """Traces of students the model has not met."""
+
+
+def score(
+    model: Model, dataset: Dataset, *, out: Path, splits: Sequence[str] = (), unknown: bool = False,
+    other: str | None = None, batch_tokens: int = 4096, overwrite: bool = False,
+) -> Score:  # fmt: skip
+    """Score the dataset's traces, and write `out`.
+
+    Args:
+        model: The model.
+        dataset: Any dataset; that the model was trained on must still have the model's split.
+        out: The folder to write.
+        splits: Parts of the model's split to score; none: every trace.
+        unknown: Read each trace with the unknown student's vector too.
+        other: A student with whose vector to read each trace too.
+        batch_tokens: Tokens read at once.
+        overwrite: Replace other scores at `out`.
+
+    Raises:
+        DatasetError: `out` holds something else, or the dataset's split isn't the model's.
+        InputError: The model needs verdicts and there are none, or has not met `other`.
+        UsageError: Unknown part of a split, or `batch_tokens` below 1.
+    """
+    if batch_tokens < 1:
+        raise UsageError(f"batch_tokens is {batch_tokens}; it must be at least 1.")
+    split = _split_of(model, dataset, splits)
+    readers = {"own": _own, **_readers(model.students, unknown, other)}
+    verdicts = read_verdicts(dataset) if model.codec.run_id is not None else {}
+    request = _request(model, dataset, splits, [*readers], other, batch_tokens)
+    if _is_done(out, request, overwrite):
+        return _summary(out)
+    _warn(model, unknown)
+    model.lm.to(PartialState().device)
+    partial = out.with_name(out.name + ".partial")
+    with exclusive(partial):
+        _claim(partial, request, overwrite)
+        try:
+            traces = split.select(dataset.traces(), *splits) if split and splits else dataset.traces()
+            with bar("scoring", None if splits else len(dataset)) as watcher:
+                parts = _write_parts(
+                    partial, traces, watcher.advance,
+                    lambda group: _tables(model, group, split, readers, verdicts, batch_tokens, watcher.advance),
+                )  # fmt: skip
+            if not parts:
+                raise InputError("there are no traces to score.", where=dataset.path)
+        except RedraftError:
+            if not any(partial.glob("*.parquet")):
+                shutil.rmtree(partial)
+            raise
+        with atomic_folder(out) as temporary:
+            for name in TABLES:
+                _assemble(temporary / f"{name}.parquet", [_part(partial, name, part) for part in range(parts)])
+            write_json(temporary / MANIFEST, {**request, "columns": _meanings([*readers])})
+        shutil.rmtree(partial)
+    return _summary(out)
+
+
+def _write_parts(
+    partial: Path, traces: Iterator[Trace], done: Callable[[float], None],
+    tables: Callable[[Sequence[Trace]], dict[str, pa.Table]],
+) -> int:  # fmt: skip
+    """Write the parts that are missing; how many parts there are."""
+    for part in count():
+        group = list(islice(traces, PART))
+        if not group:
+            return part
+        if _part(partial, TABLES[-1], part).exists():
+            done(len(group))
+            continue
+        made = tables(group)
+        for name in TABLES:  # the traces last: they say that the part is done
+            write_table(made[name], _part(partial, name, part))
+    raise AssertionError
+
+
+def _own(rows_B: Any) -> Any:
+    return rows_B
+
+
+def _readers(students: StudentIndex, unknown: bool, other: str | None) -> dict[str, Reader]:
+    readers: dict[str, Reader] = {"unknown": nobody} if unknown else {}
+    if other is not None:
+        if other not in students:
+            raise InputError(
+                f"the model has not met the student {other!r}.",
+                where="--other",
+                remedy="Name one of those in its students.parquet (keyed hashes, as in the dataset).",
+            )
+        row = students.row(other)
+        readers["other"] = lambda rows_B: rows_B.new_full(rows_B.shape, row)
+    return readers
+
+
+def _split_of(model: Model, dataset: Dataset, wanted: Sequence[str]) -> Split | None:
+    """The split the model was trained on; None if this is another dataset, which doesn't have it.
+
+    Raises:
+        DatasetError: It is needed, and isn't there.
+    """
+    name = model.card["split"]
+    needed = bool(wanted) or dataset.fingerprint == model.card["dataset_fingerprint"]
+    if not needed and not (dataset.path / "splits" / f"{name}.parquet").exists():
+        return None
+    split = load_split(dataset, name)
+    if needed:
+        model.check_split(split.hash)
+    return split if split.hash == model.card["split_hash"] else None
+
+
+def _warn(model: Model, unknown: bool) -> None:
+    if "trace" not in model.card["view"]:
+        say(f"The model was trained on the view {model.card['view']}; the traces it reads here are whole.")
+    if unknown and not model.card["config"]["student_dropout"]:
+        say("The model was trained without student dropout, so its unknown student's vector is untrained.")
+
+
+# What is there already
+
+
+def _request(
+    model: Model, dataset: Dataset, splits: Sequence[str], readers: Sequence[str], other: str | None, batch_tokens: int
+) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": "score",
+        "model": {key: model.card[key] for key in ("view", "split", "split_hash", "dataset", "origin")},
+        "model_fingerprint": model.fingerprint,
+        "codec": model.codec.name,
+        "dataset": dataset.name,
+        "dataset_fingerprint": dataset.fingerprint,
+        "origin": dataset.origin,
+        "splits": list(splits),
+        "readers": list(readers),
+        "other": other,
+        "batch_tokens": batch_tokens,
+    }
+
+
+def _is_done(out: Path, request: Mapping[str, Any], overwrite: bool) -> bool:
+    """Whether `out` holds what is asked for.
+
+    Raises:
+        DatasetError: It holds something else, which isn't to be overwritten.
+    """
+    file = out / MANIFEST
+    if file.exists() and (out / "states.parquet").exists():
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if all(found.get(key) == value for key, value in request.items()):
+            return True
+        if not overwrite:
+            raise DatasetError(
+                "already holds other scores.", where=out, remedy="Choose another --out, or add --overwrite."
+            )
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DatasetError("exists and holds no scores; it is left alone.", where=out, remedy="Choose another --out.")
+    return False
+
+
+def _claim(partial: Path, request: Mapping[str, Any], overwrite: bool) -> None:
+    """Make sure that what is in `partial` was begun for the same request."""
+    file = partial / "request.json"
+    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != request:
+        if not overwrite:
+            raise DatasetError(
+                "holds the beginnings of other scores.",
+                where=partial,
+                remedy="Choose another --out, add --overwrite, or remove that folder.",
+            )
+        for path in partial.glob("*.parquet"):
+            path.unlink()
+    write_json(file, request)
+
+
+def _part(partial: Path, name: str, part: int) -> Path:
+    return partial / f"{name}-{part:06d}.parquet"
+
+
+def _assemble(file: Path, parts: Sequence[Path]) -> None:
+    """One file of many, in order; memory holds one of them at a time."""
+    with pq.ParquetWriter(file, pq.read_schema(parts[0]), compression="zstd") as writer:
+        for part in parts:
+            writer.write_table(pq.read_table(part))
+
+
+def _summary(out: Path) -> Score:
+    traces = pq.read_table(out / "traces.parquet", columns=["states", "known", "bits"])
+    strangers = len(traces) - (pc.sum(traces["known"]).as_py() or 0)
+    return Score(len(traces), pc.sum(traces["states"]).as_py(), pc.mean(traces["bits"]).as_py(), strangers)
+
+
+# The rows
+
+
+def _meanings(readers: Sequence[str]) -> dict[str, str]:
+    """Column -> meaning."""
+    meanings = {name: words for name, (_, words) in COLUMNS.items()}
+    for reader in readers[1:]:
+        whose = READERS[reader]
+        meanings |= {f"{reader}_{name}": f"{name}, read with {whose}" for name in READ}
+        meanings[f"gained_over_{reader}"] = f"{reader}_bits - bits: what the student's own vector is worth"
+    return meanings
+
+
+def _schema(table: str, readers: Sequence[str]) -> pa.Schema:
+    left_out = OF_TRACES if table == "states" else OF_STATES
+    return pa.schema(
+        [
+            pa.field(name, COLUMNS[name][0] if name in COLUMNS else pa.float64(), metadata={"description": words})
+            for name, words in _meanings(readers).items()
+            if name not in left_out
+        ]
+    )
+
+
+def _tables(
+    model: Model, traces: Sequence[Trace], split: Split | None, readers: Mapping[str, Reader], verdicts: Verdicts,
+    batch_tokens: int, done: Callable[[float], None],
+) -> dict[str, pa.Table]:  # fmt: skip
+    """Both tables' rows of some traces."""
+    coded = model.codec.encode_marked(traces, verdicts=verdicts)
+    encoded = [(one.ids, model.students.row(trace.student)) for trace, one in zip(traces, coded, strict=True)]
+    bits = bits_of(model, encoded, [*readers.values()], batch_tokens=batch_tokens, done=done)
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
+    for trace, one, bits_RN in zip(traces, coded, bits, strict=True):
+        key = {
+            "student": trace.student,
+            "title": trace.title,
+            "sample": trace.sample,
+            "request": trace.request,
+            "split": split.of.get(trace.pair) if split else None,
+            "known": trace.student in model.students,
+        }
+        states = list(_states(trace, one, model.codec.charged(one.ids), dict(zip(readers, bits_RN, strict=True))))
+        rows["states"] += [{**key, **state} for state in states]
+        rows["traces"].append({**key, **_sums(trace, states)})
+    return {name: pa.Table.from_pylist(rows[name], schema=_schema(name, [*readers])) for name in TABLES}
+
+
+def _states(
+    trace: Trace, coded: Coded, charged_N: NDArray[np.bool_], bits: Mapping[str, NDArray[np.float64]]
+) -> Iterator[dict[str, Any]]:
+    """The rows of a trace's states, but for their key."""
+    n = len(trace.states) + 1  # what belongs to none counts as state 0
+    tokens = np.bincount(coded.states[charged_N], minlength=n)
+    sums = {
+        (reader, part): np.bincount(coded.states, weights=bits_N * (coded.parts == part), minlength=n)
+        for reader, bits_N in bits.items()
+        for part in (TIME, EDIT, ENDING)
+    }
+    total = 0.0
+    for number, state in enumerate(trace.states, 1):
+        row: dict[str, Any] = {"state": number, "tokens": int(tokens[number]), "characters": len(state.code)}
+        for reader in bits:
+            time, edit, ending = (float(sums[reader, part][number]) for part in (TIME, EDIT, ENDING))
+            ends = trace.ended and number == len(trace.states)
+            before = "" if reader == "own" else f"{reader}_"
+            row[f"{before}bits"] = time + edit + ending
+            row[f"{before}time_bits"], row[f"{before}edit_bits"] = time, edit
+            row[f"{before}ending_bits"] = ending if ends else None
+        total += row["bits"]
+        row["cumulative_bits"] = total
+        yield _with_what_follows(row, [*bits])
+
+
+def _sums(trace: Trace, states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The row of a trace, but for its key."""
+    row: dict[str, Any] = {"states": len(states), "ended": trace.ended}
+    for name in states[0]:
+        if name in ("tokens", "characters") or name.endswith("bits"):
+            values = [state[name] for state in states if state[name] is not None]
+            row[name] = sum(values) if values else None
+    return _with_what_follows(row, ["own", *(reader for reader in READERS if f"{reader}_bits" in states[0])])
+
+
+def _with_what_follows(row: dict[str, Any], readers: Sequence[str]) -> dict[str, Any]:
+    """A row with the columns that follow from its bits."""
+    row["edit_probability"] = 2.0 ** -row["edit_bits"]
+    row["ending_probability"] = None if row["ending_bits"] is None else 2.0 ** -row["ending_bits"]
+    for reader in readers[1:]:
+        row[f"gained_over_{reader}"] = row[f"{reader}_bits"] - row["bits"]
+    return row
