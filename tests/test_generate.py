@@ -335,11 +335,11 @@ def test_a_model_that_repeats_itself_needs_few_steps(told) -> None:
 def test_drafts_are_begun_as_soon_as_there_is_room(monkeypatch) -> None:
     asked, finished, in_step = 0, 0, []
     drafts = drafts_of(20)
-    advance = generating._advance
+    advance = generating._Crew.advance
 
-    def watch(model, decoder, rows, config) -> None:
+    def watch(crew, rows, config) -> None:
         in_step.append((len(rows), asked))
-        advance(model, decoder, rows, config)
+        advance(crew, rows, config)
 
     def ask():
         nonlocal asked
@@ -348,7 +348,7 @@ def test_drafts_are_begun_as_soon_as_there_is_room(monkeypatch) -> None:
             yield draft
 
     model = make_model(make_lm("llama"))
-    monkeypatch.setattr(generating, "_advance", watch)
+    monkeypatch.setattr(generating._Crew, "advance", watch)
     for draft in drawn(model, ask(), SampleConfig(batch=3, rounds=1)):
         finished += 1
         assert asked <= finished + 3

@@ -11,18 +11,18 @@ a row has room for, K numbers a head.
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
+
+from redraft.lm import loops
 
 SMALLEST = 128
 """Tokens a row has room for at first; the room doubles when a row outgrows it."""
@@ -110,7 +110,7 @@ class Cache:
             rotation: Applied to queries and keys first; only by the compiled loop.
         """
         n_groups = (packed_NCK.shape[1] - n_heads) // 2
-        keys, values = self._room(layer, step.length, n_groups, packed_NCK)
+        keys, values = self.room(layer, step.length, n_groups, packed_NCK)
         if not looped(packed_NCK):
             assert rotation is None
             return _attend_padded(step, packed_NCK, n_heads, keys, values, scaling, window)
@@ -118,20 +118,20 @@ class Cache:
         nothing = packed_NCK.new_empty(0, 0)
         cos, sin = rotation or (nothing, nothing)
         arrays = [tensor.numpy() for tensor in (packed_NCK, keys, values, step.rows, step.places)]
-        _write(*arrays, cos.numpy(), sin.numpy(), n_heads)
+        loops.write(*arrays, cos.numpy(), sin.numpy(), n_heads)
         parts = min(torch.get_num_threads(), 1 + step.read * n_heads * packed_NCK.shape[-1] // WORTH_A_THREAD)
         bounds = [len(packed_NCK) * part // parts for part in range(parts + 1)]
         arguments = (*arrays, out_NHK.numpy(), float(scaling), window)
         others = [
-            _threads(os.getpid(), parts - 1).submit(_attend, *arguments, first, last)
+            threads(os.getpid(), parts - 1).submit(loops.attend, *arguments, first, last)
             for first, last in pairwise(bounds[1:])
         ]
-        _attend(*arguments, 0, bounds[1])
+        loops.attend(*arguments, 0, bounds[1])
         for other in others:
             other.result()
         return out_NHK
 
-    def _room(self, layer: int, length: int, n_groups: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    def room(self, layer: int, length: int, n_groups: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """The layer's keys and values, (R, G, L, K) each, with room for `length` tokens."""
         old = self._layers.get(layer)
         if old is None or old[0].shape[2] < length:
@@ -144,9 +144,9 @@ class Cache:
 
 
 @cache
-def _threads(process: int, n: int) -> ThreadPoolExecutor:
+def threads(process: int, n: int) -> ThreadPoolExecutor:
     """Helpers; a forked process needs its own."""
-    return ThreadPoolExecutor(n, f"attention of {process}")
+    return ThreadPoolExecutor(n, f"sampling of {process}")
 
 
 def looped(tensor: Tensor) -> bool:
@@ -179,69 +179,3 @@ def _attend_padded(
         attn_mask=seen_RTL[:, None], scale=scaling, enable_gqa=n_groups != n_heads,
     )  # fmt: skip
     return out_RHTK.transpose(1, 2)[rows_N, within_N]
-
-
-def compiled(function: Callable[..., None]) -> Callable[..., None]:
-    """Compile on first use; sums may be reordered, so that they are computed many at once."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
-    try:
-        made: Callable[..., None] = numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # nowhere to keep it: a read-only installation of a user without a home
-        made = numba.njit(**options)(function)
-    return made
-
-
-@compiled
-def _write(packed, keys, values, rows, places, cos, sin, n_heads):  # type: ignore[no-untyped-def]
-    """Rotate queries and keys, in place, and put keys and values where they belong."""
-    n_tokens, _, size = packed.shape
-    n_groups = keys.shape[1]
-    half = size // 2
-    for n in range(n_tokens):
-        row, place = rows[n], places[n]
-        if len(cos):
-            for head in range(n_heads + n_groups):
-                vector = packed[n, head]
-                for d in range(half):
-                    one, other = vector[d], vector[d + half]
-                    vector[d] = one * cos[place, d] - other * sin[place, d]
-                    vector[d + half] = other * cos[place, d + half] + one * sin[place, d + half]
-        for group in range(n_groups):
-            key, value = packed[n, n_heads + group], packed[n, n_heads + n_groups + group]
-            for d in range(size):
-                keys[row, group, place, d] = key[d]
-                values[row, group, place, d] = value[d]
-
-
-@compiled
-def _attend(packed, keys, values, rows, places, out, scaling, window, first, last):  # type: ignore[no-untyped-def]
-    """What the tokens from `first` to before `last` attend to."""
-    size = packed.shape[2]
-    n_heads, n_groups = out.shape[1], keys.shape[1]
-    number = packed.dtype.type
-    factor = number(scaling)
-    scores = np.empty(keys.shape[2], packed.dtype)
-    for n in range(first, last):
-        row, end = rows[n], places[n] + 1
-        start = max(0, end - window) if window else 0
-        for head in range(n_heads):
-            group = head * n_groups // n_heads
-            query, key, value = packed[n, head], keys[row, group], values[row, group]
-            best = number(-np.inf)
-            for j in range(start, end):
-                score = number(0)
-                for d in range(size):
-                    score += query[d] * key[j, d]
-                scores[j] = score * factor
-                best = max(best, scores[j])
-            total = number(0)
-            for j in range(start, end):
-                scores[j] = math.exp(scores[j] - best)
-                total += scores[j]
-            mixed = out[n, head]
-            for d in range(size):
-                mixed[d] = number(0)
-            for j in range(start, end):
-                share = scores[j] / total
-                for d in range(size):
-                    mixed[d] += share * value[j, d]

@@ -22,13 +22,18 @@ from torch import Tensor
 from torch.nn.functional import layer_norm, linear
 from transformers import AttentionInterface
 
+from redraft.lm import loops
 from redraft.lm.cache import Cache, Rotation, Step, looped, make_step
 from redraft.lm.model import StudentLM
 
 ATTENTION = "redraft"
 """Our attention's name in transformers."""
-PROBE = 12
-"""Tokens on which ways are compared."""
+PROBE = 24
+"""Tokens on which ways are compared; three quarters in one step, the others in another."""
+FEW = 16
+"""New tokens for which loops are faster than the library's operations."""
+SMALL = 1 << 21
+"""Weights of a block that threads don't share: what starting and stopping them costs is more than they save."""
 
 
 class Decoder(Protocol):
@@ -37,6 +42,10 @@ class Decoder(Protocol):
     model: StudentLM
 
     def __init__(self, model: StudentLM, rows: int) -> None: ...
+
+    @property
+    def small(self) -> bool:
+        """Whether threads had better take rows each than share every operation; needs no lock."""
 
     @staticmethod
     def fits(model: StudentLM) -> bool:
@@ -64,8 +73,8 @@ def _probe(way: Decoder) -> Tensor:
     model = way.model
     some = torch.linspace(0, model.lm.config.vocab_size - 1, min(PROBE, model.context) - 1).long().tolist()
     ids = [model.placeholder_id, *(token for token in some if token != model.placeholder_id)]
-    half = len(ids) // 2
-    steps = [([0], [0], [ids[:half]], [half]), ([0], [half], [ids[half:]], [len(ids) - half])]
+    first = len(ids) * 3 // 4  # more than FEW, and fewer
+    steps = [([0], [0], [ids[:first]], [first]), ([0], [first], [ids[first:]], [len(ids) - first])]
     return torch.cat([way.logits(make_step(*step, students=[0], device=model.device)) for step in steps])
 
 
@@ -85,6 +94,8 @@ def embed(model: StudentLM, step: Step) -> Tensor:
 
 class Whole:
     """The library's forward over whole rows, nothing kept but their ids."""
+
+    small = False
 
     def __init__(self, model: StudentLM, rows: int) -> None:
         self.model, self._rows = model, defaultdict[int, list[int]](list)
@@ -116,6 +127,8 @@ class Whole:
 
 class Library:
     """The library's forward over packed tokens, with our attention."""
+
+    small = False
 
     def __init__(self, model: StudentLM, rows: int) -> None:
         self.model, self._cache = model, Cache(rows)
@@ -172,15 +185,11 @@ class LeanLlama:
         inner, config = model.lm.model, model.lm.config
         places_1P = torch.arange(model.context, device=model.device)[None]
         self._rotation = Rotation(*(table[0] for table in inner.rotary_emb(model.lm.lm_head.weight, places_1P)))
-        self._heads, self._eps = config.num_attention_heads, config.rms_norm_eps
-        self._layers = [
-            (
-                layer,
-                _joined(layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj),
-                _joined(layer.mlp.gate_proj, layer.mlp.up_proj),
-            )
-            for layer in inner.layers
-        ]
+        self._heads, self._groups = config.num_attention_heads, config.num_key_value_heads
+        self._eps = config.rms_norm_eps
+        self._layers = [_LlamaLayer(layer) for layer in inner.layers]
+        self.small = sum(p.numel() for p in inner.layers[0].parameters()) <= SMALL
+        self._looped = config.hidden_act == "silu"
 
     @staticmethod
     def fits(model: StudentLM) -> bool:
@@ -190,21 +199,49 @@ class LeanLlama:
     def logits(self, step: Step) -> Tensor:
         """Logits (M, V) of the tokens after the wanted ones."""
         x_ND = embed(self.model, step)
-        n = len(x_ND)
-        for index, (layer, qkv, up) in enumerate(self._layers):
-            attn, mlp = layer.self_attn, layer.mlp
-            packed = linear(self._norm(x_ND, layer.input_layernorm), *qkv).view(n, -1, attn.head_dim)
-            attended_NHK = self._cache.attend(
-                index, step, packed, self._heads, scaling=attn.scaling, rotation=self._rotation
-            )
-            x_ND = x_ND + linear(attended_NHK.view(n, -1), *_joined(attn.o_proj))
-            gate, risen = linear(self._norm(x_ND, layer.post_attention_layernorm), *up).chunk(2, dim=-1)
-            x_ND = x_ND + linear(mlp.act_fn(gate) * risen, *_joined(mlp.down_proj))
-        return linear(self._norm(x_ND[step.wanted], self.model.lm.model.norm), self.model.lm.lm_head.weight)
+        few = self._looped and self.small and len(x_ND) <= FEW
+        x_ND = self._by_loops(x_ND, step) if few else self._by_operations(x_ND, step)
+        return linear(self._norm(x_ND[step.wanted], self.model.lm.model.norm.weight), self.model.lm.lm_head.weight)
 
-    def _norm(self, x_ND: Tensor, norm: Any) -> Tensor:
-        weight: Tensor = norm.weight
+    def _by_loops(self, x_ND: Tensor, step: Step) -> Tensor:
+        rows, places, x = step.rows.numpy(), step.places.numpy(), x_ND.numpy()
+        cos, sin = (table.numpy() for table in self._rotation)
+        for index, layer in enumerate(self._layers):
+            keys, values = self._cache.room(index, step.length, self._groups, x_ND.new_empty(0, layer.size))
+            loops.llama_block(
+                x, keys.numpy(), values.numpy(), rows, places, cos, sin, *layer.arrays,
+                self._heads, layer.scaling, self._eps,
+            )  # fmt: skip
+        return x_ND
+
+    def _by_operations(self, x_ND: Tensor, step: Step) -> Tensor:
+        n = len(x_ND)
+        for index, layer in enumerate(self._layers):
+            packed = linear(self._norm(x_ND, layer.norm1), *layer.qkv).view(n, -1, layer.size)
+            attended_NHK = self._cache.attend(
+                index, step, packed, self._heads, scaling=layer.scaling, rotation=self._rotation
+            )
+            x_ND = x_ND + linear(attended_NHK.view(n, -1), *layer.out)
+            gate, risen = linear(self._norm(x_ND, layer.norm2), *layer.up).chunk(2, dim=-1)
+            x_ND = x_ND + linear(layer.act(gate) * risen, *layer.down)
+        return x_ND
+
+    def _norm(self, x_ND: Tensor, weight: Tensor) -> Tensor:
         return x_ND * torch.rsqrt(x_ND.square().mean(-1, keepdim=True) + self._eps) * weight
+
+
+class _LlamaLayer:
+    """A block's weights: as tensors, and as arrays in the order in which the loops take them."""
+
+    def __init__(self, layer: Any) -> None:
+        attn, mlp = layer.self_attn, layer.mlp
+        self.size, self.scaling, self.act = attn.head_dim, float(attn.scaling), mlp.act_fn
+        self.norm1, self.norm2 = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
+        self.qkv, self.out = _joined(attn.q_proj, attn.k_proj, attn.v_proj), _joined(attn.o_proj)
+        self.up, self.down = _joined(mlp.gate_proj, mlp.up_proj), _joined(mlp.down_proj)
+        tensors = (self.norm1, *self.qkv, *self.out, self.norm2, *self.up, *self.down)
+        none = self.norm1[:0]
+        self.arrays = [(none if tensor is None else tensor).detach().numpy() for tensor in tensors]
 
 
 class LeanGPT2:
@@ -212,6 +249,7 @@ class LeanGPT2:
 
     def __init__(self, model: StudentLM, rows: int) -> None:
         self.model, self._cache = model, Cache(rows)
+        self.small = sum(p.numel() for p in model.lm.transformer.h[0].parameters()) <= SMALL
 
     @staticmethod
     def fits(model: StudentLM) -> bool:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 
@@ -21,9 +23,9 @@ import torch
 from numpy.typing import NDArray
 
 from redraft.errors import InputError
-from redraft.lm.cache import make_step
+from redraft.lm.cache import make_step, threads
 from redraft.lm.checkpoint import Model
-from redraft.lm.decode import Decoder, decoder_for
+from redraft.lm.decode import decoder_for
 from redraft.lm.nucleus import nucleus
 from redraft.lm.settings import SampleConfig
 from redraft.lm.speculate import Copies
@@ -83,7 +85,7 @@ def drawn(model: Model, drafts: Iterable[Draft], config: SampleConfig) -> Iterat
     if not first:
         return
     model.lm.eval()
-    decoder = decoder_for(model.lm, len(first))
+    crew = _Crew(model, len(first))
     waiting = (draft for part in (first, waiting) for draft in part)
     free = list(reversed(range(len(first))))
     rows: list[_Row] = []
@@ -94,7 +96,7 @@ def drawn(model: Model, drafts: Iterable[Draft], config: SampleConfig) -> Iterat
             tokens += len(rows[-1].new)
         if not rows:
             return
-        _advance(model, decoder, rows, config)
+        crew.advance(rows, config)
         for row in [row for row in rows if row.full]:
             if row.draft.ids[-1] != model.codec.end_id and row.draft.rounds < config.rounds:
                 row.begin()
@@ -159,23 +161,62 @@ class _Row:
             self.draft.rounds += 1
 
 
-def _advance(model: Model, decoder: Decoder, rows: Sequence[_Row], config: SampleConfig) -> None:
-    """A step of the model for all rows: each draws a token, and more where it had guessed right."""
-    for row in rows:
-        row.guess(GUESSES // len(rows))
-    step = make_step(
-        [row.place for row in rows],
-        [row.start for row in rows],
-        [row.new + row.guessed for row in rows],
-        [1 + len(row.guessed) for row in rows],
-        [row.draft.student for row in rows],
-        model.lm.device,
-    )
-    logits_MV = decoder.logits(step)
-    uniforms_M = torch.from_numpy(np.concatenate([row.uniforms for row in rows])).to(logits_MV.device)
-    tokens = nucleus(logits_MV, uniforms_M, top_p=config.top_p, temperature=config.temperature).tolist()
-    place = 0
-    for row in rows:
-        after = place + 1 + len(row.guessed)
-        row.take(tokens[place:after])
-        place = after
+class _Crew:
+    """Threads that draw for their share of the rows, each with a decoder of its own.
+
+    A small model's operations are over sooner than threads that share one are started, and its rows need nothing of
+    one another. A large model's operations are left to torch's own threads.
+
+    Args:
+        model: Draws the tokens.
+        rows: How many, at most.
+    """
+
+    def __init__(self, model: Model, rows: int) -> None:
+        first = decoder_for(model.lm, 1)
+        self._n = min(rows, torch.get_num_threads()) if first.small else 1
+        self._alone = first.small
+        self._decoders = [type(first)(model.lm, -(-rows // self._n)) for _ in range(self._n)]
+
+    def advance(self, rows: Sequence[_Row], config: SampleConfig) -> None:
+        """A step of the model for all rows: each draws a token, and more where it had guessed right."""
+        for row in rows:
+            row.guess(GUESSES // len(rows))
+        shares = [(i, share) for i in range(self._n) if (share := [row for row in rows if row.place % self._n == i])]
+        with _one_thread() if self._alone else nullcontext():
+            helpers = threads(os.getpid(), self._n)
+            others = [helpers.submit(self._draw, i, share, config) for i, share in shares[1:]]
+            drawn = [self._draw(*shares[0], config), *(other.result() for other in others)]
+        for (_, share), tokens in zip(shares, drawn, strict=True):
+            for row in share:
+                n = 1 + len(row.guessed)
+                row.take(tokens[:n])
+                tokens = tokens[n:]
+
+    @torch.inference_mode()
+    def _draw(self, number: int, rows: Sequence[_Row], config: SampleConfig) -> list[int]:
+        """The tokens drawn for some rows, one after the other, with one of the decoders."""
+        decoder = self._decoders[number]
+        step = make_step(
+            [row.place // self._n for row in rows],
+            [row.start for row in rows],
+            [row.new + row.guessed for row in rows],
+            [1 + len(row.guessed) for row in rows],
+            [row.draft.student for row in rows],
+            decoder.model.device,
+        )
+        logits_MV = decoder.logits(step)
+        uniforms_M = torch.from_numpy(np.concatenate([row.uniforms for row in rows])).to(logits_MV.device)
+        tokens: list[int] = nucleus(logits_MV, uniforms_M, top_p=config.top_p, temperature=config.temperature).tolist()
+        return tokens
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Each operation by one thread, also in threads that do their first one meanwhile."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

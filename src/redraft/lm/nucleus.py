@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from redraft.lm.cache import compiled, looped
+from redraft.lm.cache import looped
+from redraft.lm.loops import compiled
 
 ONE_BY_ONE = 32
 """How many tokens a CPU finds one after another; nearly all nuclei are smaller."""
