@@ -28,7 +28,7 @@ from redraft.lm.checkpoint import Model
 from redraft.lm.decode import decoder_for
 from redraft.lm.nucleus import nucleus
 from redraft.lm.settings import SampleConfig
-from redraft.lm.speculate import Copies
+from redraft.lm.speculate import Copies, Pairs
 
 STEP_TOKENS = 2048
 """New tokens in a step beyond which no further draft is begun in it: long prefixes take turns."""
@@ -89,10 +89,11 @@ def drawn(model: Model, drafts: Iterable[Draft], config: SampleConfig) -> Iterat
     waiting = (draft for part in (first, waiting) for draft in part)
     free = list(reversed(range(len(first))))
     rows: list[_Row] = []
+    pairs: Pairs = {}
     while True:
         tokens = 0
         while free and tokens < STEP_TOKENS and (draft := next(waiting, None)):
-            rows.append(_Row(model, draft, free.pop()))
+            rows.append(_Row(model, draft, free.pop(), pairs))
             tokens += len(rows[-1].new)
         if not rows:
             return
@@ -113,11 +114,12 @@ class _Row:
         model: Whose context it fills.
         draft: The draft.
         place: Its row of the cache.
+        pairs: What follows what, for guesses.
     """
 
-    def __init__(self, model: Model, draft: Draft, place: int) -> None:
+    def __init__(self, model: Model, draft: Draft, place: int, pairs: Pairs) -> None:
         self._model, self.draft, self.place = model, draft, place
-        self._copies = Copies(draft.ids)
+        self._copies = Copies(draft.ids, pairs)
         self.begin()
 
     def begin(self) -> None:
