@@ -15,7 +15,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,8 @@ class Evaluation:
     """Nats a token on validation traces; None if the split has none."""
     bits_per_trace: float | None = None
     """Bits of a whole validation trace, its title given; None also in models of earlier versions."""
+    seconds: float | None = field(default=None, compare=False)
+    """Seconds of training so far, validation not counted; no two runs take the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +203,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 _HISTORY = pa.schema(
     [("step", pa.int64()), ("tokens", pa.int64()), ("train_loss", pa.float64()), ("validation_loss", pa.float64()),
-     ("bits_per_trace", pa.float64())]
+     ("bits_per_trace", pa.float64()), ("seconds", pa.float64())]
 )  # fmt: skip
 
 _ORIGINS = {
