@@ -146,7 +146,9 @@ def prepare(
     training = encode(chosen(TRAIN), codec, index, lm.context, verdicts=verdicts)
     if not len(training):
         raise InputError(f"the view {view!r} leaves no traces to train on.", where=dataset.path)
-    few = heapq.nsmallest(config.validation_traces, chosen(VALIDATION), key=lambda trace: sha256_json(trace.pair))
+    few = heapq.nsmallest(
+        config.validation_traces, chosen(VALIDATION), key=lambda trace: sha256_json([*trace.pair, trace.sample])
+    )
     return Prepared(model, training, encode(few, codec, index, lm.context, verdicts=verdicts))
 
 
