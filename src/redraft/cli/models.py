@@ -1,15 +1,17 @@
-"""`redraft train` and `redraft sample`."""
+"""`redraft train`, `redraft add-students` and `redraft sample`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from redraft.cli.options import options_for, resolve
 from redraft.data.split import TEST_SPLITS, load_split
 from redraft.data.store import open_dataset
+from redraft.errors import UsageError
 from redraft.lm.settings import SampleConfig, TrainConfig
 
 if TYPE_CHECKING:
@@ -73,6 +75,51 @@ def train(
     validation = "" if last.validation_loss is None else f", validation loss {last.validation_loss:.3f} nats a token"
     state = "converged" if outcome["converged"] else f"not converged (stopped by {outcome['stopped_by']})"
     print(f"{out}: {outcome['steps']:,} steps, {outcome['tokens']:,} tokens{validation}, {state}")  # noqa: T201
+    for name, bits in outcome["bits"].items():
+        print(f"{name}: {_bits(bits)}")  # noqa: T201
+
+
+def _bits(bits: Mapping[str, Any]) -> str:
+    """A split's line: how well the model knows it."""
+    said = f"{bits['per_trace']:,.1f} bits a trace"
+    if bits["per_character"] is not None:
+        said += f", {bits['per_character']:.3f} a character"
+    said += f" ({bits['traces']:,} traces)"
+    if bits["gained_over_unknown"] is not None:
+        said += f"; knowing the student saves {bits['gained_over_unknown']:,.1f} bits a trace"
+    if bits["gained_over_another"] is not None:
+        said += f", {bits['gained_over_another']:,.1f} against another student's vector"
+    return said
+
+
+def add_students(model: Path, *, dataset: Path, out: Path, overwrite: bool = False) -> None:
+    """Give a model a vector for each student of a dataset that it doesn't know.
+
+    Each begins as the unknown student's vector. All others stay as they are.
+
+    Example: redraft add-students trace.model --dataset newcomers.dataset --out larger.model
+
+    Parameters
+    ----------
+    model: Path
+        The model's folder.
+    dataset: Path
+        The dataset's folder.
+    out: Path
+        The folder of the larger model, made anew.
+    overwrite: bool
+        Replace what is at OUT.
+    """
+    from redraft.lm import students  # loads torch
+    from redraft.lm.checkpoint import load_model, save_model
+
+    if out.exists() and not overwrite:
+        raise UsageError(f"{out} is there already.", remedy="Choose another --out, or add --overwrite.")
+    met = open_dataset(dataset).pairs()["student"].to_pylist()
+    known = load_model(model)
+    made = students.add_students(known, met)
+    save_model(out, made)
+    print(f"{out}: {len(made.students):,} students, {len(made.students) - len(known.students):,} of them new")  # noqa: T201
 
 
 def sample(

@@ -58,9 +58,21 @@ class Chunks:
     """Row of its student."""
     heads: NDArray[np.bool_]
     """Whether it begins a trace; the others go on from the chunk before."""
+    characters: NDArray[np.int64]
+    """Characters of all programs of the trace it begins; else 0."""
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+
+class Encoded(NamedTuple):
+    """A trace as ids."""
+
+    ids: Sequence[int]
+    row: int
+    """Of its student."""
+    characters: int = 0
+    """Of all its programs."""
 
 
 def encode(
@@ -68,27 +80,29 @@ def encode(
 ) -> Chunks:
     """Encode `traces` and cut them to `context` tokens, the placeholder included; `verdicts` are for feedback."""
 
-    def encoded() -> Iterator[tuple[list[int], int]]:
+    def encoded() -> Iterator[Encoded]:
         rest = iter(traces)
         while group := list(islice(rest, ENCODE_AT_ONCE)):
             for trace, ids in zip(group, codec.encode_many(group, verdicts=verdicts), strict=True):
-                yield ids, students.row(trace.student)
+                yield Encoded(ids, students.row(trace.student), sum(len(state.code) for state in trace.states))
 
     return cut(encoded(), codec, context)
 
 
-def cut(encoded: Iterable[tuple[Sequence[int], int]], codec: Codec, context: int) -> Chunks:
-    """Cut traces' ids, each with its student's row, to `context` tokens, the placeholder included."""
+def cut(encoded: Iterable[Encoded], codec: Codec, context: int) -> Chunks:
+    """Cut traces to `context` tokens, the placeholder included."""
     ids: list[NDArray[np.int32]] = []
     lengths: list[int] = []
     rows: list[int] = []
     heads: list[bool] = []
-    for trace, row in encoded:
-        for number, chunk in enumerate(codec.chunk(trace, context - 1)):
+    characters: list[int] = []
+    for trace in encoded:
+        for number, chunk in enumerate(codec.chunk(trace.ids, context - 1)):
             ids.append(np.asarray(chunk, dtype=np.int32))
             lengths.append(len(chunk))
-            rows.append(row)
+            rows.append(trace.row)
             heads.append(number == 0)
+            characters.append(0 if number else trace.characters)
     ends = np.cumsum(np.asarray(lengths, dtype=np.int64))
     return Chunks(
         ids=np.concatenate(ids) if ids else np.empty(0, np.int32),
@@ -96,6 +110,7 @@ def cut(encoded: Iterable[tuple[Sequence[int], int]], codec: Codec, context: int
         lengths=np.asarray(lengths, dtype=np.int64),
         rows=np.asarray(rows, dtype=np.int32),
         heads=np.asarray(heads, dtype=np.bool_),
+        characters=np.asarray(characters, dtype=np.int64),
     )
 
 

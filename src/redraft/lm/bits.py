@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
 
-from redraft.lm.batch import Chunks, Collator, cut, plan
+from redraft.lm.batch import Encoded, Chunks, Collator, cut, plan
 from redraft.lm.checkpoint import Model
 from redraft.lm.model import IGNORE
 
@@ -28,7 +28,7 @@ Reader = Callable[[Tensor], Tensor]
 @torch.inference_mode()
 def bits_of(
     model: Model,
-    encoded: Sequence[tuple[Sequence[int], int]],
+    encoded: Sequence[Encoded],
     readers: Sequence[Reader],
     *,
     batch_tokens: int,
@@ -38,7 +38,7 @@ def bits_of(
 
     Args:
         model: The model.
-        encoded: Each trace's ids, and its student's row.
+        encoded: The traces.
         readers: Whose vectors to read with.
         batch_tokens: Tokens read at once.
         done: Told how many more traces are begun.

@@ -11,6 +11,7 @@ In: a `Model`. Out: the folder, written aside and moved in place by one rename; 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,10 +99,12 @@ class Model:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Say plainly what torch and safetensors report in words of their own when the disk is full."""
+    """Say plainly what torch, safetensors and the system report in words of their own when the disk is full."""
     try:
         yield
-    except (RuntimeError, SafetensorError) as error:
+    except (RuntimeError, SafetensorError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
         raise DatasetError(
             "the weights can't be written; the disk may be full.",
             where=path,
@@ -122,12 +125,13 @@ def write_model(folder: Path, model: Model) -> None:
     with writing(folder):
         model.lm.lm.save_pretrained(folder)
         save_file(vectors, folder / "students.safetensors")
-    pq.write_table(pa.table({"student": pa.array(model.students.students, pa.string())}), folder / "students.parquet")
-    model.codec.save(folder)
-    history = pa.Table.from_pylist([asdict(point) for point in model.history], schema=_HISTORY)
-    pq.write_table(history, folder / "history.parquet")
-    write_text(folder / "README.md", _readme(model))
-    write_json(folder / CARD, {"format_version": FORMAT_VERSION, **model.card})
+        names = pa.table({"student": pa.array(model.students.students, pa.string())})
+        pq.write_table(names, folder / "students.parquet")
+        model.codec.save(folder)
+        history = pa.Table.from_pylist([asdict(point) for point in model.history], schema=_HISTORY)
+        pq.write_table(history, folder / "history.parquet")
+        write_text(folder / "README.md", _readme(model))
+        write_json(folder / CARD, {"format_version": FORMAT_VERSION, **model.card})
 
 
 def load_model(folder: str | Path) -> Model:
@@ -157,12 +161,28 @@ def load_model(folder: str | Path) -> Model:
         raise DatasetError(f"the model can't be read ({type(error).__name__}).", where=folder, remedy=remedy) from error
     if len(index) != n_rows - 1:
         raise DatasetError(f"{n_rows - 1} students' vectors, {len(index)} students.", where=folder, remedy=remedy)
-    known = lm.get_input_embeddings().num_embeddings
-    if codec.vocab_size > known:
-        cause = f"the codec writes {codec.vocab_size:,} ids and the weights know {known:,}: they are of two models."
-        raise DatasetError(cause, where=folder, remedy=remedy)
-    student_lm = StudentLM(lm.eval(), students.to(lm.dtype), codec.student_id).eval()
+    _check_codec(codec, card, lm, folder)
+    student_lm = StudentLM(lm.eval(), students.to(lm.dtype), codec.student_id, context=card.get("context")).eval()
     return Model(lm=student_lm, codec=codec, students=index, card=card, history=history)
+
+
+def _check_codec(codec: Codec, card: Mapping[str, Any], lm: Any, folder: Path) -> None:
+    """Refuse a codec or tokenizer that isn't the one the weights were trained with.
+
+    Raises:
+        DatasetError: Says what doesn't fit.
+    """
+    trained = card["config"]["codec"]
+    rows = lm.get_input_embeddings().num_embeddings
+    if codec.name != trained:
+        cause = f"the model was trained with the codec {trained!r}, but its folder holds the codec {codec.name!r}."
+    elif codec.tokenizer.added:
+        cause = f"its tokenizer lacks {codec.tokenizer.added} of the special tokens, so it would split them."
+    elif codec.vocab_size > rows:
+        cause = f"its tokenizer and codec have {codec.vocab_size:,} ids, but the model {rows:,}."
+    else:
+        return
+    raise DatasetError(cause, where=folder, remedy="Take the folder as it was written, or train the model again.")
 
 
 def load_lm(source: str | Path, **options: Any) -> tuple[Any, list[str]]:
@@ -206,6 +226,18 @@ _HISTORY = pa.schema(
      ("bits_per_trace", pa.float64()), ("seconds", pa.float64())]
 )  # fmt: skip
 
+def _bits_table(bits: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """How well the model knows each split: `validate.Bits`."""
+    columns = ("traces", "per_trace", "per_character", "known_traces", "gained_over_unknown", "gained_over_another")
+    titles = ("traces", "bits a trace", "bits a character", "of students with a vector",
+              "bits saved by it, against the unknown student's", "against another student's")  # fmt: skip
+    lines = [f"| split | {' | '.join(titles)} |", f"| --- |{' ---: |' * len(titles)}"]
+    for name, values in bits.items():
+        shown = ("none" if values[key] is None else f"{values[key]:,.4g}" for key in columns)
+        lines.append(f"| {name} | {' | '.join(shown)} |")
+    return lines
+
+
 _ORIGINS = {
     "students": "real students",
     "model": "samples of a model, not students",
@@ -233,6 +265,8 @@ def _readme(model: Model) -> str:
         ]
         if not training["converged"]:
             lines.append("- **Not converged**: training ended before the validation loss stopped improving.")
+    if bits := training.get("bits"):
+        lines += ["", *_bits_table(bits)]
     lines += ["", "| step | tokens | train loss | validation loss |", "| ---: | ---: | ---: | ---: |"]
     lines += [
         f"| {p.step:,} | {p.tokens:,} | {p.train_loss:.4f} | "

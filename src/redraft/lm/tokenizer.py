@@ -152,6 +152,13 @@ def load_tokenizer(source: str | Path) -> Tokenizer:
     )
 
 
+def gguf_file(source: str | Path) -> str | None:
+    """The name of the GGUF file that a model's folder without a config.json has in its place."""
+    folder = Path(source)
+    files = sorted(path.name for path in folder.glob("*.gguf")) if folder.is_dir() else []
+    return files[0] if files and not (folder / "config.json").exists() else None
+
+
 def _backend(source: str | Path) -> Backend:
     folder = Path(source)
     local = folder.is_dir() or isinstance(source, Path)
@@ -160,7 +167,8 @@ def _backend(source: str | Path) -> Backend:
             return Backend.from_file(str(folder / "tokenizer.json"))
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(os.fspath(source), local_files_only=local).backend_tokenizer
+        options = {"gguf_file": file} if (file := gguf_file(source)) else {}
+        return AutoTokenizer.from_pretrained(os.fspath(source), local_files_only=local, **options).backend_tokenizer
     except Exception as error:
         remedy = "Name a folder with a tokenizer.json" + (", or a hub id." if not local else ".")
         raise InputError("no fast tokenizer can be loaded from here.", where=source, remedy=remedy) from error

@@ -12,15 +12,15 @@ step; the loss is that of one process with the same batch, up to rounding. Only 
 
 from __future__ import annotations
 
+import functools
 import math
-import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
-from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -28,17 +28,19 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from redraft.data.split import Split
+from redraft.data.split import VALIDATION, Split
 from redraft.data.store import Dataset
-from redraft.errors import InputError, RedraftError, suggestion
+from redraft.errors import DatasetError, InputError, RedraftError, suggestion
 from redraft.lm import job
-from redraft.lm.batch import Batch, Collator, plan
+from redraft.lm.batch import Batch, Chunks, Collator, plan
 from redraft.lm.checkpoint import Evaluation, Model, load_model, save_model, write_model, writing
+from redraft.lm.launch import check_launch, launch, precision
 from redraft.lm.optimizer import OPTIMIZERS, SCHEDULES, Optimizer
 from redraft.lm.prepare import Prepared, check, prepare
+from redraft.lm.rows import UPDATES
 from redraft.lm.settings import Recipe, TrainConfig, recipe_of
 from redraft.lm.tokenizer import load_tokenizer
-from redraft.lm.validate import Known, another, nobody, validate
+from redraft.lm.validate import Known, Whose, bits_of, own, validate
 from redraft.progress import Bar, bar, hush, say
 from redraft.rundir import atomic_file, exclusive, fsync, replace_folder
 
@@ -70,8 +72,10 @@ def train(
     config = replace(config, base=base, **asdict(recipe))
     check(view, config)
     _check(config)
+    check_launch(config)
+    config = replace(config, precision=precision(config.precision))
     partial = out.with_name(out.name + ".partial")
-    accelerator = _accelerator(config, partial)
+    accelerator = launch(config, partial)
     tokenizer = load_tokenizer(tokenizer_from) if tokenizer_from else None
     request = job.request(dataset, split, view, config, tokenizer)
     if job.is_done(out, request, overwrite):
@@ -111,9 +115,6 @@ class TrainingError(RedraftError):
 
 clock = time.perf_counter
 """Seconds of training; a benchmark on a shared machine puts the process's own clock here."""
-TRACKERS = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "none": ""}
-"""Tracker -> the library it needs."""
-
 
 @dataclass
 class _State:
@@ -140,13 +141,17 @@ class _Run:
     def __init__(
         self, prepared: Prepared, config: TrainConfig, recipe: Recipe, folder: Path, accelerator: Accelerator
     ) -> None:
-        self.model, self.training, self.validation = prepared
+        self.model, self.training, self.held_out = prepared
         self.config, self.recipe, self.folder, self.accelerator = config, recipe, folder, accelerator
         self.alone = accelerator.num_processes == 1
         self.per_epoch = len(self._plan(0))
         self.total = config.steps or config.epochs * self.per_epoch
         self.net = self.model.lm.to(accelerator.device)
-        self.optimizer = Optimizer(self.net, recipe, clip=config.clip, add_up=None if self.alone else self._add_up)
+        self.optimizer = Optimizer(
+            self.net, recipe,
+            clip=config.clip, updates=config.student_updates, bf16=config.precision == "bf16",
+            add_up=None if self.alone else self._add_up,
+        )  # fmt: skip
         self.state = _State()
 
     def fit(self) -> Model:
@@ -171,11 +176,12 @@ class _Run:
                 state.seconds = self._of_main(state.seconds + clock() - started)
                 if state.step % self.recipe.validate_every == 0 or self._stopped_by():
                     self._evaluate()
-        for tracker in self.accelerator.trackers:  # `end_training` would part the processes too
-            tracker.finish()
         if self.accelerator.is_main_process:
             say(f"{state.step} steps, {state.tokens / max(state.seconds, 1e-9):,.0f} tokens/s learned from")
-        return self._finish()
+        made = self._finish()
+        for tracker in self.accelerator.trackers:  # `end_training` would part the processes too
+            tracker.finish()
+        return made
 
     def _plan(self, epoch: int) -> list[Any]:
         """The chunks of each batch of an epoch."""
@@ -264,20 +270,19 @@ class _Run:
         """Validate, keep the model if it is the best, write a checkpoint."""
         state = self.state
         self.optimizer.catch_up()
-        known = self._validate()
-        loss = known.loss if known else None
+        bits, loss = self._validate()
         point = Evaluation(
             step=state.step,
             tokens=state.tokens,
             train_loss=state.loss_sum / state.loss_steps,
             validation_loss=loss,
-            bits_per_trace=known.bits_per_trace if known else None,
+            bits_per_trace=bits,
             seconds=state.seconds,
         )
         state.history.append(point)
         state.loss_sum, state.loss_steps = 0.0, 0
-        if known:
-            values = {"validation_loss": known.loss, "bits_per_trace": known.bits_per_trace, "tokens": state.tokens}
+        if loss is not None:
+            values = {"validation_loss": loss, "bits_per_trace": bits, "tokens": state.tokens}
             self.accelerator.log(values, step=state.step)
         best = loss is None or loss < state.best_loss
         if best:
@@ -289,28 +294,33 @@ class _Run:
             self._write_checkpoint()
         self.accelerator.wait_for_everyone()
 
-    def _validate(self, whose: Callable[[Tensor], Tensor] = lambda rows_B: rows_B) -> Known | None:
+    def _validate(self) -> tuple[float, float] | tuple[None, None]:
+        """Bits a validation trace, and nats a token; None if there are no such traces."""
+        chunks = self.held_out.get(VALIDATION)
+        if not chunks:
+            return None, None
+        known = self._read(chunks)
+        return float(known.bits.sum()) / int(chunks.heads.sum()), known.loss
+
+    def _read(self, chunks: Chunks, whose: Whose = own) -> Known:
         return validate(
-            self.net, self.validation, self.model.codec, self.accelerator,
-            batch_tokens=self.recipe.batch_tokens, whose=whose,
-        )  # fmt: skip
+            self.net, chunks, self.model.codec, self.accelerator, batch_tokens=self.recipe.batch_tokens, whose=whose
+        )
 
     def _finish(self) -> Model:
-        """The best model, the history of all, and what knowing the student is worth to it, in bits a trace."""
+        """The best model, the history of all, and how well it knows each split."""
         best = load_model(self._best(self.state.best_step))
         self.net.load_state_dict(best.lm.state_dict())
         made = self._result()
-        own, unknown = self._validate(), self._validate(nobody)
-        other = self._validate(another(len(made.students)))
-        if own and unknown and other:
-            bits = {
-                "per_trace": own.bits_per_trace,
-                "gained_over_unknown": unknown.bits_per_trace - own.bits_per_trace,
-                "gained_over_another": other.bits_per_trace - own.bits_per_trace,
-            }
-            training = {**made.card["training"], "validation_bits": bits}
-            made = replace(made, card={**made.card, "training": training})
-        return made
+        bits = {
+            name: asdict(bits_of(chunks, len(made.students), functools.partial(self._read, chunks)))
+            for name, chunks in self.held_out.items()
+            if chunks
+        }
+        for name, values in bits.items():
+            said = {f"{name}/bits_{what}": value for what, value in values.items() if value is not None}
+            self.accelerator.log(said, step=self.state.step)
+        return replace(made, card={**made.card, "training": {**made.card["training"], "bits": bits}})
 
     def _best(self, step: int) -> Path:
         return self.folder / f"best-{step:08d}"
@@ -331,12 +341,19 @@ class _Run:
     def _resume(self) -> _State:
         file = self.folder / "checkpoint.pt"
         if file.exists():
-            contents = torch.load(file, map_location="cpu", weights_only=True)
-            self.net.load_state_dict(contents["weights"])
-            self.optimizer.load_state_dict(contents["optimizer"])
-            saved = contents["state"]
-            saved["history"] = [Evaluation(**point) for point in saved["history"]]
-            self.state = _State(**saved)
+            try:
+                contents = torch.load(file, map_location="cpu", weights_only=True)
+                self.net.load_state_dict(contents["weights"])
+                self.optimizer.load_state_dict(contents["optimizer"])
+                saved = contents["state"]
+                saved["history"] = [Evaluation(**point) for point in saved["history"]]
+                self.state = _State(**saved)
+            except (OSError, RuntimeError, EOFError, UnpicklingError, KeyError, TypeError, ValueError) as error:
+                raise DatasetError(
+                    f"this checkpoint is damaged or of another version of redraft ({type(error).__name__}).",
+                    where=file,
+                    remedy="Begin again with --overwrite; the best model so far stands beside it.",
+                ) from error
             if self.accelerator.is_main_process:
                 say(f"going on from step {self.state.step}")
         return self.state
@@ -355,32 +372,6 @@ class _Run:
         return replace(self.model, card={**self.model.card, "training": training}, history=tuple(state.history))
 
 
-def _precision(wanted: str) -> str:
-    if wanted == "auto":
-        return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
-    return {"fp32": "no"}.get(wanted, wanted)
-
-
-def _accelerator(config: TrainConfig, folder: Path) -> Accelerator:
-    """The processes, and where to log.
-
-    Raises:
-        InputError: There are several processes, but each takes itself for the only one.
-    """
-    accelerator = Accelerator(
-        mixed_precision=_precision(config.precision),
-        log_with=None if config.tracker == "none" else config.tracker,
-        project_dir=folder,
-    )
-    started = int(os.environ.get("WORLD_SIZE", "1"))
-    if accelerator.num_processes != started:
-        raise InputError(
-            f"{started} processes were started, but accelerate joins {accelerator.num_processes}.",
-            remedy="Without GPUs, set ACCELERATE_USE_CPU=true.",
-        )
-    return accelerator
-
-
 def _check(config: TrainConfig) -> None:
     """Refuse what only the loop can refuse.
 
@@ -391,15 +382,10 @@ def _check(config: TrainConfig) -> None:
         raise InputError(f"accumulate is {config.accumulate}; it must be at least 1.")
     if config.batch_size is not None and config.batch_size < 1:
         raise InputError(f"batch_size is {config.batch_size}; it must be at least 1.")
-    known = (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("tracker", TRACKERS))
+    known = (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("student_updates", UPDATES))
     for name, choices in known:
         if (value := getattr(config, name)) not in choices:
             raise InputError(f"unknown {name} {value!r}. {suggestion(value, choices)}")
-    if (library := TRACKERS[config.tracker]) and not find_spec(library):
-        raise InputError(
-            f"the tracker {config.tracker!r} isn't installed.",
-            remedy=f"Install it (pip install {library}), or choose another tracker, or none.",
-        )
 
 
 def _seed(*numbers: int) -> int:

@@ -1,84 +1,127 @@
-"""How well a model in training knows traces it isn't trained on, and what knowing their students is worth.
+"""How well a model knows traces it isn't trained on, and what knowing their students is worth.
 
-In: the model, encoded validation traces, whose vectors to read them with. Out: nats a token and bits a trace. Several
-processes take turns with the batches and all get the sums.
+In: a model, encoded traces, whose vectors to read them with. Out: nats a token, bits of each chunk; from those, a
+split's `Bits`. Several processes take turns with the batches and all get the sums.
 
-Axes in names: B sequences, L tokens, V vocabulary.
+Axes in names: B sequences, L tokens, V vocabulary, N chunks.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from redraft.lm.batch import Chunks, Collator, plan
 from redraft.lm.codec import Codec
-from redraft.lm.model import IGNORE, UNKNOWN, StudentLM, next_token_loss
+from redraft.lm.model import IGNORE, UNKNOWN, StudentLM
+
+Whose = Callable[[Tensor], Tensor]
+"""Which rows of the students' table to read sequences with, given their own students'."""
 
 
 class Known(NamedTuple):
-    """How well a model knows some traces."""
+    """How well a model knows some chunks."""
 
     loss: float
     """Nats a token, titles included."""
-    bits_per_trace: float
-    """Bits of a whole trace, its title given: those of the ids that the codec charges."""
+    bits: NDArray[np.float64]
+    """Bits of each chunk (N): those of the ids that the codec charges."""
 
 
-@torch.no_grad()
-def validate(
-    model: StudentLM,
-    chunks: Chunks,
-    codec: Codec,
-    accelerator: Accelerator,
-    *,
-    batch_tokens: int,
-    whose: Callable[[Tensor], Tensor] = lambda rows_B: rows_B,
-) -> Known | None:
-    """How well `model` knows `chunks`, titles and students shown; None if there are none.
+@dataclass(frozen=True, kw_only=True)
+class Bits:
+    """How well a model knows a split's traces, their titles given."""
 
-    Args:
-        model: The model, its students' rows current.
-        chunks: The traces.
-        codec: Their codec.
-        accelerator: The processes that share the work.
-        batch_tokens: Tokens in a batch.
-        whose: Which rows of the table to read chunks with, given their own students'.
-    """
-    if not len(chunks):
-        return None
-    model.eval()
-    collate, device = Collator(chunks, codec), accelerator.device
-    sums = torch.zeros(3, dtype=torch.float64, device=device)  # nats, tokens, nats charged
-    batches = plan(chunks, batch_tokens=batch_tokens, seed=0, epoch=0)
-    for which in batches[accelerator.process_index :: accelerator.num_processes]:
-        batch = collate(which)
-        ids_BL, rows_B, labels_BL = (tensor.to(device) for tensor in batch)
-        with accelerator.autocast():
-            logits_BLV = model(ids_BL, whose(rows_B), use_cache=False).logits
-        nats, charged = _nats(logits_BLV, labels_BL), _nats(logits_BLV, collate.charged(which).to(device))
-        sums += torch.stack([nats, nats.new_tensor(batch.tokens), charged])
-    if accelerator.num_processes > 1:
-        sums = accelerator.reduce(sums, reduction="sum")
-    nats_sum, tokens, charged_sum = sums.tolist()
-    return Known(nats_sum / tokens, charged_sum / math.log(2) / max(int(chunks.heads.sum()), 1))
+    traces: int
+    """Traces measured."""
+    per_trace: float
+    """Bits of a whole trace: its programs, times and ending."""
+    per_character: float | None
+    """The same bits, by characters of the traces' programs; None if they have none."""
+    known_traces: int
+    """Traces whose student has a vector; the others are read with the unknown student's."""
+    gained_over_unknown: float | None
+    """Bits a trace, over those, saved by their own student's vector in place of the unknown one's; None without any."""
+    gained_over_another: float | None
+    """The same, in place of another student's; None also if the model knows a single student."""
 
 
-def _nats(logits_BLV: Tensor, labels_BL: Tensor) -> Tensor:
-    """All labels' negative log-likelihood."""
-    return next_token_loss(logits_BLV, labels_BL).double() * (labels_BL[:, 1:] != IGNORE).sum()
-
-
-def another(n_students: int) -> Callable[[Tensor], Tensor]:
-    """For each known student another one; the unknown one stays."""
-    return lambda rows_B: torch.where(rows_B == UNKNOWN, UNKNOWN, 1 + rows_B % n_students)
+def own(rows_B: Tensor) -> Tensor:
+    """Each student's own row."""
+    return rows_B
 
 
 def nobody(rows_B: Tensor) -> Tensor:
     """For each student the unknown one."""
     return torch.full_like(rows_B, UNKNOWN)
+
+
+def another(n_students: int) -> Whose:
+    """For each known student another one; the unknown one stays."""
+    return lambda rows_B: torch.where(rows_B == UNKNOWN, UNKNOWN, 1 + rows_B % n_students)
+
+
+@torch.no_grad()
+def validate(
+    model: StudentLM, chunks: Chunks, codec: Codec, accelerator: Accelerator, *, batch_tokens: int, whose: Whose = own
+) -> Known:
+    """How well `model`, its students' rows current, knows `chunks` (at least one), titles and students shown."""
+    assert len(chunks)
+    model.eval()
+    collate, device = Collator(chunks, codec), accelerator.device
+    learned = torch.zeros(2, dtype=torch.float64, device=device)  # nats, tokens
+    nats_N = torch.zeros(len(chunks), dtype=torch.float64, device=device)
+    batches = plan(chunks, batch_tokens=batch_tokens, seed=0, epoch=0)
+    for which in batches[accelerator.process_index :: accelerator.num_processes]:
+        ids_BL, rows_B, labels_BL = (tensor.to(device) for tensor in collate(which))
+        charged_BL = collate.charged(which).to(device)
+        with accelerator.autocast():
+            logits_BLV = model(ids_BL, whose(rows_B), use_cache=False).logits
+        nats_BL = _nats(logits_BLV, torch.where(labels_BL == IGNORE, charged_BL, labels_BL))
+        is_learned_BL = labels_BL[:, 1:] != IGNORE
+        learned += torch.stack([nats_BL[is_learned_BL].sum(), is_learned_BL.sum().double()])
+        nats_N[torch.from_numpy(which).to(device)] = (nats_BL * (charged_BL[:, 1:] != IGNORE)).sum(1)
+    if accelerator.num_processes > 1:
+        learned, nats_N = (accelerator.reduce(sums, reduction="sum") for sums in (learned, nats_N))
+    nats, tokens = learned.tolist()
+    return Known(nats / max(tokens, 1), nats_N.cpu().numpy() / math.log(2))
+
+
+def _nats(logits_BLV: Tensor, labels_BL: Tensor) -> Tensor:
+    """Each label's negative log-likelihood, in float64, but for the first's, which nothing predicts; 0 at `IGNORE`."""
+    logits_BVL = logits_BLV[:, :-1].float().transpose(1, 2)
+    return nn.functional.cross_entropy(logits_BVL, labels_BL[:, 1:], ignore_index=IGNORE, reduction="none").double()
+
+
+def bits_of(chunks: Chunks, n_students: int, read: Callable[[Whose], Known]) -> Bits:
+    """What a split's chunks come to; unknown students' are read once, as all vectors are one to them.
+
+    Args:
+        chunks: The split's, at least one.
+        n_students: How many students the model knows.
+        read: Reads the chunks with the vectors that it is given.
+    """
+    with_own = read(own).bits
+    traces, characters = int(chunks.heads.sum()), int(chunks.characters.sum())
+    is_known_N = chunks.rows != UNKNOWN
+    known_traces = int((chunks.heads & is_known_N).sum())
+
+    def gained(whose: Whose) -> float:
+        return float((read(whose).bits - with_own)[is_known_N].sum()) / known_traces
+
+    return Bits(
+        traces=traces,
+        per_trace=float(with_own.sum()) / traces,
+        per_character=float(with_own.sum()) / characters if characters else None,
+        known_traces=known_traces,
+        gained_over_unknown=gained(nobody) if known_traces else None,
+        gained_over_another=gained(another(n_students)) if known_traces and n_students > 1 else None,
+    )
