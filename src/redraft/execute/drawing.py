@@ -203,7 +203,8 @@ def _turtle(item: Mapping[str, Any]) -> Turtle:
     return Turtle(
         x=_number(item.get("x"), 0),
         y=_number(item.get("y"), 0),
-        direction=_number(item.get("direction"), 0) % 360,
+        # As it looks: a twisted turtle is drawn turned from where it heads.
+        direction=(_number(item.get("direction"), 0) + _number(item.get("twist"), 0)) % 360,
         scale=_number(item.get("scale"), 1, 0, 100),
         color=css_colour(item.get("color"), "mediumseagreen"),
         shape=shape if isinstance(shape, str) and len(shape) < 20 else "turtle",
