@@ -3,8 +3,8 @@
 // In: the native Promise. Out: `installPromise` puts a subclass in its place that watches every promise made with it or
 // derived by `then`, also from an async function's; `reportRejections` reports what nobody has handled by now, and
 // `tookPart` tells whether promises were used since it was last asked.
-// Not seen: the rejection of an async function, or of `import()`, whose promise is dropped without `then` or `await`: the
-// language has no hook for it.
+// Not seen: the rejection of an async function, or of `import()`, whose promise is dropped without `then` or `await`:
+// the language has no hook for it.
 
 import { report } from "./clock.js";
 import { append, apply, defineProperty, list, NativePromise, promiseThen, record } from "./primordials.js";
