@@ -14,7 +14,7 @@ import pytest
 
 from factories import make_dataset, make_trace
 from redraft.cli import main as command_line
-from redraft.errors import DatasetError
+from redraft.errors import DatasetError, InputError
 from redraft.execute.cache import Cache
 from redraft.execute.dataset import find_verdicts, programs, read_messages, read_runs, verdict_file, verdict_writer
 from redraft.execute.engine import EngineOptions, execute, make_engine
@@ -242,6 +242,8 @@ def test_a_datasets_verdicts_become_metrics(tmp_path: Path) -> None:
 def test_verdicts_of_a_dataset_are_read(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "d", [make_trace(["fd 1"])])
     assert find_verdicts(dataset) is None
+    with pytest.raises(InputError, match="no verdicts"):
+        read_messages(dataset)
     found = [
         Verdict(id=name, verdict=verdict, language=None, end_reached=False, errors=tuple(errors))
         for name, verdict, errors in [
@@ -256,7 +258,7 @@ def test_verdicts_of_a_dataset_are_read(tmp_path: Path) -> None:
         for verdict in found:
             add(verdict)
     assert find_verdicts(dataset) == file
-    assert read_messages(file) == {"a": "", "b": "fdd", "c": "timeout"}
+    assert read_messages(dataset) == {"a": "", "b": "fdd", "c": "timeout"}
     assert read_runs(file) == {"a": True, "b": False, "c": False, "d": None}
     broken = verdict_writer(verdict_file(dataset, "chromium"), "c")
     broken.__enter__()(found[0])

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from redraft.data.store import Dataset
-from redraft.errors import DatasetError
+from redraft.errors import DatasetError, InputError
 from redraft.execute.verdict import Program, Verdict, error_rows
 from redraft.rundir import atomic_file
 
@@ -97,14 +97,19 @@ def read_runs(file: Path) -> dict[str, bool | None]:
     return {row["id"]: runs.get(row["verdict"], False) for row in _rows(file, ["id", "verdict"])}
 
 
-def read_messages(file: Path) -> dict[str, str]:
+def read_messages(dataset: Dataset) -> dict[str, str]:
     """Program id -> what its student saw: nothing if it ran, else the first error's message or the verdict's name.
 
     Programs whose verdict is `unscored` have no entry.
 
     Raises:
-        DatasetError: The file can't be read as verdicts.
+        InputError: There is no verdict file.
+        DatasetError: It can't be read as verdicts.
     """
+    file = find_verdicts(dataset)
+    if file is None:
+        remedy = "Make them with `redraft execute`."
+        raise InputError("this dataset has no verdicts, which are needed here.", where=dataset.path, remedy=remedy)
     seen: dict[str, str] = {}
     for row in _rows(file, ["id", "verdict", "errors"]):
         if row["verdict"] == "ok":

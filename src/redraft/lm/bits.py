@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
 
-from redraft.lm.batch import Encoded, Chunks, Collator, cut, plan
+from redraft.lm.batch import Chunks, Collator, Encoded, cut, plan
 from redraft.lm.checkpoint import Model
 from redraft.lm.model import IGNORE
 

@@ -28,7 +28,7 @@ from redraft.data.store import Dataset
 from redraft.data.trace import Trace
 from redraft.data.views import VIEWS, apply_view
 from redraft.errors import InputError, suggestion
-from redraft.execute.dataset import find_verdicts, read_messages
+from redraft.execute.dataset import read_messages
 from redraft.lm.base import base_tokenizer, load_base
 from redraft.lm.batch import Chunks, encode
 from redraft.lm.checkpoint import Model
@@ -130,7 +130,7 @@ def prepare(
             where=dataset.path,
             remedy="Split again, with fewer students and titles held out.",
         )
-    verdicts = _messages(dataset) if config.codec_options.feedback else None
+    verdicts = read_messages(dataset) if config.codec_options.feedback else None
     index = StudentIndex(sorted(students))
     codec = _codec(dataset, split, config, tokenizer, folder)
     lm = _new_lm(config, codec, len(index))
@@ -236,15 +236,3 @@ def _of_architecture(source: str, codec: Codec) -> Any:
         raise InputError(
             "no causal language model can be made from here.", where=source, remedy="Name a transformers config.json."
         ) from error
-
-
-def _messages(dataset: Dataset) -> dict[str, str]:
-    """What students saw when they ran their programs, for codecs with feedback."""
-    file = find_verdicts(dataset)
-    if file is None:
-        raise InputError(
-            "feedback needs verdicts, and this dataset has none.",
-            where=dataset.path,
-            remedy="Make them with `redraft execute`, or leave `feedback` off.",
-        )
-    return read_messages(file)

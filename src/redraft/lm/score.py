@@ -32,13 +32,13 @@ from redraft.data.split import Split, load_split
 from redraft.data.store import Dataset, write_table
 from redraft.data.trace import Trace
 from redraft.errors import DatasetError, InputError, RedraftError, UsageError
+from redraft.execute.dataset import read_messages
 from redraft.lm.batch import Encoded
 from redraft.lm.bits import Reader, bits_of
 from redraft.lm.checkpoint import Model
 from redraft.lm.codec import EDIT, ENDING, TIME, Coded, Verdicts
 from redraft.lm.model import StudentIndex
 from redraft.lm.validate import nobody
-from redraft.lm.verdicts import read_verdicts
 from redraft.progress import bar, say
 from redraft.rundir import atomic_folder, exclusive, write_json
 
@@ -113,7 +113,7 @@ def score(
         raise UsageError(f"batch_tokens is {batch_tokens}; it must be at least 1.")
     split = _split_of(model, dataset, splits)
     readers = {"own": _own, **_readers(model.students, unknown, other)}
-    verdicts = read_verdicts(dataset) if model.codec.run_id is not None else {}
+    verdicts = read_messages(dataset) if model.codec.run_id is not None else {}
     request = _request(model, dataset, splits, [*readers], other, batch_tokens)
     if _is_done(out, request, overwrite):
         return _summary(out)
