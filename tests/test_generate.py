@@ -329,6 +329,28 @@ def test_a_model_that_repeats_itself_needs_few_steps(told) -> None:
     assert told["steps"] < 398 / 4
 
 
+@pytest.mark.parametrize("shape", ["llama", "gpt2"])
+def test_threads_that_take_rows_each_change_no_sample(shape, monkeypatch) -> None:
+    model = make_model(make_lm(shape))
+    plain = samples_of(model, batch=5, rounds=2)
+    drew: set[int] = set()
+    draw = generating._Crew._draw
+
+    def watch(crew, number, rows, config) -> list[int]:
+        drew.add(number)
+        assert torch.get_num_threads() == 1
+        return draw(crew, number, rows, config)
+
+    monkeypatch.setattr(generating._Crew, "_draw", watch)
+    torch.set_num_threads(3)
+    try:
+        assert samples_of(model, batch=5, rounds=2) == plain
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(1)
+    assert drew == {0, 1, 2}
+
+
 # The batch
 
 
