@@ -128,3 +128,28 @@ def test_students_and_vectors_must_agree(model, tmp_path) -> None:
     save_model(tmp_path / "m", replace(model, students=StudentIndex(["anna"])))
     with pytest.raises(DatasetError, match="2 students' vectors, 1 students"):
         load_model(tmp_path / "m")
+
+
+def test_another_codec_than_the_trained_one_is_refused(model, tmp_path) -> None:
+    save_model(tmp_path / "m", replace(model, card={**CARD, "config": {"codec": "full"}}))
+    load_model(tmp_path / "m")
+    file = tmp_path / "m" / "codec.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "name": "diff"}))
+    with pytest.raises(DatasetError, match=r"trained with the codec 'full'.*holds the codec 'diff'"):
+        load_model(tmp_path / "m")
+
+
+def test_a_tokenizer_that_would_split_the_special_tokens_is_refused(model, tmp_path) -> None:
+    """One whose file was changed since: their ids would be others."""
+    save_model(tmp_path / "m", model)
+    file = tmp_path / "m" / "tokenizer.json"
+    file.write_text(file.read_text().replace('"<start>"', '"<begin>"'))
+    with pytest.raises(DatasetError, match="lacks 1 of the special tokens, so it would split them"):
+        load_model(tmp_path / "m")
+
+
+def test_more_ids_than_the_model_has_are_refused(model, tmp_path) -> None:
+    save_model(tmp_path / "m", model)
+    train_tokenizer([f"word{i} other{i}" for i in range(500)], 400).save(tmp_path / "m")
+    with pytest.raises(DatasetError, match=r"400 ids, but the model"):
+        load_model(tmp_path / "m")

@@ -13,7 +13,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from redraft.lm.model import StudentLM, StudentVectors
 from redraft.lm.optimizer import Muon, Optimizer, orthogonalize
-from redraft.lm.rows import RowAdam
+from redraft.lm.rows import LazyAdam, RowAdam
 from redraft.lm.settings import BASE
 from test_model import PLACEHOLDER, gpt2, llama
 
@@ -102,6 +102,30 @@ def test_a_saved_state_goes_on_to_the_bit() -> None:
     saved.catch_up()
     assert torch.equal(saved.table, whole.table)
     assert set(whole.state_dict()["rows"].tolist()) == set(range(23))  # rows never touched aren't written
+
+
+def test_lazy_rows_are_an_adam_each_of_the_steps_that_touch_them() -> None:
+    """Against torch's Adam on each row alone, which never hears of the other steps."""
+    start = torch.randn(6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    alone = [torch.nn.Parameter(row.clone()) for row in start]
+    adams = [torch.optim.AdamW([row], lr=1.0, weight_decay=0.0) for row in alone]
+    ours, generator, saved = LazyAdam(start.clone()), torch.Generator().manual_seed(0), None
+    for step in range(50):
+        rows = torch.tensor([row for row in range(5) if step % (row + 1) == 0])
+        gradients = torch.randn(len(rows), 5, dtype=torch.float64, generator=generator)
+        for row, gradient in zip(rows.tolist(), gradients, strict=True):
+            alone[row].grad = gradient.clone()
+            adams[row].param_groups[0]["lr"] = 0.1 / (step + 1)
+            adams[row].step()
+        ours.catch_up(rows)
+        ours.step(rows, gradients, 0.1 / (step + 1))
+        if step == 20:  # as from a checkpoint
+            saved, table = ours.state_dict(), ours.table.clone()
+            ours = LazyAdam(table)
+            ours.load_state_dict(saved)
+    torch.testing.assert_close(ours.table, torch.stack([row.detach() for row in alone]), rtol=1e-12, atol=1e-14)
+    assert torch.equal(ours.table[5], start[5])
+    assert saved["rows"].tolist() == [0, 1, 2, 3, 4]
 
 
 # Muon, and the step of all weights

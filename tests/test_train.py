@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import multiprocessing as mp
@@ -274,6 +275,10 @@ def test_a_folder_that_is_no_model_is_left_alone(trained, tmp_path) -> None:
         ("trace", {"accumulate": 0}, "accumulate"),
         ("trace", {"optimizer": "moun"}, "Did you mean 'muon'"),
         ("trace", {"schedule": "lin"}, "linear"),
+        ("trace", {"student_updates": "lasy"}, "Did you mean 'lazy'"),
+        ("trace", {"precision": "fp16"}, "fp32"),
+        ("trace", {"tracker": "tensorbord"}, "Did you mean 'tensorboard'"),
+        ("trace", {"context": 0}, "context"),
         ("trace", {"base": "/nowhere/model"}, "/nowhere/model"),
     ],
 )
@@ -321,6 +326,127 @@ def test_a_loss_that_is_no_number_stops_with_its_step_and_keeps_the_best(trained
     assert not (tmp_path / "m").exists()
     kept = load_model(tmp_path / "m.partial" / "best-00000010")
     assert all(torch.isfinite(tensor).all() for tensor in kept.lm.state_dict().values())
+
+
+def full_disk(monkeypatch, at: int) -> None:
+    """From checkpoint `at` on there is no space left in the middle of writing one."""
+    save, calls = torch.save, []
+
+    def fails(contents, file) -> None:
+        calls.append(file)
+        if len(calls) < at:
+            save(contents, file)
+            return
+        file.write_bytes(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device", str(file))
+
+    monkeypatch.setattr(torch, "save", fails)
+
+
+def test_a_disk_that_is_full_amid_a_checkpoint_loses_nothing(trained, tmp_path, monkeypatch) -> None:
+    _, dataset, split, model = trained
+    with monkeypatch.context() as patched:
+        full_disk(patched, at=2)
+        with pytest.raises(DatasetError, match=r"disk may be full.*start the same command again"):
+            train(dataset, split=split, view="trace", out=tmp_path / "m", config=TOY)
+    partial = tmp_path / "m.partial"
+    assert load_model(partial / "best-00000010").card["training"]["steps"] == 10
+    assert not list(partial.glob(".checkpoint*"))
+    assert torch.load(partial / "checkpoint.pt")["state"]["step"] == 10
+    again = train(dataset, split=split, view="trace", out=tmp_path / "m", config=TOY)
+    assert again.fingerprint == model.fingerprint
+    assert again.history == model.history
+
+
+def test_a_damaged_checkpoint_and_one_of_another_version_are_said(trained, tmp_path, monkeypatch) -> None:
+    _, dataset, split, _ = trained
+    with monkeypatch.context() as patched:
+        full_disk(patched, at=2)
+        with pytest.raises(DatasetError):
+            train(dataset, split=split, view="trace", out=tmp_path / "m", config=TOY)
+    file = tmp_path / "m.partial" / "checkpoint.pt"
+    whole = torch.load(file)
+    torch.save({**whole, "state": {**whole["state"], "of_a_later_version": 1}}, file)
+    for _ in range(2):
+        with pytest.raises(DatasetError, match=r"damaged or of another version.*--overwrite"):
+            train(dataset, split=split, view="trace", out=tmp_path / "m", config=TOY)
+        file.write_bytes(b"torn")
+    assert load_model(tmp_path / "m.partial" / "best-00000010")
+
+
+# Where it runs
+
+
+def test_precision_is_what_the_hardware_is_good_at(monkeypatch) -> None:
+    def hardware(*, gpu: bool, gpu_bf16: bool, amx: bool) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: gpu_bf16)
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+
+    for gpu, gpu_bf16, amx, good in ((True, True, False, True), (True, False, True, False), (False, False, True, True),
+                                     (False, False, False, False)):  # fmt: skip
+        hardware(gpu=gpu, gpu_bf16=gpu_bf16, amx=amx)
+        assert launch.precision("auto") == ("bf16" if good else "fp32")
+        assert launch.precision("bf16") == "bf16"
+        assert launch.precision("fp32") == "fp32"
+
+
+def test_bf16_learns_too_and_the_weights_stay_fp32(trained, tmp_path) -> None:
+    _, dataset, split, model = trained
+    config = replace(TOY, precision="bf16", optimizer="muon")
+    made = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
+    assert made.card["config"]["precision"] == "bf16"
+    assert made.history[-1].validation_loss < made.history[0].validation_loss
+    assert all(each.dtype == torch.float32 for each in made.lm.state_dict().values())
+
+
+FAKE_WANDB = """
+import json, os
+LOG = os.environ["FAKE_WANDB_LOG"]
+class Run:
+    config = {}
+    def log(self, values, step=None, **rest):
+        with open(LOG, "a") as file:
+            print(json.dumps([step, values]), file=file)
+    def finish(self): open(LOG, "a").write('"finished"\\n')
+class Config(dict):
+    def update(self, *a, **k): pass
+config = Config()
+def init(project, **rest): return Run()
+"""
+
+
+def test_one_option_logs_to_another_tracker(trained, tmp_path, monkeypatch) -> None:
+    """A stand-in for W&B's package, found as an installed one is."""
+    _, dataset, split, _ = trained
+    (tmp_path / "site" / "wandb").mkdir(parents=True)
+    (tmp_path / "site" / "wandb" / "__init__.py").write_text(FAKE_WANDB.replace("\\\\n", "\\n"))
+    (tmp_path / "site" / "wandb-0.99.dist-info").mkdir()
+    (tmp_path / "site" / "wandb-0.99.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: wandb\nVersion: 0.99\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.setenv("FAKE_WANDB_LOG", str(tmp_path / "log"))
+    model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=replace(TOY, steps=4, validate_every=2, tracker="wandb"))
+    sys.modules.pop("wandb", None)
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert lines[-1] == "finished"
+    logged = [(step, values) for step, values in lines[:-1]]
+    assert [step for step, values in logged if "loss" in values] == [1, 2, 3, 4]
+    curve = [values["bits_per_trace"] for _, values in logged if "bits_per_trace" in values]
+    assert curve == [point.bits_per_trace for point in model.history]
+    assert any("unseen-seen/bits_per_trace" in values for _, values in logged)
+
+
+def test_tensorboard_draws_the_curves_and_the_splits(trained) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder, _, _, model = trained
+    (logs,) = {path.parent for path in (folder / "model" / "logs").rglob("events.out*")}
+    events = EventAccumulator(str(logs))
+    events.Reload()
+    assert [event.step for event in events.Scalars("loss")] == list(range(1, 31))
+    curve = [event.value for event in events.Scalars("bits_per_trace")]
+    assert curve == pytest.approx([point.bits_per_trace for point in model.history])
+    assert "seen-seen/bits_per_trace" in events.Tags()["scalars"]
 
 
 # On the command line

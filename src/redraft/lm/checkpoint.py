@@ -172,7 +172,7 @@ def _check_codec(codec: Codec, card: Mapping[str, Any], lm: Any, folder: Path) -
     Raises:
         DatasetError: Says what doesn't fit.
     """
-    trained = card["config"]["codec"]
+    trained = card.get("config", {}).get("codec", codec.name)
     rows = lm.get_input_embeddings().num_embeddings
     if codec.name != trained:
         cause = f"the model was trained with the codec {trained!r}, but its folder holds the codec {codec.name!r}."

@@ -48,7 +48,7 @@ def launch(config: TrainConfig, folder: Path) -> Accelerator:
         InputError: There are several processes, but each takes itself for the only one.
     """
     accelerator = Accelerator(
-        mixed_precision={"fp32": "no"}.get(config.precision, config.precision),
+        mixed_precision="no",  # one for all trainings of a process; the loop casts by itself
         log_with=None if config.tracker == "none" else config.tracker,
         project_dir=folder,
     )

@@ -143,13 +143,14 @@ class _Run:
     ) -> None:
         self.model, self.training, self.held_out = prepared
         self.config, self.recipe, self.folder, self.accelerator = config, recipe, folder, accelerator
+        self.bf16 = config.precision == "bf16"
         self.alone = accelerator.num_processes == 1
         self.per_epoch = len(self._plan(0))
         self.total = config.steps or config.epochs * self.per_epoch
         self.net = self.model.lm.to(accelerator.device)
         self.optimizer = Optimizer(
             self.net, recipe,
-            clip=config.clip, updates=config.student_updates, bf16=config.precision == "bf16",
+            clip=config.clip, updates=config.student_updates, bf16=self.bf16,
             add_up=None if self.alone else self._add_up,
         )  # fmt: skip
         self.state = _State()
@@ -222,7 +223,7 @@ class _Run:
         for number, part in self._parts(batch):
             torch.manual_seed(_seed(self.config.seed, state.step, number))  # dropout's
             ids_BL, rows_B, labels_BL = (tensor.to(self.accelerator.device) for tensor in part)
-            with self.accelerator.autocast():
+            with torch.autocast(ids_BL.device.type, torch.bfloat16, enabled=self.bf16):
                 mean = self.net(ids_BL, rows_B, labels=labels_BL, use_cache=False).loss
             share = mean * (part.tokens / max(batch.tokens, 1))  # of the whole batch's mean, other processes' too
             share.backward()
@@ -304,8 +305,9 @@ class _Run:
 
     def _read(self, chunks: Chunks, whose: Whose = own) -> Known:
         return validate(
-            self.net, chunks, self.model.codec, self.accelerator, batch_tokens=self.recipe.batch_tokens, whose=whose
-        )
+            self.net, chunks, self.model.codec, self.accelerator,
+            batch_tokens=self.recipe.batch_tokens, whose=whose, bf16=self.bf16,
+        )  # fmt: skip
 
     def _finish(self) -> Model:
         """The best model, the history of all, and how well it knows each split."""

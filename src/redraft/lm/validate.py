@@ -71,7 +71,14 @@ def another(n_students: int) -> Whose:
 
 @torch.no_grad()
 def validate(
-    model: StudentLM, chunks: Chunks, codec: Codec, accelerator: Accelerator, *, batch_tokens: int, whose: Whose = own
+    model: StudentLM,
+    chunks: Chunks,
+    codec: Codec,
+    accelerator: Accelerator,
+    *,
+    batch_tokens: int,
+    whose: Whose = own,
+    bf16: bool = False,
 ) -> Known:
     """How well `model`, its students' rows current, knows `chunks` (at least one), titles and students shown."""
     assert len(chunks)
@@ -83,7 +90,7 @@ def validate(
     for which in batches[accelerator.process_index :: accelerator.num_processes]:
         ids_BL, rows_B, labels_BL = (tensor.to(device) for tensor in collate(which))
         charged_BL = collate.charged(which).to(device)
-        with accelerator.autocast():
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             logits_BLV = model(ids_BL, whose(rows_B), use_cache=False).logits
         nats_BL = _nats(logits_BLV, torch.where(labels_BL == IGNORE, charged_BL, labels_BL))
         is_learned_BL = labels_BL[:, 1:] != IGNORE
