@@ -23,7 +23,6 @@ from transformers import (
 from redraft.errors import InputError
 from redraft.lm import base
 from redraft.lm.checkpoint import load_model
-from redraft.lm.generate import generate
 from redraft.lm.settings import PRESETS, SMOLLM2, TrainConfig, recipe_of
 from redraft.lm.tokenizer import SPECIAL_TOKENS, STUDENT
 from redraft.lm.train import train
@@ -122,7 +121,7 @@ def test_a_folder_without_weights_or_with_some_missing_is_refused(make_base, tmp
     with pytest.raises(InputError, match=r"weights are missing: model.norm.weight .*Fetch"):
         train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
     (folder / "model.safetensors").unlink()
-    with pytest.raises(InputError, match="Name a folder with a config.json and its weights"):
+    with pytest.raises(InputError, match=r"Name a folder with a config.json and its weights"):
         train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
 
 

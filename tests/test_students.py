@@ -68,7 +68,7 @@ def test_students_who_are_known_already_are_no_addition(trained) -> None:
 
 
 def test_the_command_adds_a_datasets_students_and_the_model_draws_for_them(trained, tmp_path, capsys) -> None:
-    dataset, split, model, folder = trained
+    _, split, model, folder = trained
     traces = [make_trace(["fd 1"], student=student) for student in ("newcomer", "another newcomer", "s1")]
     more = make_dataset(tmp_path / "more", traces)
     arguments = ["add-students", str(folder / "model"), "--dataset", str(more.path), "--out", str(tmp_path / "grown")]

@@ -159,3 +159,21 @@ def test_ids_beyond_the_vocabulary_decode_to_nothing() -> None:
 
 def test_wrapping_twice_adds_nothing() -> None:
     assert Tokenizer(Backend.from_str(TOKENIZER.backend.to_str())).added == 0
+
+
+def test_bytes_that_a_vocabulary_lacks_are_added_behind_its_ids(tmp_path) -> None:
+    """As SmolLM2's lacks some; without them text would vanish."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: i for i, token in enumerate([*letters[:200], "<|endoftext|>"])}
+    backend = Backend(models.BPE(vocabulary, []))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    assert backend.decode(backend.encode("".join(PROBES)).ids) != "".join(PROBES)
+    backend.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = load_tokenizer(tmp_path)
+    assert tokenizer.decode(tokenizer.encode("".join(PROBES))) == "".join(PROBES)
+    assert tokenizer.end_id == 200
+    known = tokenizer.backend.get_vocab()
+    assert all(known[token] == i for token, i in vocabulary.items())
+    tokenizer.save(tmp_path / "again")
+    assert load_tokenizer(tmp_path / "again").encode("\x00 fd") == tokenizer.encode("\x00 fd")

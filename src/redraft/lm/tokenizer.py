@@ -10,8 +10,10 @@ set; that is a good test, not a proof.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Sequence
+from itertools import product
 from pathlib import Path
 
 from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
@@ -138,8 +140,9 @@ def load_tokenizer(source: str | Path) -> Tokenizer:
         InputError: There is no fast tokenizer at `source`, or it loses text.
     """
     text = _backend(source).to_str()
-    for drop_normalizer in (False, True):  # byte-level tokenizers that normalise (NFC) are lossless without it
-        backend = Backend.from_str(text)
+    # byte-level tokenizers that normalise (NFC), or lack rare bytes (SmolLM2's), are lossless without and with them
+    for all_bytes, drop_normalizer in product((False, True), repeat=2):
+        backend = Backend.from_str(_with_all_bytes(text) if all_bytes else text)
         if drop_normalizer:
             backend.normalizer = None
         tokenizer = Tokenizer(backend)
@@ -150,6 +153,18 @@ def load_tokenizer(source: str | Path) -> Tokenizer:
         where=source,
         remedy="Use a byte-level tokenizer (GPT-2's or OLMo's, for instance), or let redraft train its own.",
     )
+
+
+def _with_all_bytes(text: str) -> str:
+    """A saved byte-level tokenizer, the bytes that its vocabulary lacks added behind all its ids."""
+    saved = json.loads(text)
+    if saved["model"]["type"] != "BPE":
+        return text
+    vocabulary = saved["model"]["vocab"]
+    taken = max([*vocabulary.values(), *(token["id"] for token in saved["added_tokens"])])
+    missing = sorted(set(pre_tokenizers.ByteLevel.alphabet()) - set(vocabulary))
+    vocabulary.update({letter: taken + number for number, letter in enumerate(missing, start=1)})
+    return json.dumps(saved)
 
 
 def gguf_file(source: str | Path) -> str | None:

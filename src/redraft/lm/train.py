@@ -350,7 +350,7 @@ class _Run:
                 saved = contents["state"]
                 saved["history"] = [Evaluation(**point) for point in saved["history"]]
                 self.state = _State(**saved)
-            except (OSError, RuntimeError, EOFError, UnpicklingError, KeyError, TypeError, ValueError) as error:
+            except (OSError, RuntimeError, EOFError, UnpicklingError, LookupError, TypeError, ValueError) as error:
                 raise DatasetError(
                     f"this checkpoint is damaged or of another version of redraft ({type(error).__name__}).",
                     where=file,
