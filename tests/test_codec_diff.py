@@ -501,7 +501,7 @@ def test_feedback_is_trained_and_sampling_says_that_it_lacks_it(tmp_path: Path) 
     prepare_torch()
     dataset, split = toy_dataset(tmp_path / "data")
     config = replace(TOY, codec="diff", codec_options=CodecConfig(feedback=True), steps=2)
-    with pytest.raises(InputError, match="needs verdicts"):
+    with pytest.raises(InputError, match="no verdicts"):
         train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
     rows = [{"id": s.id, "verdict": "ok", "errors": [{"message": "x"}]} for t in dataset.traces() for s in t.states]
     pq.write_table(pa.Table.from_pylist(rows), dataset.path / "verdicts-v8.parquet")

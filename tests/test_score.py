@@ -67,7 +67,7 @@ def test_states_add_up_to_the_bits_that_training_reports(toy, tmp_path) -> None:
     for reader, whose in readers.items():
         expected = validate(model.lm, chunks, model.codec, Accelerator(), batch_tokens=1024, whose=whose)
         bits = [trace[f"{reader}bits"] for trace in traces]
-        assert np.mean(bits) == pytest.approx(expected.bits_per_trace, rel=1e-6)
+        assert np.mean(bits) == pytest.approx(expected.bits.sum() / len(traces), rel=1e-6)
     assert made.bits_per_trace == pytest.approx(np.mean([trace["bits"] for trace in traces]))
     of = {tuple(trace[name] for name in KEY): [] for trace in traces}
     for state in states:
@@ -165,7 +165,7 @@ def test_a_codec_of_another_model_is_refused(toy, tmp_path) -> None:
     small = replace(model, lm=type(model.lm)(model.lm.lm, model.lm.students, model.lm.placeholder_id))
     small.lm.lm = from_scratch(PRESETS["toy"], replace_vocabulary(model.codec, 100))
     save_model(tmp_path / "m", small)
-    with pytest.raises(DatasetError, match="two models"):
+    with pytest.raises(DatasetError, match="300 ids|507 ids"):
         load_model(tmp_path / "m")
 
 
@@ -218,7 +218,7 @@ def test_feedback_is_given_and_its_lack_said(tmp_path) -> None:
     model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
     score(model, dataset, out=tmp_path / "s")
     (dataset.path / "verdicts-v8.parquet").unlink()
-    with pytest.raises(InputError, match="needs verdicts"):
+    with pytest.raises(InputError, match="no verdicts"):
         score(model, dataset, out=tmp_path / "t")
 
 

@@ -643,7 +643,7 @@ def test_the_papers_presets_are_the_papers() -> None:
     assert (TrainConfig().epochs, TrainConfig().patience, PRESETS["paper-gpt2"].context) == (3, 20, 1024)
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if not name.startswith("paper")])
+@pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("llama")])
 def test_presets_have_about_as_many_weights_as_their_names_say(trained, name) -> None:
     stated = name.rpartition("-")[2]
     number = float(stated[:-1]) * {"k": 1e3, "m": 1e6}[stated[-1]]
