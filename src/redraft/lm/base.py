@@ -7,6 +7,7 @@ with room for the project's special tokens and a codec's own ids.
 
 from __future__ import annotations
 
+from copy import copy
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,16 @@ def load_base(base: str, vocab_size: int) -> Any:
             f"weights are missing: {', '.join(lacking[:3])} ...", where=base, remedy="Fetch the whole model again."
         )
     if file:
-        del lm.config.quantization_config  # unpacked, it is an ordinary model
+        lm = _unpacked(lm)
     if vocab_size > lm.get_input_embeddings().num_embeddings:
         lm.resize_token_embeddings(vocab_size)
     return lm
+
+
+def _unpacked(lm: Any) -> Any:
+    """The ordinary model of an LM read from a GGUF file, which the library takes for quantized and won't save."""
+    config = copy(lm.config)
+    del config.quantization_config
+    plain = type(lm)(config)
+    plain.load_state_dict(lm.state_dict())
+    return plain
