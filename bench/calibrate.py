@@ -1,7 +1,7 @@
 """How a simulated class compares with other traces: the table of docs/simulated-class.md.
 
     redraft ingest rollouts ../shared/data/rollouts/all_*.json.xz --out /tmp/rollouts.dataset
-    redraft simulate --students 1000 --titles 16 --seed 1 --out /tmp/class
+    redraft simulate --students 300 --titles 16 --seed 1 --out /tmp/class
     redraft ingest pencilcode /tmp/class/access-*.log.gz --key /tmp/class/ingest.key --origin simulated \
         --out /tmp/class.dataset
     redraft execute /tmp/rollouts.dataset
@@ -43,7 +43,7 @@ SHARES = {
     "no backtracking, of traces of at least 3 states": ("backtracking", lambda values: values == 0),
     "final programs with comments": ("comments", lambda values: values > 0),
     "final programs of 1,000 characters and more": ("characters", lambda values: values >= 1000),
-    "programs that fail, of all": ("runs", lambda values: values == 0),
+    "programs that fail, of whole traces": ("runs", lambda values: values == 0),
     "first programs that fail": ("runs first", lambda values: values == 0),
     "final programs that fail": ("runs last", lambda values: values == 0),
     "failing programs that are followed by one that runs": ("mended", lambda values: values == 1),
@@ -78,10 +78,11 @@ class Sample:
         self.numbers["comments"].append(facts.programs[-1].comments or 0)
         self.edits.update(edit.type for edit in facts.edits)
 
-        self.judge([self.runs.get(state.id) for state in trace.states])
+        if trace.ended and not any(state.truncated for state in trace.states):
+            self.judge([self.runs.get(state.id) for state in trace.states])
 
     def judge(self, runs: list[bool | None]) -> None:
-        """Count what runs; programs without a verdict are left out."""
+        """Count what runs; programs without a verdict are left out, and so were traces cut short."""
         for name, some in (("runs", runs), ("runs first", runs[:1]), ("runs last", runs[-1:])):
             self.numbers[name] += [float(ran) for ran in some if ran is not None]
         for before, after in pairwise(runs):

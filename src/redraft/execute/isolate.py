@@ -59,6 +59,12 @@ class Isolate:
 
     def __init__(self, library: ctypes.CDLL, heap_bytes: int) -> None:
         self._library = library
+        # Posting without giving up the interpreter's lock: a copy made while another thread is about to take it back
+        # would find it locked for ever.
+        self._holding = ctypes.PyDLL("mini_racer", handle=library._handle)
+        for name in ("mr_alloc_string_val", "mr_eval", "mr_free_value"):
+            given, held = getattr(library, name), getattr(self._holding, name)
+            held.argtypes, held.restype = given.argtypes, given.restype
         self._answers: SimpleQueue[Result] = SimpleQueue()
         self._listener: Callable[[Result], None] = self._answers.put
         answered: Any = self._answered
@@ -75,9 +81,9 @@ class Isolate:
         """Let a script run as soon as the isolate's thread is free; the listener gets the value."""
         # Lone surrogates have no UTF-8; scripts that must keep them come with escapes.
         text = script.encode("utf-8", "surrogatepass")
-        handle = self._library.mr_alloc_string_val(self._context, text, len(text), _TEXT)
-        self._library.mr_eval(self._context, handle, 0)
-        self._library.mr_free_value(self._context, handle)
+        handle = self._holding.mr_alloc_string_val(self._context, text, len(text), _TEXT)
+        self._holding.mr_eval(self._context, handle, 0)
+        self._holding.mr_free_value(self._context, handle)
 
     def fork(self, in_child: Callable[[Result], None]) -> int:
         """Copy the process with this isolate as its only thread.
@@ -92,8 +98,9 @@ class Isolate:
         made: SimpleQueue[int] = SimpleQueue()
 
         def split(_: Result) -> None:
-            # The system's own fork, while this thread holds the interpreter: what `os.fork` does for a copy that
-            # goes on as a Python program would write to 270 of its pages, a third of what a copy costs.
+            # The system's own fork, while this thread holds the interpreter and the other one waits for `made`: what
+            # `os.fork` does for a copy that goes on as a Python program would write to 270 of its pages, a third of
+            # what a copy costs.
             child = _SYSTEM.fork()
             if child:
                 made.put(child)
@@ -119,7 +126,7 @@ class Isolate:
         if value.type in _TEXTS:
             text = ctypes.string_at(value.value.value_ptr, value.len)
         result = Result(value.type, text)
-        self._library.mr_free_value(self._context, handle)
+        self._holding.mr_free_value(self._context, handle)
         self._listener(result)
 
 

@@ -24,10 +24,13 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, NamedTuple, NoReturn
 
 from redraft.execute.isolate import RUNNING, Isolate, Result, load_library
-from redraft.execute.usage import usage_of
+from redraft.execute.usage import Usage, usage_of
 
 POLL = 0.02
 """Seconds between two looks at a copy: at a gigabyte a second, a bomb gets 20 MB past its limit."""
+ASLEEP = (1.0, 4.0, 16.0)
+"""Seconds without any progress after which a copy is taken for one that was born with a lock taken, and made again: a
+few in ten thousand. The longer ones are for machines so busy that a copy may wait for its turn."""
 STEPS = 500
 """Callbacks between two returns of the runtime, which let promises' jobs run."""
 MAX_RETURNS = 200_000
@@ -125,50 +128,63 @@ class _Nursery:
 
     def run(self, start: str) -> Ran:
         """Run the script that starts a program, and the runtime until it's done."""
+        for patience in ASLEEP:
+            ran = self._run(start, patience)
+            if ran is not None:
+                return ran
+        return Ran("stuck", b"")
+
+    def _run(self, start: str, patience: float) -> Ran | None:
         source, sink = os.pipe()
         try:
             child = self._isolate.fork(_Copy(self._isolate, sink, start).hear)
             os.close(sink)
             sink = -1
-            return self._watch(child, source)
+            return self._watch(child, source, patience)
         finally:
             os.close(source)
             if sink >= 0:
                 os.close(sink)
 
-    def _watch(self, child: int, source: int) -> Ran:
-        said, started, limits = bytearray(), time.monotonic(), self._limits
-        stopped: Ended | None = None
-        looked = started
-        while True:
+    def _watch(self, child: int, source: int, patience: float) -> Ran | None:
+        """What becomes of a copy; nothing if it fell asleep, for which a program has no means."""
+        said, limits = bytearray(), self._limits
+        started = looked = moved = time.monotonic()
+        used = 0.0
+        stopped: Ended | Literal["", "asleep"] = ""
+        while not stopped:
             if select.select([source], [], [], POLL)[0]:
                 data = os.read(source, READ)
                 said += data
+                moved = time.monotonic()
                 if not data:
                     break
             now = time.monotonic()
             if now - looked >= POLL:
-                looked, used = now, usage_of(child)
-                if used.resident_mb > limits.memory_mb:
-                    stopped = "memory"
-                elif used.cpu_seconds > limits.cpu_seconds:
-                    stopped = "timeout"
-                elif now - started > limits.wall_seconds:
-                    stopped = "stuck"
+                looked, usage = now, usage_of(child)
+                if usage.cpu_seconds > used:
+                    used, moved = usage.cpu_seconds, now
+                stopped = _too_much(usage, limits) or ("stuck" if now - started > limits.wall_seconds else "")
             if len(said) > limits.reply_bytes:
                 stopped = "output"
-            if stopped:
-                break
+            elif now - moved > patience:
+                stopped = "asleep"
         if stopped:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if stopped:
-            return Ran(stopped, b"")
+            return None if stopped == "asleep" else Ran(stopped, b"")
         if status == OUT_OF_MEMORY:
             return Ran("memory", b"")
         # V8 may have said something before; the answer is the last line.
         return Ran("done", bytes(said.rpartition(b"\n")[2])) if status == 0 else Ran("crash", bytes(said[-NOTE:]))
+
+
+def _too_much(used: Usage, limits: RunLimits) -> Literal["", "memory", "timeout"]:
+    if used.resident_mb > limits.memory_mb:
+        return "memory"
+    return "timeout" if used.cpu_seconds > limits.cpu_seconds else ""
 
 
 class _Copy:

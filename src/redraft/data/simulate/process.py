@@ -115,7 +115,7 @@ def tune(session: Session) -> None:
     off = [piece for piece in session.draft.shown if piece.text != piece.wanted and not piece.fails]
     if off:
         piece = session.rng.choice(off)
-        tried = session.vary(piece.text) if session.rng.random() > session.person.mend else None
+        tried = session.vary(piece.text) if session.rng.random() > session.person.settle else None
         piece.show(tried)
         return
     for piece in session.rng.sample(session.draft.shown, len(session.draft.shown)):
@@ -222,7 +222,7 @@ def write_program(rng: Random, person: Behaviour, title: str) -> list[str]:
     turns = 0 if rng.random() < person.once else 1 + int(rng.expovariate(1 / person.stamina))
     ahead = round(turns * 0.7)
     session.write(max(rng.randint(1, 5), len(session.draft.waiting) - ahead))
-    if turns == 0 and rng.random() < 0.85:
+    if turns == 0 and rng.random() < 0.4:
         for piece in session.failing():
             piece.show()
     codes = [session.draft.code]
@@ -232,6 +232,6 @@ def write_program(rng: Random, person: Behaviour, title: str) -> list[str]:
         if session.draft.code != codes[-1]:
             codes.append(session.draft.code)
         left -= 1
-        if left == 0 and session.failing() and rng.random() < 0.45 + 0.5 * person.mend:
+        if left == 0 and session.failing() and rng.random() < 0.2 + 0.5 * person.mend:
             left = 1
     return codes

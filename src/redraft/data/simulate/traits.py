@@ -134,6 +134,8 @@ class Behaviour:
     """Chance that a written line is wrong at first."""
     mend: float
     """Chance that a turn spent on an error removes it."""
+    settle: float
+    """Chance that a turn spent on a number or colour that isn't right yet leaves it as wanted."""
     once: float
     """Chance that a program is run once only."""
     stamina: float
@@ -165,8 +167,9 @@ def behaviour(traits: Traits, strength: float) -> Behaviour:
 
     skill = shrunk(traits.skill, SKILL.mean)
     return Behaviour(
-        error=0.14 - 0.13 * skill,
-        mend=0.45 + 0.5 * skill,
+        error=0.035 - 0.03 * skill,
+        mend=0.06 + 0.14 * skill,
+        settle=0.45 + 0.5 * skill,
         once=0.2 + 0.66 * skill,
         stamina=12.0 - 10.0 * skill,
         backtracking=shrunk(traits.backtracking, BACKTRACKING.mean),
