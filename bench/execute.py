@@ -17,23 +17,18 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from redraft.data.ingest import IngestOptions, ingest
-from redraft.data.sources.rollouts import Rollouts
+from supplied import ROLLOUTS, rollouts
+
 from redraft.execute.bundle import ensure
 from redraft.execute.dataset import programs
 from redraft.execute.engine import EngineOptions, execute, make_engine
 from redraft.execute.verdict import Program
 
-SUPPLIED = Path(__file__).resolve().parents[2] / "shared" / "data" / "rollouts"
-
 
 def draw(folder: Path, wanted: int) -> list[Program]:
     """A fixed random draw of the distinct programs."""
     with tempfile.TemporaryDirectory() as scratch:
-        place = Path(scratch)
-        (place / "ingest.key").write_bytes(bytes(32))  # nothing of it is kept
-        made = ingest(Rollouts(paths=(folder,)), place / "rollouts", IngestOptions(key=place / "ingest.key"))
-        found = sorted(programs(made), key=lambda program: program.id)
+        found = sorted(programs(rollouts(Path(scratch), folder=folder)), key=lambda program: program.id)
     return random.Random(0).sample(found, min(wanted, len(found)))
 
 
@@ -91,7 +86,7 @@ def rate(engine: str, given: list[Program], options: EngineOptions) -> tuple[flo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", default=SUPPLIED)
+    parser.add_argument("folder", type=Path, nargs="?", default=ROLLOUTS)
     parser.add_argument("--programs", type=int, default=3000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--pages", type=int, default=40, help="programs for Chromium; 0: none")

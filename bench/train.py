@@ -3,7 +3,7 @@
 - table: forward, backward and update of the students' module alone at 200,000 students, against the paper's
   one-hot module with dense AdamW.
 - step: a whole step (llama, 4 layers of 256, 32 sequences) with 2,000,000 students against 1,000.
-- throughput (with a dataset of the rollouts' `all_*` traces): real tokens a second of this loop (AdamW, fp32, codec
+- throughput (on the rollouts' `all_*` traces, the supplied ones or DATASET): real tokens a second of this loop (AdamW, fp32, codec
   full, 4,096 tokens a batch) against `transformers`' Trainer on the same sequences and model: padding to the context,
   and padding to the longest of batches grouped by length. Its batches hold as many sequences as fill 4,096 tokens at
   the context, or at their mean length. In turns; and the share of the largest speed a matrix product reaches here.
@@ -21,10 +21,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from supplied import rollouts
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
 
-from redraft.data.store import open_dataset
+from redraft.data.store import Dataset, open_dataset
 from redraft.lm.batch import Chunks, Collator, encode, plan
 from redraft.lm.codec import CODECS, Codec, pieces
 from redraft.lm.model import IGNORE, StudentIndex, StudentLM, StudentVectors
@@ -194,9 +195,8 @@ def min_seconds(step: Callable[[], object], times: int = 10) -> float:
     return min(taken)
 
 
-def throughput(path: Path, steps: int = 20, batch_tokens: int = 4096) -> None:
+def throughput(dataset: Dataset, steps: int = 6, batch_tokens: int = 4096) -> None:
     """Real tokens a second, ours and the Trainer's two ways; the median of three turns."""
-    dataset = open_dataset(path)
     traces = list(islice(dataset.traces(), 1500))
     texts = (piece for trace in traces for piece in pieces(trace.title, trace.states))
     codec = CODECS["full"](train_tokenizer(texts))
@@ -232,8 +232,9 @@ def throughput(path: Path, steps: int = 20, batch_tokens: int = 4096) -> None:
 
 def main() -> None:
     torch.set_num_threads(1)
-    if len(sys.argv) > 1:
-        throughput(Path(sys.argv[1]))
+    with TemporaryDirectory() as scratch:
+        given = open_dataset(sys.argv[1]) if len(sys.argv) > 1 else rollouts(Path(scratch), only="all_*.json.xz")
+        throughput(given)
     times = 20
     table(200_000)
     few, many = steps((1_000, 2_000_000), times)

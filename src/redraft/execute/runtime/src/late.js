@@ -1,9 +1,9 @@
 // Parts of the runtime that most programs never use, kept as text until one does.
 //
-// In: the name of a chunk. Out: its exports. Reading text is ten times cheaper for V8 than reading code, and every
-// program pays for the whole bundle anew: `write`, `$`, `_`, `await` and sound therefore come late. build.mjs makes the
-// chunks (its plugin for `late:` imports); what they import from outside late/ is handed to them here, so that there is
-// one copy of each module.
+// In: the name of a chunk. Out: its exports. Reading text is ten times cheaper for V8 than reading code, which counts where
+// the bundle is loaded anew for every program; a process that is copied for each reads all of them once (`loadAll`).
+// build.mjs makes the chunks (its plugin for `late:` imports); what they import from outside late/ is handed to them here,
+// so that there is one copy of each module.
 
 import * as body from "./body.js";
 import * as clock from "./clock.js";
