@@ -41,7 +41,7 @@ class Watch(threading.Thread):
         self._stop_asked = threading.Event()
 
     def run(self) -> None:
-        while not self._stop_asked.wait(0.1):
+        while not self._stop_asked.wait(0.5):
             self.peak = max(self.peak, sum(_proportional_mb(pid) for pid in _descendants()))
 
     def end(self) -> float:
