@@ -29,7 +29,7 @@ from redraft.errors import UsageError
 from redraft.lm.checkpoint import load_model
 from redraft.lm.machine import be_a_worker, parallel_models
 from redraft.lm.sample import requests_for, sample
-from redraft.lm.settings import SampleConfig, TrainConfig
+from redraft.lm.settings import Precision, SampleConfig, TrainConfig
 from redraft.lm.train import train
 from redraft.progress import hush, say
 from redraft.report.findings import findings
@@ -41,6 +41,8 @@ RUN_FILE = "run.toml"
 
 PRESET = "llama-200k"
 """The smallest model that learns to copy from the state before within a minute or two on one core."""
+PRECISION: Precision = "fp32"
+"""So small a model gains nothing from bf16, not even on a CPU with units for it (docs/training.md)."""
 DEMO_STEPS = 1000
 HELD = 0.2
 """Share of the demo's students and titles held out."""
@@ -95,7 +97,9 @@ def demo(out: Path, *, seed: int, students: int, config: Sequence[Path] = ()) ->
             held_titles=max(1, round(HELD * made.titles)),
             validation_share=0.05,
         ),
-        train=TrainConfig(seed=seed, preset=PRESET, steps=DEMO_STEPS, validate_every=100, patience=3),
+        train=TrainConfig(
+            seed=seed, preset=PRESET, precision=PRECISION, steps=DEMO_STEPS, validate_every=100, patience=3
+        ),
         sample=SampleConfig(seed=seed, rounds=2),
         evaluate=EvaluateConfig(seed=seed),
     )
@@ -120,7 +124,7 @@ def reproduce(
         seed=seed,
         command=f"redraft reproduce --data {data.name} --budget {budget_minutes:g} --seed {seed}",
         splitting=SplitConfig(seed=seed, held_students=0.1, held_titles=0.1, validation_share=0.05),
-        train=TrainConfig(seed=seed, preset=PRESET, epochs=200, patience=8, minutes=share),
+        train=TrainConfig(seed=seed, preset=PRESET, precision=PRECISION, epochs=200, patience=8, minutes=share),
         sample=SampleConfig(seed=seed),
         evaluate=EvaluateConfig(seed=seed),
     )
