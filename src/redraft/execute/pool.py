@@ -48,7 +48,7 @@ class PoolLimits:
     """What a worker may use."""
 
     cpu_seconds: float = 5.0
-    """A task's processor time."""
+    """A worker's own processor time for a task."""
     wall_seconds: float = 60.0
     """A task's time by the clock, for a worker that waits for nothing or a machine that is too busy."""
     start_seconds: float = 60.0
