@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +34,8 @@ from redraft.lm.batch import Chunks, encode
 from redraft.lm.checkpoint import Model
 from redraft.lm.codec import CODECS, Codec, pieces
 from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
+from redraft.lm.optimizer import OPTIMIZERS, SCHEDULES
+from redraft.lm.rows import UPDATES
 from redraft.lm.settings import PRESETS, Preset, TrainConfig
 from redraft.lm.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from redraft.progress import say
@@ -55,13 +57,20 @@ def check(view: str, config: TrainConfig) -> None:
     Raises:
         InputError: Says which.
     """
-    if view not in VIEWS:
-        raise InputError(f"unknown view {view!r}. {suggestion(view, VIEWS)}")
-    if config.codec not in CODECS:
-        raise InputError(f"unknown codec {config.codec!r}. {suggestion(config.codec, CODECS)}")
     if config.base is None and config.preset not in PRESETS:
         raise InputError(f"unknown preset {config.preset!r}. {suggestion(config.preset, PRESETS)}")
-    for name in ("epochs", "steps", "batch_tokens", "validate_every", "patience", "student_dim", "context"):
+    names: tuple[tuple[str, str | None, Collection[str]], ...] = (
+        ("view", view, VIEWS), ("codec", config.codec, CODECS), ("optimizer", config.optimizer, OPTIMIZERS),
+        ("schedule", config.schedule, SCHEDULES), ("student_updates", config.student_updates, UPDATES),
+    )  # fmt: skip
+    for name, value, known in names:
+        if value not in known:
+            raise InputError(f"unknown {name} {value!r}. {suggestion(str(value), known)}")
+    counts = (
+        "epochs", "steps", "batch_tokens", "batch_size", "accumulate", "validate_every", "patience", "student_dim",
+        "context",
+    )  # fmt: skip
+    for name in counts:
         value = getattr(config, name)
         if value is not None and value < 1:
             raise InputError(f"{name} is {value}; it must be at least 1.")

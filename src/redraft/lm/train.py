@@ -30,14 +30,13 @@ from torch import Tensor
 
 from redraft.data.split import VALIDATION, Split
 from redraft.data.store import Dataset
-from redraft.errors import DatasetError, InputError, RedraftError, suggestion
+from redraft.errors import DatasetError, RedraftError
 from redraft.lm import job
 from redraft.lm.batch import Batch, Chunks, Collator, plan
 from redraft.lm.checkpoint import Evaluation, Model, load_model, save_model, write_model, writing
 from redraft.lm.launch import check_launch, launch, precision
-from redraft.lm.optimizer import OPTIMIZERS, SCHEDULES, Optimizer
+from redraft.lm.optimizer import SCHEDULES, Optimizer
 from redraft.lm.prepare import Prepared, check, prepare
-from redraft.lm.rows import UPDATES
 from redraft.lm.settings import Recipe, TrainConfig, recipe_of
 from redraft.lm.tokenizer import load_tokenizer
 from redraft.lm.validate import Known, Whose, bits_of, own, validate
@@ -71,7 +70,6 @@ def train(
     recipe, base = recipe_of(config)
     config = replace(config, base=base, **asdict(recipe))
     check(view, config)
-    _check(config)
     check_launch(config)
     config = replace(config, precision=precision(config.precision))
     partial = out.with_name(out.name + ".partial")
@@ -372,22 +370,6 @@ class _Run:
             "converged": stopped == "patience",
         }
         return replace(self.model, card={**self.model.card, "training": training}, history=tuple(state.history))
-
-
-def _check(config: TrainConfig) -> None:
-    """Refuse what only the loop can refuse.
-
-    Raises:
-        InputError: Says what.
-    """
-    if config.accumulate < 1:
-        raise InputError(f"accumulate is {config.accumulate}; it must be at least 1.")
-    if config.batch_size is not None and config.batch_size < 1:
-        raise InputError(f"batch_size is {config.batch_size}; it must be at least 1.")
-    known = (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("student_updates", UPDATES))
-    for name, choices in known:
-        if (value := getattr(config, name)) not in choices:
-            raise InputError(f"unknown {name} {value!r}. {suggestion(value, choices)}")
 
 
 def _seed(*numbers: int) -> int:
