@@ -19,7 +19,7 @@ from redraft.data.store import open_dataset
 from redraft.errors import DatasetError, InputError, UsageError
 from redraft.lm import sample as sampling
 from redraft.lm.checkpoint import Model, load_model
-from redraft.lm.sample import Request, SampleConfig, requests_for, sample
+from redraft.lm.sample import Request, SampleConfig, exchanged, requests_for, sample
 from redraft.lm.train import train
 from toy import TOY, prepare_torch, toy_dataset
 
@@ -60,6 +60,30 @@ def test_samples_are_an_ordinary_dataset(toy, tmp_path) -> None:
         (t.student, t.title, t.request, t.sample) for t in traces
     )
     assert sum(trace.ended for trace in traces) > len(traces) / 2  # a toy this small is learned
+
+
+def test_another_student_may_draw(toy, tmp_path, monkeypatch) -> None:
+    _, model = toy
+    one, other = model.students.students[:2]
+    (lent,) = exchanged([Request(one, "square", "q"), Request(other, "square", "r")], {one: other})
+    rows: list[int] = []
+    real = sampling.generate
+
+    def watched(model, drafts, *rest) -> None:
+        rows.extend(draft.student for draft in drafts)
+        real(model, drafts, *rest)
+
+    monkeypatch.setattr(sampling, "generate", watched)
+    made = sample(model, [lent], out=tmp_path / "g", config=SampleConfig(per_pair=2))
+    assert rows == [model.students.row(other)] * 2
+    assert {trace.student for trace in made.traces()} == {one}
+
+
+def test_unknown_students_are_counted(toy, tmp_path) -> None:
+    _, model = toy
+    requests = [Request("nobody", "square", "q"), Request(model.students.students[0], "square", "r")]
+    made = sample(model, requests, out=tmp_path / "g", config=SampleConfig(per_pair=1))
+    assert made.manifest.provenance["unknown_students"] == 1
 
 
 def test_empty_and_badly_dated_samples_are_counted(toy, tmp_path, monkeypatch) -> None:

@@ -178,3 +178,5 @@ def sample(
     made = sampling.sample(loaded, requests, out=out, config=settings, overwrite=overwrite)
     refused = "".join(f", {count:,} {reason}" for reason, count in sorted(made.manifest.rejected.items()))
     print(f"{out}: {len(made):,} traces of {len(requests):,} pairs{refused}")  # noqa: T201
+    if unknown := made.manifest.provenance["unknown_students"]:
+        print(f"{unknown:,} students that the model doesn't know were drawn by the unknown student's vector.")  # noqa: T201

@@ -59,3 +59,26 @@ def launch(config: TrainConfig, folder: Path) -> Accelerator:
             remedy="Without GPUs, set ACCELERATE_USE_CPU=true.",
         )
     return accelerator
+
+
+def start_tracker(accelerator: Accelerator, tracker: str, *, run: str, step: int) -> None:
+    """Begin to draw the curves of a training, or go on after `step` steps.
+
+    Raises:
+        InputError: The tracker refuses, with what it says.
+    """
+    options: dict[str, dict[str, object]] = {
+        "tensorboard": {"purge_step": step + 1},
+        "wandb": {"name": run},
+        "mlflow": {"run_name": run},
+    }
+    given = {tracker: options[tracker]} if tracker in options else {}
+    # TensorBoard's files lie beside the model, in a folder of that name; the others keep runs by project
+    project = "logs" if tracker == "tensorboard" else "redraft"
+    try:
+        accelerator.init_trackers(project, init_kwargs=given)
+    except Exception as error:  # each library has its own
+        raise InputError(
+            f"the tracker {tracker!r} can't be started: {error}",
+            remedy="Set it up as it says, or choose another --tracker, or none.",
+        ) from error

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ from redraft.lm.settings import SampleConfig
 from redraft.progress import bar
 from redraft.rundir import sha256_json, write_json
 
-__all__ = ["Request", "SampleConfig", "requests_for", "sample"]
+__all__ = ["Request", "SampleConfig", "exchanged", "requests_for", "sample"]
 
 
 class Request(NamedTuple):
@@ -39,6 +39,9 @@ class Request(NamedTuple):
     student: str
     title: str
     id: str
+    voice: str | None = None
+    """The student whose vector draws it; None: the student's own. One that the model doesn't know is read as the
+    unknown student."""
 
 
 def requests_for(
@@ -68,6 +71,11 @@ def requests_for(
     if not chosen:
         raise UsageError("there are no pairs to draw.", remedy="Name other test splits, or split with more held out.")
     return [Request(*pair, id=sha256_json(pair)[:16]) for pair in sorted(chosen)]
+
+
+def exchanged(requests: Iterable[Request], voices: Mapping[str, str]) -> list[Request]:
+    """The requests of the students in `voices`, drawn with the vectors that it names: a control."""
+    return [request._replace(voice=voices[request.student]) for request in requests if request.student in voices]
 
 
 def sample(
@@ -126,6 +134,10 @@ def _check(config: SampleConfig) -> None:
         raise InputError(f"temperature is {config.temperature}; it must be above 0.")
 
 
+def _voice(request: Request) -> str:
+    return request.student if request.voice is None else request.voice
+
+
 def _provenance(model: Model, requests: Sequence[Request], config: SampleConfig) -> dict[str, Any]:
     return {
         "command": "sample",
@@ -135,6 +147,7 @@ def _provenance(model: Model, requests: Sequence[Request], config: SampleConfig)
         "split_hash": model.card["split_hash"],
         "requests": len(requests),
         "requests_fingerprint": sha256_json(requests),
+        "unknown_students": len({voice for voice in map(_voice, requests) if voice not in model.students}),
         "config": asdict(config),
     }
 
@@ -146,7 +159,7 @@ def _draw_shard(
     numbered = [(request, number) for request in requests for number in range(config.per_pair)]
     drafts = [
         Draft(
-            student=model.students.row(request.student),
+            student=model.students.row(_voice(request)),
             ids=model.codec.prefix(request.title),
             stream=(config.seed, request.id, number),
         )

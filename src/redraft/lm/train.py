@@ -34,7 +34,7 @@ from redraft.errors import DatasetError, RedraftError
 from redraft.lm import job
 from redraft.lm.batch import Batch, Chunks, Collator, plan
 from redraft.lm.checkpoint import Evaluation, Model, load_model, save_model, write_model, writing
-from redraft.lm.launch import check_launch, launch, precision
+from redraft.lm.launch import check_launch, launch, precision, start_tracker
 from redraft.lm.optimizer import SCHEDULES, Optimizer
 from redraft.lm.prepare import Prepared, check, prepare
 from redraft.lm.settings import Recipe, TrainConfig, recipe_of
@@ -160,8 +160,7 @@ class _Run:
             self.training, self.model.codec,
             seed=config.seed, title_mask=config.title_mask, student_dropout=self.recipe.student_dropout,
         )  # fmt: skip
-        tensorboard = {"tensorboard": {"purge_step": state.step + 1}}
-        self.accelerator.init_trackers("logs", init_kwargs=tensorboard if config.tracker == "tensorboard" else {})
+        start_tracker(self.accelerator, config.tracker, run=self.folder.stem, step=state.step)
         epoch, batches = -1, self._plan(0)
         with bar("training", self.total) as watcher:
             watcher.advance(state.step)
