@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise, product
@@ -509,6 +510,37 @@ def test_feedback_is_trained_and_sampling_says_that_it_lacks_it(tmp_path: Path) 
     assert model.codec.run_id is not None
     with pytest.raises(InputError, match="whether it ran"):
         sample(model, requests_for(split), out=tmp_path / "g")
+
+
+def test_while_sampling_a_model_is_told_what_ran(tmp_path: Path) -> None:
+    prepare_torch()
+    dataset, split = toy_dataset(tmp_path / "data")
+    rows = [{"id": s.id, "verdict": "ok", "errors": []} for t in dataset.traces() for s in t.states]
+    pq.write_table(pa.Table.from_pylist(rows), dataset.path / "verdicts-v8.parquet")
+    options = CodecConfig(overlap=8, relative_time=True, feedback=True)
+    config = replace(TOY, codec="diff", codec_options=options, steps=150, lr=2e-2)
+    model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
+    asked: list[str] = []
+
+    def tell(programs: Sequence[str]) -> list[str | None]:
+        asked.extend(programs)
+        return [None if "rt" in program else f"bad {len(program)}" if "fd" in program else "" for program in programs]
+
+    drafts = [Draft(student=1 + n % 4, ids=model.codec.prefix("square"), stream=(0, "r", n)) for n in range(12)]
+    generate(model, drafts, SampleConfig(rounds=2), tell=tell)
+    heard = 0
+    for draft in drafts:
+        states = model.codec.decode(draft.ids).states
+        ends = [i for i, token in enumerate(draft.ids) if token == model.codec.run_id]
+        for state, end in zip(states, ends, strict=False):
+            (message,) = tell([state.code])
+            told = [] if message is None else model.codec.feedback(message)
+            assert draft.ids[end + 1 : end + 1 + len(told)] == told
+            heard += message is not None
+            assert state.code in asked
+    assert heard > 12
+    made = sample(model, requests_for(split), out=tmp_path / "g", config=SampleConfig(per_pair=1), tell=tell)
+    assert len(made)
 
 
 # At scale

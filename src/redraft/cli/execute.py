@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -61,7 +60,7 @@ def execute(
         allow_network: For chromium, let pages load what programs ask for.
     """
     from redraft.data.store import MANIFEST, open_dataset
-    from redraft.execute.cache import Cache
+    from redraft.execute.cache import Cache, default_folder
     from redraft.execute.dataset import programs, verdict_file, verdict_writer
     from redraft.execute.engine import EngineOptions, make_engine, rule_named
     from redraft.execute.engine import execute as run
@@ -75,7 +74,7 @@ def execute(
     waiting: deque[str | int] = deque()  # ids as the input has them, of the programs handed over
     with ExitStack() as exits:
         made = exits.enter_context(make_engine(engine, options))
-        known = None if no_cache else exits.enter_context(Cache(cache or _cache_folder()))
+        known = None if no_cache else exits.enter_context(Cache(cache or default_folder()))
         write = exits.enter_context(_lines(out)) if out else None
         keep = exits.enter_context(verdict_writer(verdict_file(dataset, engine), made.version)) if dataset else None
         watcher = exits.enter_context(bar("executing", None if dataset else len(read)))
@@ -106,11 +105,6 @@ def _lines(out: Path) -> Iterator[Callable[[str | int, Verdict], None]]:
 
     with atomic_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
         yield lambda name, verdict: print(json.dumps(to_row(verdict) | {"id": name}), file=file)
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "redraft" / "execute"
 
 
 def _read(file: Path) -> list[tuple[str | int, Program]]:

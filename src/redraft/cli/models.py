@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,8 @@ from redraft.errors import UsageError
 from redraft.lm.settings import SampleConfig, TrainConfig
 
 if TYPE_CHECKING:
+    from redraft.lm.checkpoint import Model
+    from redraft.lm.generate import Tell
     from redraft.lm.settings import SampleConfig as SampleOptions
     from redraft.lm.settings import TrainConfig as TrainOptions
 else:
@@ -92,6 +95,19 @@ def _bits(bits: Mapping[str, Any]) -> str:
     return said
 
 
+@contextmanager
+def _teller(model: Model, engine: str) -> Iterator[Tell | None]:
+    """Who says what a student saw of a program, if the model was trained to be told."""
+    if model.codec.run_id is None:
+        yield None
+        return
+    from redraft.execute.cache import Cache, default_folder
+    from redraft.execute.engine import EngineOptions, make_engine, what_students_see
+
+    with make_engine(engine, EngineOptions()) as made, Cache(default_folder()) as cache:
+        yield what_students_see(made, model.card["language"], cache)
+
+
 def add_students(model: Path, *, dataset: Path, out: Path, overwrite: bool = False) -> None:
     """Give a model a vector for each student of a dataset that it doesn't know.
 
@@ -131,6 +147,7 @@ def sample(
     split_name: str = "default",
     max_pairs: int | None = None,
     assignments: bool = False,
+    engine: str = "v8",
     overwrite: bool = False,
     config: list[Path] | None = None,
     options: Annotated[SampleOptions, Parameter(name="*")] | None = None,
@@ -157,6 +174,8 @@ def sample(
         Pairs of each test split, at most; drawn by the seed.
     assignments: bool
         Only titles that count as assignments.
+    engine: str
+        What runs each program as it is drawn, for a model trained with feedback: v8 or chromium.
     overwrite: bool
         Replace another dataset at OUT.
     config: list[Path]
@@ -175,7 +194,8 @@ def sample(
     if split == ",".join(TEST_SPLITS):  # by default, those that have pairs
         names = [name for name in names if divided.counts()[name]]
     requests = sampling.requests_for(divided, names, max_pairs=max_pairs, seed=settings.seed, assignments=assignments)
-    made = sampling.sample(loaded, requests, out=out, config=settings, overwrite=overwrite)
+    with _teller(loaded, engine) as tell:
+        made = sampling.sample(loaded, requests, out=out, config=settings, overwrite=overwrite, tell=tell)
     refused = "".join(f", {count:,} {reason}" for reason, count in sorted(made.manifest.rejected.items()))
     print(f"{out}: {len(made):,} traces of {len(requests):,} pairs{refused}")  # noqa: T201
     if unknown := made.manifest.provenance["unknown_students"]:

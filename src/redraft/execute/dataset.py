@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from redraft.data.store import Dataset
 from redraft.errors import DatasetError, InputError
-from redraft.execute.verdict import Program, Verdict, error_rows
+from redraft.execute.verdict import Program, Verdict, error_rows, message_seen
 from redraft.rundir import atomic_file
 
 _ERROR = pa.struct([("kind", pa.string()), ("message", pa.string()), ("line", pa.int32())])
@@ -112,11 +112,9 @@ def read_messages(dataset: Dataset) -> dict[str, str]:
         raise InputError("this dataset has no verdicts, which are needed here.", where=dataset.path, remedy=remedy)
     seen: dict[str, str] = {}
     for row in _rows(file, ["id", "verdict", "errors"]):
-        if row["verdict"] == "ok":
-            seen[row["id"]] = ""
-        elif row["verdict"] != "unscored":
-            messages = [error["message"] for error in row["errors"] or () if error["message"]]
-            seen[row["id"]] = messages[0] if messages else row["verdict"]
+        message = message_seen(row["verdict"], [error["message"] for error in row["errors"] or ()])
+        if message is not None:
+            seen[row["id"]] = message
     return seen
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 
 from redraft.errors import UsageError, suggestion
 from redraft.execute.cache import Cache
-from redraft.execute.verdict import RULES, Outcome, Program, Rule, Verdict, Window, judge, languages
+from redraft.execute.verdict import RULES, Outcome, Program, Rule, Verdict, Window, judge, languages, message_seen
 
 CHUNK = 4096
 """Programs looked up, run and judged together; memory is bounded by one chunk."""
@@ -124,6 +124,19 @@ def execute(
     source = iter(programs)
     while chunk := list(islice(source, CHUNK)):
         yield from _execute_chunk(chunk, engine, rule, cache)
+
+
+def what_students_see(
+    engine: Engine, language: str | None, cache: Cache | None = None
+) -> Callable[[Sequence[str]], list[str | None]]:
+    """A function from programs of one language to what their student would see of each (`message_seen`)."""
+
+    def tell(codes: Sequence[str]) -> list[str | None]:
+        programs = (Program(id=str(number), code=code, language=language) for number, code in enumerate(codes))
+        verdicts = execute(programs, engine, cache=cache)
+        return [message_seen(verdict.verdict, [error.message for error in verdict.errors]) for verdict in verdicts]
+
+    return tell
 
 
 def outcome_key(engine: str, window: Window, order: Sequence[str], code: str) -> bytes:

@@ -233,3 +233,18 @@ def to_row(verdict: Verdict) -> dict[str, Any]:
 def error_rows(errors: Sequence[ErrorRecord]) -> list[dict[str, Any]]:
     """Errors as JSON values."""
     return [{"kind": error.kind, "message": error.message, "line": error.line} for error in errors]
+
+
+def message_seen(verdict: str, messages: Sequence[str]) -> str | None:
+    """What the student saw: nothing if the program ran, else the first error's message or the verdict's name.
+
+    Args:
+        verdict: One of `VERDICTS`.
+        messages: Of its errors, in order; empty ones count as none.
+
+    Returns:
+        None for `unscored`: that can't be told.
+    """
+    if verdict == "unscored":
+        return None
+    return "" if verdict == "ok" else next(filter(None, messages), verdict)

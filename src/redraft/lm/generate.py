@@ -6,6 +6,9 @@ as they may, each as soon as it is done; the next one takes its place in the bat
 Each token is drawn from the model's distribution with the random number that belongs to its draft and place. What a
 draft is guessed to go on with is only looked at in the same step: a guess is kept while it equals the draw. So
 neither guesses nor by whom a draft is surrounded change it; they change its logits, by rounding alone.
+
+A model that was trained to see after each state what its student saw is told so while it draws: the program is handed
+to whoever can say (`tell`), and the answer is put in before the draft goes on.
 """
 
 from __future__ import annotations
@@ -29,6 +32,9 @@ from redraft.lm.decode import decoder_for
 from redraft.lm.nucleus import nucleus
 from redraft.lm.settings import SampleConfig
 from redraft.lm.speculate import Copies, Pairs
+
+Tell = Callable[[Sequence[str]], Sequence[str | None]]
+"""Programs -> what their student saw of each: nothing if it ran, else the error message; None: not known."""
 
 STEP_TOKENS = 2048
 """New tokens in a step beyond which no further draft is begun in it: long prefixes take turns."""
@@ -56,15 +62,18 @@ class Draft:
 
 
 def generate(
-    model: Model, drafts: Iterable[Draft], config: SampleConfig, done: Callable[[float], None] = lambda _: None
-) -> None:
+    model: Model, drafts: Iterable[Draft], config: SampleConfig, done: Callable[[float], None] = lambda _: None,
+    tell: Tell | None = None,
+) -> None:  # fmt: skip
     """Go on with each draft, in place, as `drawn` does; `done` is told of each draft that is finished."""
-    for _ in drawn(model, drafts, config):
+    for _ in drawn(model, drafts, config, tell):
         done(1)
 
 
 @torch.inference_mode()
-def drawn(model: Model, drafts: Iterable[Draft], config: SampleConfig) -> Iterator[Draft]:
+def drawn(
+    model: Model, drafts: Iterable[Draft], config: SampleConfig, tell: Tell | None = None
+) -> Iterator[Draft]:
     """Go on with each draft, in place, until its end token or until it has filled `config.rounds` contexts.
 
     From a full context a draft goes on as the codec says, like a chunk in training.
@@ -73,6 +82,7 @@ def drawn(model: Model, drafts: Iterable[Draft], config: SampleConfig) -> Iterat
         model: Draws the tokens.
         drafts: Student, prefix and random stream of each; asked for one by one, as there is room.
         config: Nucleus, rounds and batch size.
+        tell: Says of programs what their student saw, for a model trained with feedback; None: nothing is known.
 
     Yields:
         Each draft as soon as it is finished.
@@ -98,6 +108,8 @@ def drawn(model: Model, drafts: Iterable[Draft], config: SampleConfig) -> Iterat
         if not rows:
             return
         crew.advance(rows, config)
+        if tell is not None:
+            _tell([row for row in rows if row.draft.ids[-1] == model.codec.run_id], tell)
         for row in [row for row in rows if row.full]:
             if row.draft.ids[-1] != model.codec.end_id and row.draft.rounds < config.rounds:
                 row.begin()
@@ -105,6 +117,14 @@ def drawn(model: Model, drafts: Iterable[Draft], config: SampleConfig) -> Iterat
                 rows.remove(row)
                 free.append(row.place)
                 yield row.draft
+
+
+def _tell(rows: Sequence[_Row], tell: Tell) -> None:
+    """Put in what students saw of the programs that were just ended."""
+    if rows:
+        for row, message in zip(rows, tell([row.program for row in rows]), strict=True):
+            if message is not None:
+                row.hear(message)
 
 
 class _Row:
@@ -149,18 +169,38 @@ class _Row:
         """The numbers that draw the token after the new ones, and those after each guess."""
         return self._uniforms[self._drawn : self._drawn + 1 + len(self.guessed)]
 
+    @property
+    def program(self) -> str:
+        """The program that was just ended."""
+        states = self._model.codec.decode(self.draft.ids, whole=True).states
+        return states[-1].code if states else ""
+
+    def hear(self, message: str) -> None:
+        """Put in what the student saw of the last program."""
+        told = self._model.codec.feedback(message)
+        self.draft.ids += told
+        if self.full:
+            return  # the next context, if any, begins with it
+        self.new += told
+        self._drawn += len(told)
+        if self._drawn >= self._room:
+            self._fill()
+
     def take(self, tokens: Sequence[int]) -> None:
-        """Keep draws as long as each was preceded by right guesses."""
-        right = 0
-        while right < len(self.guessed) and tokens[right] == self.guessed[right] != self._model.codec.end_id:
+        """Keep draws as long as each was preceded by right guesses; feedback may come in after a program."""
+        right, stops = 0, (self._model.codec.end_id, self._model.codec.run_id)
+        while right < len(self.guessed) and tokens[right] == self.guessed[right] and tokens[right] not in stops:
             right += 1
         self.draft.ids += tokens[: right + 1]
         self._drawn += right + 1
         self.start += len(self.new) + right
         self.new, self.guessed = [tokens[right]], []
         if tokens[right] == self._model.codec.end_id or self._drawn == self._room:
-            self.full = True
-            self.draft.rounds += 1
+            self._fill()
+
+    def _fill(self) -> None:
+        self.full = True
+        self.draft.rounds += 1
 
 
 class _Crew:

@@ -25,7 +25,7 @@ from redraft.data.store import Dataset, DatasetWriter, open_dataset
 from redraft.data.trace import Pair, Trace
 from redraft.errors import InputError, UsageError, suggestion
 from redraft.lm.checkpoint import Model
-from redraft.lm.generate import Draft, generate
+from redraft.lm.generate import Draft, Tell, generate
 from redraft.lm.settings import SampleConfig
 from redraft.progress import bar
 from redraft.rundir import sha256_json, write_json
@@ -85,19 +85,28 @@ def sample(
     out: Path,
     config: SampleConfig | None = None,
     overwrite: bool = False,
+    tell: Tell | None = None,
 ) -> Dataset:
     """Draw `config.per_pair` traces for each request, and write them to `out`.
 
+    Args:
+        model: Draws them.
+        requests: Whose work on what.
+        out: The dataset's folder.
+        config: How to draw.
+        overwrite: Replace another dataset at `out`.
+        tell: Says of programs what their student saw; needed by, and only used for, a model trained with feedback.
+
     Raises:
-        InputError: Settings that make no sense, or a model that needs feedback.
+        InputError: Settings that make no sense, or a model that needs feedback and nothing that tells.
         DatasetError: `out` holds something else.
     """
     config = config or SampleConfig()
     _check(config)
-    if model.codec.run_id is not None:
+    if model.codec.run_id is not None and tell is None:
         raise InputError(
-            "this model was trained to see after each state whether it ran, which can't be told while sampling.",
-            remedy="Train a model without `feedback`.",
+            "this model was trained to see after each state whether it ran, and nothing was given that can tell.",
+            remedy="Hand in `tell`, as `redraft sample` does, or train a model without `feedback`.",
         )
     model.lm.to(PartialState().device)
     ordered = sorted(requests)
@@ -117,7 +126,7 @@ def sample(
             if writer.has_shard(index):
                 watcher.advance(len(shard) * config.per_pair)
             else:
-                traces, refused = _draw_shard(model, shard, config, watcher.advance)
+                traces, refused = _draw_shard(model, shard, config, watcher.advance, tell)
                 write_json(counts, refused)
                 writer.write_shard(index, traces)
             rejected.update(json.loads(counts.read_text()))
@@ -153,7 +162,7 @@ def _provenance(model: Model, requests: Sequence[Request], config: SampleConfig)
 
 
 def _draw_shard(
-    model: Model, requests: Sequence[Request], config: SampleConfig, done: Callable[[float], None]
+    model: Model, requests: Sequence[Request], config: SampleConfig, done: Callable[[float], None], tell: Tell | None
 ) -> tuple[list[Trace], Counter[str]]:
     """The traces of `requests`, in order, and how many samples had what was wrong with them."""
     numbered = [(request, number) for request in requests for number in range(config.per_pair)]
@@ -165,7 +174,7 @@ def _draw_shard(
         )
         for request, number in numbered
     ]
-    generate(model, drafts, config, done)
+    generate(model, drafts, config, done, tell if model.codec.run_id is not None else None)
     traces, rejected = [], Counter[str]()
     for (request, number), draft in zip(numbered, drafts, strict=True):
         decoded = model.codec.decode(draft.ids)
