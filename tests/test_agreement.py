@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from redraft.metrics import agreement
 from redraft.metrics import bootstrap as bootstrap_module
 from redraft.metrics.agreement import (
     CORRELATIONS,
@@ -289,3 +290,34 @@ def test_a_planted_student_effect_is_found_within_titles() -> None:
     none = correlation("within_r", real, guesses, clusters)
     assert none.low < 0 < none.high
     assert correlation_contrast("within_r", real, knows, guesses, clusters).p < 0.01
+
+
+@pytest.mark.parametrize("students", [10, 15, 40])
+def test_few_clusters_have_the_interval_of_the_t_distribution(students: int) -> None:
+    x = np.random.default_rng(students).normal(size=students)
+    clusters = Clusters(students=np.arange(students), titles=np.zeros(students, np.int64))
+    found = mean(x, clusters, seed=1, replicates=8000)
+    for level, ends in ((0.95, (found.low, found.high)), (0.9, (found.low_90, found.high_90))):
+        expected = stats.ttest_1samp(x, 0.0).confidence_interval(level)
+        width = expected.high - expected.low
+        assert ends == pytest.approx((expected.low, expected.high), abs=0.06 * width)
+    assert found.se == pytest.approx(stats.sem(x) * stats.t.ppf(0.975, students - 1) / 1.96, rel=0.06)
+
+
+def test_widening_keeps_the_middle_and_is_small_for_many_clusters() -> None:
+    clusters, x, _ = class_of(12, students=12, titles=12)
+    drawn = [bootstrap(agreement._mean(clusters, x), clusters, seed=2, widen=widen) for widen in (False, True)]
+    assert drawn[0].widened == 1
+    assert 1.05 < drawn[1].widened < 1.2
+    assert drawn[1].values.mean() == pytest.approx(drawn[0].values.mean())
+    assert drawn[1].se == pytest.approx(drawn[1].widened * drawn[0].se)
+    many, y, _ = class_of(13, students=400, titles=400)
+    assert 1 < bootstrap(agreement._mean(many, y), many, replicates=100).widened < 1.01
+
+
+def test_a_widened_interval_of_r_ends_at_one() -> None:
+    clusters, x, _ = class_of(14, students=10, titles=10)
+    y = x + np.random.default_rng(1).normal(size=len(x)) * 1e-3 * x**2
+    found = correlation("pooled_r", x, y, clusters)
+    assert found.high is not None
+    assert 0.99 < found.high <= 1

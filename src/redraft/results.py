@@ -63,6 +63,10 @@ class Result:
     """Lower end of the 95% interval."""
     high: float | None = None
     """Upper end of the 95% interval."""
+    low_90: float | None = None
+    """Lower end of the 90% interval, for two one-sided tests at .05; None in older files."""
+    high_90: float | None = None
+    """Upper end of the 90% interval."""
     effect_size: float | None = None
     """Standardised effect (d_z for paired means), where one is defined."""
     test: str | None = None

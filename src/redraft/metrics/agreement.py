@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import sparse, stats
@@ -44,6 +45,10 @@ class Estimate:
     low: float | None = None
     """Lower end of the 95% percentile interval; None without one."""
     high: float | None = None
+    """Upper end."""
+    low_90: float | None = None
+    """Lower end of the 90% interval: two one-sided tests at .05 reject a margin outside it."""
+    high_90: float | None = None
     """Upper end."""
     p: float | None = None
     """Two-sided, of the value being 0."""
@@ -72,6 +77,15 @@ class Estimate:
     def smallest_detectable(self) -> float | None:
         """The effect detectable with 80% power: 2.8 standard errors."""
         return None if self.se is None else POWER * self.se
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What a results row takes over as it is (`note` is left out: studies add to it)."""
+        shared = (
+            "statistic", "value", "low", "high", "low_90", "high_90", "effect_size", "n", "n_students", "n_titles",
+            "unscored", "p", "clusters", "smallest_detectable", "seed",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in shared} | {"test": None if self.p is None else self.test}
 
 
 def correlation(
@@ -184,10 +198,17 @@ def _estimate(
     drawn = bootstrap(compute, kept, seed=seed, replicates=replicates)
     if not drawn.scored:
         return replace(estimate, clusters=kept.resampled, note=f"undefined in {drawn.undefined} replicates")
-    low, high = drawn.interval
+    (low, high), (low_90, high_90) = (_within_bounds(statistic, drawn.percentiles(level)) for level in (0.95, 0.9))
     return replace(
-        estimate, value=value, low=low, high=high, p=drawn.p, se=drawn.se, clusters=kept.resampled
-    )
+        estimate, value=value, low=low, high=high, low_90=low_90, high_90=high_90, p=drawn.p, se=drawn.se,
+        clusters=kept.resampled,
+    )  # fmt: skip
+
+
+def _within_bounds(statistic: str, interval: tuple[float, float]) -> tuple[float, float]:
+    """A widened interval of a correlation ends at -1 and 1."""
+    bound = 1.0 if statistic in CORRELATIONS else np.inf
+    return max(interval[0], -bound), min(interval[1], bound)
 
 
 def _constant(values: Floats) -> bool:

@@ -49,15 +49,17 @@ METHODS: tuple[tuple[str, str], ...] = (
         "Intervals and p",
         "Pairs that share a student or a title are not independent. So students and titles are resampled separately, "
         "with replacement, and a pair weighs the product of its counts; intervals are the 2.5% and 97.5% percentiles "
-        "of the statistic over these replicates, and p = min(1, 2 (1 + min(#≤0, #≥0)) / (B + 1)). With fewer than ten "
+        "of the statistic over these replicates, and p = min(1, 2 (1 + min(#≤0, #≥0)) / (B + 1)). Replicates are "
+        "widened about their mean for the fewness of clusters (Hesterberg's expanded percentiles: sqrt(n / (n − 1)) "
+        "and t over z, Satterthwaite's degrees of freedom). With fewer than ten "
         "students or titles only the other side is resampled, marked 'conditional': such an interval holds for these "
         "students or these titles only. With fewer than ten of both there is no interval. A statistic undefined in "
         "more than 5% of the replicates is unscored.",
     ),
     (
         "Multiple comparisons",
-        "The primary comparisons were written down before any run; their p are corrected by Holm's method over all of "
-        "them. Further differences are corrected within each split and pair of models, and are exploratory. "
+        "The claims were written down before any run; their p are corrected by Holm's method over all of a study's "
+        "testable claims. Further differences are corrected within each split and pair of models, and are exploratory. "
         "'Detectable' is 2.8 standard errors: the difference that would be found with 80% power. A difference that is "
         "not significant may still exist; only one well beyond what is detectable is unlikely.",
     ),

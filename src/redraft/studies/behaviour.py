@@ -114,13 +114,9 @@ class Job:
         return Result(
             origin=run.dataset.origin, dataset=run.dataset.name, study="behaviour", model=self.model,
             baseline=self.baseline, condition=dict(self.condition), metric=self.metric,
-            level=known.level if known else "collection", statistic=found.statistic,
-            unit=_unit(self.metric, found.statistic), direction=known.direction if known else "",
-            split=self.split, n=found.n, n_students=found.n_students, n_titles=found.n_titles,
-            unscored=found.unscored, value=found.value, low=found.low, high=found.high,
-            effect_size=found.effect_size, test=found.test if found.p is not None else None, p=found.p,
-            family=self.family, clusters=found.clusters, smallest_detectable=found.smallest_detectable,
-            seed=found.seed, note="; ".join(note for note in notes if note) or None,
+            level=known.level if known else "collection", unit=_unit(self.metric, found.statistic),
+            direction=known.direction if known else "", split=self.split, family=self.family,
+            note="; ".join(note for note in notes if note) or None, **found.columns,
         )  # fmt: skip
 
 
@@ -193,10 +189,9 @@ def _primary(compared: Compared, condition: Mapping[str, str]) -> Iterator[Job]:
     )  # fmt: skip
     for claim in PRIMARY:
         if _has(compared, claim.model) and _has(compared, claim.against):
-            part = _in_split(compared, claim.split)
-            yield _contrast(
-                part, claim.metric, claim.statistic, claim.model, claim.against, claim.split, condition, family
-            )
+            split = claim.split or ALL
+            part = _in_split(compared, split)
+            yield _contrast(part, claim.metric, claim.statistic, claim.model, claim.against, split, condition, family)
 
 
 def _has(compared: Compared, side: str) -> bool:
