@@ -77,7 +77,7 @@ def fake_samples(
 
 def make_run(
     folder: Path, *, students: int = 30, titles: int = 12, origin: Origin = "simulated", shuffled: bool = False,
-    replicates: int = 200,
+    replicates: int = 600,
 ) -> Path:  # fmt: skip
     """A run with views trace (knows the students), last (another student's habits) and synthetic (no detours).
 

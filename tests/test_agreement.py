@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -237,6 +237,7 @@ def test_holm_only_raises_and_keeps_the_order(ps: list[float]) -> None:
     assert ranked == sorted(ranked)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 14), st.integers(1, 14))
 def test_nothing_is_ever_nan(seed: int, students: int, titles: int) -> None:
     rng = np.random.default_rng(seed)
