@@ -20,15 +20,15 @@ from redraft.data.store import Origin
 from redraft.errors import DatasetError, InputError, UsageError
 from redraft.metrics.registry import METRICS
 from redraft.report import training
-from redraft.report.findings import find, findings, reading, sentences
+from redraft.report.findings import claims_table, findings, sentences
 from redraft.report.html import write_report
-from redraft.report.style import BASELINE_MARKERS, origin_words, view_style
+from redraft.report.style import origin_words, view_style
 from redraft.report.tables import number, probability
 from redraft.report.words import BANNERS
 from redraft.results import Result
 from redraft.rundir import RunDir
 from redraft.studies.behaviour import EvaluateConfig, evaluate
-from redraft.studies.claims import CONTRASTS, FINAL_METRICS, PRIMARY, TRACE_METRICS
+from redraft.studies.claims import FINAL_METRICS, PRIMARY, TRACE_METRICS, judge, own_claims
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +107,9 @@ def test_tables_and_their_csv_hold_the_results(run: Path, page: str, rows: list[
     for name, encoded in links.items():
         assert base64.b64decode(encoded).decode() == (run / "results" / f"table-{name}.csv").read_text()
     claims = list(csv.DictReader(io.StringIO((run / "results" / "table-claims.csv").read_text())))
-    wanted = [row for claim in PRIMARY if (row := find(rows, claim))]
-    assert len(claims) == len(wanted) == len(PRIMARY)
+    wanted = [row for claim in PRIMARY if (row := claim.find(rows))]
+    views = {"trace", "last", "synthetic", "title-mean"}
+    assert len(claims) == len(wanted) == sum({claim.model, claim.against} <= views for claim in PRIMARY)
     for line, row in zip(claims, wanted, strict=True):
         assert line["value"] == ("" if row.value is None else str(row.value))
         if row.value is not None and row.low is not None and row.high is not None:
@@ -133,16 +134,27 @@ def test_findings_begin_with_the_origin_and_tell_what_is_not_significant(run: Pa
     assert any("Planted effect recovered" in sentence for sentence in told)
     assert any("not testable" in sentence for sentence in told)
     claim = next(c for c in PRIMARY if (c.metric, c.statistic) == ("comments_final", "pooled_r"))
-    row = find(rows, claim)
+    row = claim.find(rows)
     assert row is not None
-    weak = replace(row, value=0.1, low=-0.2, high=0.4, p=0.4, p_adjusted=0.9)
+    weak = replace(row, value=0.1, low=-0.2, high=0.4, low_90=-0.15, high_90=0.35, p=0.4)
     others = [other for other in rows if other is not row]
     (sentence,) = [s for s in sentences([weak, *others]) if "[−0.20, 0.40]" in s]
-    assert "o significant difference" in sentence
+    assert "No significant difference" in sentence
     assert "Planted effect missed" in sentence
-    assert reading(weak, claim) == "not significant: planted effect missed"
-    # An interval beyond zero alone isn't enough: p is corrected for the number of comparisons.
-    assert reading(replace(weak, low=0.01, p_adjusted=0.06), claim).startswith("not significant")
+    (verdict,) = [v for v in judge([weak, *others]) if v.claim == claim]
+    assert verdict.words == "not significant: planted effect missed"
+
+
+def test_every_claim_has_a_line_measured_or_not(rows: list[Result]) -> None:
+    table = claims_table(rows)
+    assert len(table.rows) == len(own_claims().claims)
+    assert "Simulated class: class" in table.caption
+    words = [line[-1] for line in table.rows]
+    assert any(word.endswith("planted effect recovered") for word in words)
+    assert "not testable (the run has no trace-downsampled and no synthetic-downsampled)" in words
+    assert "not testable (the study 'recover' was not run)" in words
+    assert not any(word.startswith(("supported", "contradicted")) for word in words)
+    assert ("trace-downsampled 0.284, last 0.262") in [line[-2] for line in table.rows]
 
 
 @pytest.mark.parametrize("origin", get_args(Origin))
@@ -158,11 +170,8 @@ def test_nothing_is_claimed_about_students_unless_students_wrote(origin: str, ro
         assert not any("lanted" in sentence or "imitation" in sentence for sentence in told)
 
 
-def test_claims_and_metrics_exist() -> None:
+def test_metrics_of_the_figures_exist() -> None:
     assert {*FINAL_METRICS, *TRACE_METRICS} <= set(METRICS)
-    for claim in PRIMARY:
-        assert claim.metric in METRICS
-        assert (claim.model, claim.against) in CONTRASTS or claim.against in BASELINE_MARKERS
 
 
 def test_views_keep_their_colours_and_unknown_ones_differ() -> None:

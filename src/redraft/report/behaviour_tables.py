@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from redraft.metrics.agreement import CORRELATIONS
-from redraft.report.findings import STATISTICS, find, reading
+from redraft.report.findings import STATISTICS
 from redraft.report.tables import DASH, Table, counts, number, probability, split_words, table, with_interval
 from redraft.results import Result
-from redraft.studies.claims import FINAL_TEXT, PRIMARY, PRIMARY_FAMILY, TRACE_TEXT, Claim
+from redraft.studies.claims import FINAL_TEXT, PRIMARY, PRIMARY_FAMILY, TRACE_TEXT, judge
 
 Sides = dict[tuple[str | None, str | None, str, str, str | None], Result]
 """(model, baseline, metric, statistic, split) -> row without conditions."""
@@ -29,11 +29,11 @@ def tables(rows: Sequence[Result]) -> list[Table]:
 
 
 def _claims(rows: Sequence[Result], sides: Sides) -> Table:
-    found = [(claim, row) for claim in PRIMARY if (row := find(rows, claim))]
+    found = [(v, v.claim, v.row) for v in judge(rows) if v.row and v.claim in PRIMARY]
     header = ("claim", "compared", "values", "difference", "p (Holm)", "detectable", "pairs / students / titles",
               "reading")  # fmt: skip
     lines = []
-    for claim, row in found:
+    for verdict, claim, row in found:
         a = sides.get((claim.model, None, claim.metric, claim.statistic, claim.split))
         b = sides.get((claim.against, None, claim.metric, claim.statistic, claim.split)) or sides.get(
             (None, claim.against, claim.metric, claim.statistic, claim.split)
@@ -41,13 +41,13 @@ def _claims(rows: Sequence[Result], sides: Sides) -> Table:
         what = f"{claim.model} − {claim.against}, {STATISTICS[claim.statistic]} of {claim.metric}"
         lines.append((
             f"{claim.about} ({split_words(claim.split)})", what, _values(a, b), with_interval(row),
-            probability(row.p_adjusted), number(row.smallest_detectable), counts(row), reading(row, claim),
+            probability(verdict.p), number(row.smallest_detectable), counts(row), verdict.words,
         ))  # fmt: skip
     caption = (
         "Fixed before any result was seen. 'Detectable' is the smallest difference found with 80% power. A dash is "
         "unscored: undefined, or too little data."
     )
-    return table("claims", "Primary comparisons", caption, header, lines, [row for _, row in found], words=2,
+    return table("claims", "Primary comparisons", caption, header, lines, [row for _, _, row in found], words=2,
                  last_words=1)  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def _conditions(rows: Sequence[Result]) -> Table:
     conditions = list(dict.fromkeys(_condition(row) for row in primary if row.condition))
     lines, behind = [], []
     for claim in PRIMARY:
-        mine = {_condition(row): row for row in primary if _is_of(row, claim)}
+        mine = {_condition(row): row for row in primary if claim.is_of(row)}
         if mine:
             lines.append([f"{claim.about} ({split_words(claim.split)})", f"{claim.model} − {claim.against}"]
                          + [_with_n(mine.get(condition)) for condition in ("", *conditions)])  # fmt: skip
@@ -132,11 +132,6 @@ def _contrasts(rows: Sequence[Result]) -> Table:
 
 def _condition(row: Result) -> str:
     return ", ".join(f"{key.replace('_', '-')} {value}" for key, value in sorted(row.condition.items()))
-
-
-def _is_of(row: Result, claim: Claim) -> bool:
-    key = (row.metric, row.statistic, row.model, row.baseline, row.split)
-    return key == (claim.metric, f"{claim.statistic}_difference", claim.model, claim.against, claim.split)
 
 
 def _values(a: Result | None, b: Result | None) -> str:

@@ -1,7 +1,8 @@
-"""Findings: one sentence for each claim of the behaviour study, whatever came out.
+"""Findings: every claim with its verdict, whatever came out.
 
-In: results rows. Out: sentences with intervals. Which comparisons are told was fixed beforehand (`studies.claims`);
-what isn't significant is said to be so, and nothing is said about students unless students wrote the traces.
+In: results rows of any studies. Out: a sentence or two for each claim that was measured, and a table with one line for
+every claim. Which comparisons are told, and what it takes to support one, was fixed beforehand (`studies.claims`); what
+isn't significant is said to be so, and nothing is said about students unless students wrote the traces.
 """
 
 from __future__ import annotations
@@ -10,18 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from redraft import results
-from redraft.report.style import origin_words
-from redraft.report.tables import number, probability, split_words, with_interval
+from redraft.report.style import BASELINE_MARKERS, origin_words
+from redraft.report.tables import Table, number, probability, split_words, table, with_interval
 from redraft.results import Result
-from redraft.studies.claims import PRIMARY, PRIMARY_FAMILY, Claim
+from redraft.studies.claims import STUDIES, Claim, Verdict, judge, own_claims
 
-STATISTICS = {
-    "within_r": "within-title r",
-    "pooled_r": "pooled r",
-    "between_r": "between-title r",
-    "mean": "mean",
-}
-SIGNIFICANT = 0.05
+STATISTICS = own_claims().statistics
+"""Statistic -> words."""
 CONDITIONAL = {
     "student (conditional)": "; holds for these titles only",
     "title (conditional)": "; holds for these students only",
@@ -33,111 +29,146 @@ def findings(run: Path, limit: int | None = 3) -> list[str]:
     """The run's most important findings, a sentence or two each, beginning with the origin of the data.
 
     Args:
-        run: A run's folder, evaluated.
+        run: A run's folder, with results of at least one study.
         limit: How many; None for all.
     """
-    return sentences(results.read(run / "results" / "behaviour.parquet"), limit)
+    return sentences(read_rows(run), limit)
+
+
+def read_rows(run: Path) -> list[Result]:
+    """The rows of all studies that have claims and were run."""
+    files = [run / "results" / f"{study}.parquet" for study in STUDIES]
+    return [row for file in files if file.exists() for row in results.read(file)]
 
 
 def sentences(rows: Sequence[Result], limit: int | None = None) -> list[str]:
-    """The findings in the rows of the behaviour study."""
-    found = []
-    for claim in PRIMARY:
-        row = find(rows, claim)
-        if row is not None:
-            sentence = _sentence(claim, row, rows)
-            found.append(f"{origin_words(row.origin, row.dataset)}. {sentence[0].upper()}{sentence[1:]}")
+    """The claims that were measured, each with its verdict, in the order of `claims.toml`."""
+    found = [_sentence(verdict, rows) for verdict in judge(rows) if verdict.row is not None]
     return found[:limit]
 
 
-def find(rows: Sequence[Result], claim: Claim) -> Result | None:
-    """The row of a claim's comparison, without conditions."""
-    wanted = (claim.metric, f"{claim.statistic}_difference", claim.model, claim.against, claim.split)
-    for row in rows:
-        key = (row.metric, row.statistic, row.model, row.baseline, row.split)
-        if row.family == PRIMARY_FAMILY and not row.condition and key == wanted:
-            return row
-    return None
-
-
-def is_significant(row: Result) -> bool:
-    """The interval is beyond zero and p, corrected, below .05."""
-    p = row.p_adjusted if row.p_adjusted is not None else row.p
-    beyond = row.low is not None and row.high is not None and (row.low > 0 or row.high < 0)
-    return beyond and p is not None and p < SIGNIFICANT
-
-
-def reading(row: Result, claim: Claim) -> str:
-    """What a claim's row amounts to, in the words its origin allows."""
-    if row.value is None:
-        return "not testable"
-    if row.low is None:
-        return "not testable (no interval)"
-    outcome = "not significant"
-    if is_significant(row):
-        outcome = f"{claim.model} {'higher' if row.value > 0 else 'lower'}"
-    if row.origin == "simulated" and claim.planted:
-        hit = is_significant(row) and row.value > 0
-        return f"{outcome}: planted effect {'recovered' if hit else 'missed'}"
-    return outcome + {"model": ": imitation of a model"}.get(row.origin, "")
-
-
-def _sentence(claim: Claim, row: Result, rows: Sequence[Result]) -> str:
-    """Who is ahead in what, by how much, on how many, and what that may mean."""
-    where = f"in {claim.about} ({split_words(claim.split)})"
-    against = _name(claim.against)
-    statistic = "BLEU" if claim.metric.startswith("bleu") else STATISTICS[claim.statistic]
-    a, b = (_side(rows, claim, name) for name in (claim.model, claim.against))
-    if row.value is None or row.low is None:
-        alone = f"; the {claim.model} model alone has a {statistic} of {with_interval(a)}" if a and a.value else ""
-        why = (row.note or "too little data").split("; ")[-1]
-        return (
-            f"whether the {claim.model} model is ahead of {against} {where} is not testable with these {row.n} pairs"
-            f" ({why}){alone}."
+def claims_table(rows: Sequence[Result], claims: Sequence[Claim] | None = None) -> Table:
+    """One line for every claim, measured or not: what it says, what came out, and the verdict the origin allows."""
+    verdicts = judge(rows, claims)
+    lines = [
+        (
+            verdict.claim.study, verdict.claim.about, _compared(verdict.claim), with_interval(verdict.row),
+            probability(verdict.p), f"±{number(verdict.claim.margin)}", _counts(verdict.row), _printed(verdict.claim),
+            verdict.words,
         )
-    if is_significant(row):
-        verb = "agrees better with the real traces than" if row.value > 0 else "agrees less with the real traces than"
-        text = f"the {claim.model} model {verb} {against} {where}"
-    else:
-        text = f"no significant difference between the {claim.model} model and {against} {where}"
-    # Each side's own value is told only if it stands on the same pairs as the difference.
-    same = a and b and a.n == b.n == row.n
-    sides = f"{statistic} {number(a.value)} against {number(b.value)}, " if a and b and same else f"{statistic}, "
-    conditional = CONDITIONAL.get(row.clusters or "", "")
-    text += (
-        f": {sides}difference {with_interval(row)}, p {_p(row)} ({row.n} pairs, {row.n_students} students,"
-        f" {row.n_titles} titles{conditional})."
+        for verdict in verdicts
+    ]  # fmt: skip
+    origins = dict.fromkeys(origin_words(row.origin, row.dataset) for row in rows)
+    caption = (
+        f"{'; '.join(origins)}. Written down before the run (claims.toml). A claim is supported if the 95% interval of "
+        "the difference is beyond zero in its direction, p is below .05 after Holm's correction within the study, and "
+        "the difference is at least the smallest of interest; equivalent if its 90% interval lies within the margin "
+        "(two one-sided tests at .05). Only students' own traces can support or contradict a claim: in a simulated "
+        "class planted effects are recovered or missed, and a model's traces show how that model is imitated."
     )
-    if not is_significant(row) and row.smallest_detectable is not None:
+    header = ("study", "claim", "compared", "difference", "p (Holm)", "margin", "pairs / students / titles", "paper",
+              "verdict")  # fmt: skip
+    measured = [verdict.row for verdict in verdicts if verdict.row is not None]
+    return table("findings", "Every claim and its verdict", caption, header, lines, measured, words=3, last_words=2)
+
+
+def _sentence(verdict: Verdict, rows: Sequence[Result]) -> str:
+    """The claim, the verdict, by how much, on how many, and what that may mean."""
+    claim, row = verdict.claim, verdict.row
+    assert row is not None
+    begin = f"{origin_words(row.origin, row.dataset)}. Claim: “{claim.about}.”"
+    numbers = _numbers(verdict, row, rows)
+    if verdict.outcome == "not testable":
+        return f"{begin} This is not testable here ({verdict.reason}){f'; {numbers}' if numbers else ''}."
+    weak = verdict.outcome == "inconclusive" and verdict.seen == "not significant"
+    text = f"{begin} {_outcome(verdict)}: {numbers}."
+    if weak and row.smallest_detectable is not None:
         text += f" Only a difference of {number(row.smallest_detectable)} or more was likely to be found."
-    return f"{text} {_meaning(claim, row)}".rstrip()
+    return f"{text} {_meaning(verdict, row)}".rstrip()
 
 
-def _meaning(claim: Claim, row: Result) -> str:
+def _outcome(verdict: Verdict) -> str:
+    """What is seen; for students' traces, the verdict."""
+    claim, row = verdict.claim, verdict.row
+    assert row is not None
+    sides = f" between {_name(claim.model)} and {_name(claim.against)}" if claim.against else ""
+    seen = {
+        "not significant": f"No significant {'difference' if claim.against else 'agreement'}{sides}",
+        "no difference that matters": f"No {'difference' if claim.against else 'agreement'} that matters{sides}",
+    }.get(verdict.seen)
+    if seen is None:
+        higher = (row.value or 0) > 0
+        what = f"{'higher' if higher else 'lower'} than {_name(claim.against)}" if claim.against else ""
+        seen = f"{_name(claim.model)} is {what}" if what else f"It is {'above' if higher else 'below'} zero"
+    if row.origin == "students":
+        told = f"{verdict.outcome}, as claimed" if verdict.holds else verdict.outcome
+        seen = f"{told} – {seen}" if verdict.outcome != "inconclusive" or verdict.reason else seen
+    return seen[0].upper() + seen[1:]
+
+
+def _numbers(verdict: Verdict, row: Result, rows: Sequence[Result]) -> str:
+    """Both sides' values if they stand on the same pairs, the difference, p, and how many."""
+    claim = verdict.claim
+    if row.value is None:
+        alone = _side(rows, claim, claim.model)
+        known = alone is not None and alone.value is not None
+        return f"the {claim.model} model alone has a {_statistic(claim)} of {with_interval(alone)}" if known else ""
+    a, b = (_side(rows, claim, name) for name in (claim.model, claim.against))
+    sides = f" {number(a.value)} against {number(b.value)}" if a and b and a.n == b.n == row.n else ""
+    what = f"{_statistic(claim)}{sides}, difference " if claim.against else f"{_statistic(claim)} "
+    p = f", p {_p(verdict.p)}" if verdict.p is not None else ""
+    return f"{what}{with_interval(row)}{p} ({_counts(row, words=True)}{CONDITIONAL.get(row.clusters or '', '')})"
+
+
+def _meaning(verdict: Verdict, row: Result) -> str:
     if row.origin == "model":
         return "This is the imitation of a model, no evidence about students."
     if row.origin == "simulated":
-        if not claim.planted:
+        if not verdict.claim.planted:
             return "A comparison of models on a simulated class; it says nothing about students."
-        recovered = is_significant(row) and (row.value or 0) > 0
-        return f"Planted effect {'recovered' if recovered else 'missed'}."
+        return f"Planted effect {'recovered' if verdict.holds else 'missed'}."
     return ""
 
 
 def _side(rows: Sequence[Result], claim: Claim, name: str) -> Result | None:
+    """The row of one side alone."""
     for row in rows:
         owner = row.model if row.baseline is None else row.baseline if row.model is None else None
-        if (owner, row.metric, row.statistic, row.split) == (name, claim.metric, claim.statistic, claim.split) and (
-            not row.condition
+        address = (owner, row.study, row.metric, row.statistic, row.split, row.subgroup)
+        if address == (name, claim.study, claim.metric, claim.statistic, claim.split, None) and (
+            row.condition == claim.condition
         ):
             return row
     return None
 
 
+def _statistic(claim: Claim) -> str:
+    return "BLEU" if claim.metric.startswith("bleu") else STATISTICS[claim.statistic]
+
+
+def _compared(claim: Claim) -> str:
+    sides = f"{claim.model} − {claim.against}" if claim.against else claim.model
+    where = [split_words(claim.split)] if claim.split else []
+    where += [f"{key} {value}" for key, value in claim.condition.items()]
+    return f"{sides}, {STATISTICS[claim.statistic]} of {claim.metric}" + (f" ({'; '.join(where)})" if where else "")
+
+
+def _printed(claim: Claim) -> str:
+    return ", ".join(f"{side} {value:.3g}" for side, value in claim.printed.items()) or "–"
+
+
+def _counts(row: Result | None, *, words: bool = False) -> str:
+    if row is None:
+        return "–"
+    if words:
+        return f"{row.n} pairs, {row.n_students} students, {row.n_titles} titles"
+    return f"{row.n} / {row.n_students} / {row.n_titles}"
+
+
 def _name(side: str) -> str:
-    return {"title-mean": "the title mean"}.get(side, f"the {side} model")
+    return f"the {side.replace('-', ' ')}" if side in BASELINE_MARKERS else f"the {side} model"
 
 
-def _p(row: Result) -> str:
-    p = probability(row.p_adjusted if row.p_adjusted is not None else row.p)
-    return p if p.startswith("<") else f"= {p}"
+def _p(p: float | None) -> str:
+    shown = probability(p)
+    return shown if shown.startswith("<") else f"= {shown}"

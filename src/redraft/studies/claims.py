@@ -1,8 +1,40 @@
-"""What the behaviour study measures and which comparisons it is judged by, fixed before any result is seen."""
+"""The claims every study is judged by, fixed in `claims.toml` before any result is seen, and the judge.
+
+In: that file; results rows of any studies. Out: a `Verdict` for every claim. A row belongs to a claim if study, metric,
+statistic, model, baseline, split and condition are exactly the claim's; a claim without a row is not testable, and says
+so. The rule, in this order:
+
+- not testable: no such row, the row is unscored or without interval, or there are fewer students or titles than the
+  claim needs;
+- equivalent: two one-sided tests at .05 find the difference within the margin, that is, its 90% bootstrap interval
+  lies inside (rows without one: the 95% interval, which is stricter). It comes first: a difference that is certainly
+  too small to matter is no support, whichever side of zero it is on;
+- supported: the 95% interval is beyond zero in the claim's direction, p after Holm's correction over the study's
+  testable claims is below .05, and the estimate reaches the smallest difference of interest;
+- contradicted: the same on the other side of zero, whatever the size; for a claim of no difference, on either side;
+- inconclusive: everything else.
+
+A bootstrap p is at least 2 / (B + 1), so a study with n claims can support one only with B above 40 n replicates.
+
+Not guaranteed: that a verdict says anything about students. That depends on who wrote the traces; `Verdict.words` says
+only what the data's origin allows.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from redraft.config import build
+from redraft.data.split import TEST_SPLITS
+from redraft.errors import InputError, suggestion
+from redraft.metrics.agreement import holm
+from redraft.metrics.registry import METRICS
+from redraft.results import Result
 
 FINAL_METRICS = (
     "comments_final", "functions_final", "colours_final", "turtle_final", "box_final", "await_final", "year_final",
@@ -28,55 +60,288 @@ CONTRASTS = (("trace", "last"), ("trace", "synthetic"))
 
 PRIMARY_FAMILY = "behaviour: primary"
 
+STUDIES = ("behaviour", "probe", "adapt", "recover", "represent")
+"""The studies that have claims."""
+
+SIGNIFICANT = 0.05
+
+Outcome = Literal["supported", "contradicted", "equivalent", "inconclusive", "not testable"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A comparison that counts: a model against another, or against a baseline."""
+    """A comparison that counts. `claims.toml` explains the fields."""
 
-    metric: str
-    """The metric's name in the registry."""
-    statistic: str
-    """within_r, pooled_r or mean; the claim is about the difference."""
-    model: str = "trace"
-    """The view expected to be ahead."""
-    against: str
-    """Another view, or a baseline."""
-    split: str
-    """Where."""
+    study: str
+    """The study that measures it."""
+    name: str
+    """Its name within the study."""
     about: str
-    """What is compared, in words a teacher understands."""
+    """The claim in words a teacher understands: a sentence without its full stop."""
+    metric: str
+    """The metric's name."""
+    statistic: str
+    """within_r, pooled_r, mean ...; the claim is about the difference of it, if `against` is given."""
+    model: str
+    """The side expected to be ahead."""
+    against: str = ""
+    """Another model, or a baseline; empty: the statistic is compared with zero."""
+    split: str | None = None
+    """Where; None in studies without splits."""
+    condition: dict[str, str] = field(default_factory=dict)
+    """The rest of the row's address."""
+    direction: Literal["higher", "lower"] = "higher"
+    """Which way the claim goes."""
+    expected: Literal["supported", "equivalent"] = "supported"
+    """`equivalent`: the claim is that there is no difference."""
+    smallest: float
+    """The smallest difference of interest, in the statistic's unit."""
+    margin: float
+    """Differences inside it are as good as none."""
+    min_students: int = 10
+    """Fewer students: not testable."""
+    min_titles: int = 10
+    """Fewer titles: not testable."""
     planted: bool = False
     """A simulated class has this effect: its students keep their habits from title to title."""
+    source: str
+    """Where the paper has it, or `added`."""
+    printed: dict[str, float] = field(default_factory=dict)
+    """The values the paper prints, by side."""
+
+    @property
+    def row_statistic(self) -> str:
+        """The statistic as the row names it."""
+        return f"{self.statistic}_difference" if self.against else self.statistic
+
+    def is_of(self, row: Result) -> bool:
+        """Whether a row measures this claim, whatever the row's condition."""
+        return (row.study, row.metric, row.statistic, row.model, row.baseline or "", row.split, row.subgroup) == (
+            self.study, self.metric, self.row_statistic, self.model, self.against, self.split, None,
+        )  # fmt: skip
+
+    def find(self, rows: Iterable[Result]) -> Result | None:
+        """The row that measures this claim."""
+        return next((row for row in rows if self.is_of(row) and row.condition == self.condition), None)
 
 
-PRIMARY: tuple[Claim, ...] = (
-    Claim(
-        metric="bleu_final", statistic="mean", against="last", split="seen-seen",
-        about="the text of the final program",
-    ),
-    Claim(
-        metric="backtracking", statistic="within_r", against="synthetic", split="seen-seen", planted=True,
-        about="how often a student backtracks, compared with others on the same title",
-    ),
-    Claim(
-        metric="colour_cosine", statistic="mean", against="last", split="seen-seen",
-        about="which colours a student uses",
-    ),
-    Claim(
-        metric="comments_final", statistic="pooled_r", against="title-mean", split="seen-seen", planted=True,
-        about="how many comments a student's final program has",
-    ),
-    Claim(
-        metric="comments_final", statistic="within_r", against="last", split="seen-seen",
-        about="how many comments a student writes, compared with others on the same title",
-    ),
-    Claim(
-        metric="bleu_final", statistic="mean", against="last", split="seen-unseen",
-        about="the text of the final program, on titles the models never saw",
-    ),
-    Claim(
-        metric="bleu_final", statistic="mean", against="last", split="unseen-seen",
-        about="the text of the final program, of students the models never saw",
-    ),
-)  # fmt: skip
-"""In order of importance: the first three are what a run ends with. Holm's correction is over all of them."""
+@dataclass(frozen=True, kw_only=True)
+class Claims:
+    """What `claims.toml` holds."""
+
+    claims: tuple[Claim, ...]
+    """In the file's order."""
+    metrics: Mapping[str, str]
+    """Metrics beyond the registry's -> words."""
+    statistics: Mapping[str, str]
+    """Statistics -> words."""
+
+    def of(self, study: str) -> tuple[Claim, ...]:
+        """A study's claims, in order of importance."""
+        return tuple(claim for claim in self.claims if claim.study == study)
+
+
+def load_claims(file: Path | None = None) -> Claims:
+    """Read claims; None: redraft's own.
+
+    Raises:
+        InputError: The file can't be read, or anything in it is wrong; all problems are named together.
+    """
+    path = file or Path(__file__).with_name("claims.toml")
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"can't be read ({error.strerror}).", where=path) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"is not valid TOML: {error}.", where=path) from error
+    metrics, statistics = (dict(tables.pop(name, {})) for name in ("metrics", "statistics"))
+    problems = [f"Unknown study {name!r}. {suggestion(name, STUDIES)}" for name in tables if name not in STUDIES]
+    claims: list[Claim] = []
+    for study, entries in tables.items():
+        for name, entry in entries.items() if study in STUDIES else ():
+            where = f"[{study}.{name}]"
+            found = _claim(study, name, entry)
+            wrong = found if isinstance(found, list) else _problems(found, {*METRICS, *metrics}, statistics)
+            problems += [f"{where} {problem}" for problem in wrong]
+            if isinstance(found, Claim):
+                claims.append(found)
+    if problems:
+        raise InputError(" ".join(problems), where=path)
+    return Claims(claims=tuple(claims), metrics=metrics, statistics=statistics)
+
+
+def _claim(study: str, name: str, entry: object) -> Claim | list[str]:
+    """A claim, or what keeps the entry from being one."""
+    if not isinstance(entry, Mapping):
+        return ["is not a table."]
+    required = [f for f in fields(Claim) if f.default is MISSING and f.default_factory is MISSING]
+    table: dict[str, Any] = {"study": study, "name": name, **entry}
+    missing = [f.name for f in required if f.name not in table]
+    problems = [f"lacks {', '.join(missing)}."] if missing else []
+    # What is missing is filled in, so that what is there is checked all the same.
+    filled = {f.name: 1.0 if f.type == "float" else "" for f in required if f.name in missing}
+    try:
+        made = build(Claim, {**table, **filled})
+    except InputError as error:
+        return [*problems, str(error)]
+    return problems or made
+
+
+def _problems(claim: Claim, metrics: Iterable[str], statistics: Iterable[str]) -> list[str]:
+    """What is wrong with a claim's values."""
+    known = {"metric": metrics, "statistic": statistics, "split": ("all", *TEST_SPLITS)}
+    found = [
+        f"has an unknown {key} {value!r}. {suggestion(value, names)}"
+        for key, names in known.items()
+        if (value := getattr(claim, key)) is not None and value not in set(names)
+    ]
+    bad_texts = [k for k, v in claim.condition.items() if not isinstance(v, str)]
+    bad_numbers = [k for k, v in claim.printed.items() if not isinstance(v, int | float)]
+    rules = (
+        (claim.smallest <= 0 or claim.margin <= 0, "needs a `smallest` and a `margin` above 0."),
+        (claim.min_students < 0 or claim.min_titles < 0, "can't need a negative number of students or titles."),
+        (claim.expected == "equivalent" and not claim.against, "expects equivalence, but with nothing."),
+        (bool(bad_texts), f"has conditions that aren't text: {', '.join(bad_texts)}."),
+        (bool(bad_numbers), f"has printed values that aren't numbers: {', '.join(bad_numbers)}."),
+        (
+            claim.study == "behaviour" and claim.metric in {*TRACE_METRICS, *TRACE_TEXT}
+            and bool(FINAL_ONLY & {claim.model, claim.against}),
+            "compares whole traces with a model of final programs.",
+        ),
+    )  # fmt: skip
+    return found + [text for wrong, text in rules if wrong]
+
+
+@cache
+def own_claims() -> Claims:
+    """The claims redraft comes with."""
+    return load_claims()
+
+
+PRIMARY: tuple[Claim, ...] = tuple(
+    claim for claim in own_claims().of("behaviour") if claim.against and not claim.condition
+)
+"""The behaviour study's contrasts, in order of importance; the claims under a condition are repeats of these."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What came out for a claim."""
+
+    claim: Claim
+    row: Result | None
+    """The row it was judged by; None: nothing was measured."""
+    outcome: Outcome
+    """See the module's rule."""
+    reason: str = ""
+    """Why it isn't testable, or what makes it inconclusive."""
+    p: float | None = None
+    """After Holm's correction over the study's testable claims."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it came out as the claim says."""
+        return self.outcome == self.claim.expected
+
+    @property
+    def words(self) -> str:
+        """The outcome in the words the data's origin allows: only students' own traces support a claim."""
+        if self.row is None or self.outcome == "not testable" or self.row.origin == "students":
+            return f"{self.outcome} ({self.reason})" if self.reason else self.outcome
+        if self.row.origin == "simulated":
+            if self.claim.planted:
+                return f"{self.seen}: planted effect {'recovered' if self.holds else 'missed'}"
+            return f"{self.seen} (nothing planted)"
+        return f"{self.seen}: imitation of a model"
+
+    @property
+    def seen(self) -> str:
+        """What is seen in the numbers, without any claim."""
+        if self.row is None or self.outcome == "not testable":
+            return "not testable"
+        if self.outcome == "equivalent":
+            return "no difference that matters"
+        if not _significant(self.row, self.p):
+            return "not significant"
+        side = "higher" if (self.row.value or 0) > 0 else "lower"
+        return f"{self.claim.model} {side}" if self.claim.against else f"{'above' if side == 'higher' else 'below'} 0"
+
+
+def judge(rows: Sequence[Result], claims: Sequence[Claim] | None = None) -> list[Verdict]:
+    """The verdict on every claim, in order.
+
+    Args:
+        rows: Results rows of any studies of one run.
+        claims: None: redraft's own.
+    """
+    verdicts = [_first(claim, rows) for claim in (own_claims().claims if claims is None else claims)]
+    for study in {verdict.claim.study for verdict in verdicts}:
+        mine = [i for i, v in enumerate(verdicts) if v.claim.study == study and v.outcome != "not testable"]
+        ps = [row.p for i in mine if (row := verdicts[i].row) is not None]
+        for i, p in zip(mine, holm(ps), strict=True):
+            verdicts[i] = _judged(replace(verdicts[i], p=p))
+    return verdicts
+
+
+def unmatched(rows: Sequence[Result], claims: Sequence[Claim] | None = None) -> list[Claim]:
+    """Claims of the studies in `rows` that no row measures: models that were not run, or a wrong address."""
+    ran = {row.study for row in rows}
+    return [v.claim for v in judge(rows, claims) if v.row is None and v.claim.study in ran]
+
+
+def _first(claim: Claim, rows: Sequence[Result]) -> Verdict:
+    """Whether a claim is testable: 'inconclusive' until it is judged."""
+    row = claim.find(rows)
+    reason = _untestable(claim, row, rows)
+    return Verdict(claim=claim, row=row, outcome="not testable" if reason else "inconclusive", reason=reason)
+
+
+def _untestable(claim: Claim, row: Result | None, rows: Sequence[Result]) -> str:
+    if row is None:
+        if all(other.study != claim.study for other in rows):
+            return f"the study {claim.study!r} was not run"
+        known = {side for other in rows if other.study == claim.study for side in (other.model, other.baseline)}
+        absent = [side for side in (claim.model, claim.against) if side and side not in known]
+        return f"the run has no {' and no '.join(absent)}" if absent else "no such measurement"
+    if row.value is None:
+        return (row.note or "unscored").split("; ")[-1]
+    if row.n_students < claim.min_students:
+        return f"students: {row.n_students}; the claim needs {claim.min_students}"
+    if row.n_titles < claim.min_titles:
+        return f"titles: {row.n_titles}; the claim needs {claim.min_titles}"
+    if row.low is None or row.high is None or row.p is None:
+        return (row.note or "no interval").split("; ")[-1]
+    return ""
+
+
+def _judged(verdict: Verdict) -> Verdict:
+    """The verdict on a testable claim whose corrected p is known."""
+    claim, row = verdict.claim, verdict.row
+    assert row is not None
+    assert row.value is not None
+    if is_equivalent(row, claim.margin):
+        return replace(verdict, outcome="equivalent")
+    if not _significant(row, verdict.p):
+        beyond = "the interval is beyond zero, but not after correction for the number of claims"
+        return replace(verdict, reason=beyond if _beyond_zero(row) else "")
+    ahead = row.value if claim.direction == "higher" else -row.value
+    if claim.expected == "equivalent" or ahead < 0:
+        return replace(verdict, outcome="contradicted")
+    if ahead < claim.smallest:
+        return replace(verdict, reason="beyond zero, but perhaps too small to matter")
+    return replace(verdict, outcome="supported")
+
+
+def is_equivalent(row: Result, margin: float) -> bool:
+    """Two one-sided tests at .05: the 90% interval (else the 95% one) lies within the margin."""
+    low, high = (row.low_90, row.high_90) if row.low_90 is not None else (row.low, row.high)
+    return low is not None and high is not None and -margin < low and high < margin
+
+
+def _significant(row: Result, p: float | None) -> bool:
+    """The interval is beyond zero and p, corrected, below .05."""
+    return _beyond_zero(row) and p is not None and p < SIGNIFICANT
+
+
+def _beyond_zero(row: Result) -> bool:
+    return row.low is not None and row.high is not None and (row.low > 0 or row.high < 0)
