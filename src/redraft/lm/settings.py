@@ -211,3 +211,26 @@ class SampleConfig:
     """Traces a file: what is drawn at once, and what a killed run loses at most."""
     seed: int = 0
     """Draws the samples: a trace depends on this, its request and its number alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """How vectors are fitted to students that a model hasn't met (paper section 4.4 and appendix G)."""
+
+    lr: float = 5e-3
+    """Learning rate (Adam). The paper's 5e-4 is for its rows, which begin a thousand times smaller than ours."""
+    epochs: int = 20
+    """Passes over a student's traces."""
+    batch: int = 32
+    """Sequences of one student in a step, at most (paper, appendix G)."""
+    trains: Literal["vector", "mlp"] = "vector"
+    """vector: the student's numbers; mlp: these, and the student's own copy of the weights behind them."""
+    batch_tokens: int = 4096
+    """Tokens computed at once, all students' together: more need more memory. The result is the same."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "batch_tokens"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if not self.lr > 0:
+            raise InputError(f"lr is {self.lr}; it must be above 0.")
