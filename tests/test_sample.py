@@ -91,7 +91,7 @@ def test_empty_and_badly_dated_samples_are_counted(toy, tmp_path, monkeypatch) -
     good, bad = "CODE 1 (2020-01-01 09:00:00):", "CODE 2 (2020-13-01 09:00:00):"
     texts = iter(["", f"{good}\nfd 1\n{bad}\nfd 2", f"{good}\nfd 3"])
 
-    def write(model, drafts, config, done) -> None:
+    def write(model, drafts, config, done, tell) -> None:
         for draft in drafts:
             draft.ids += [*model.codec.tokenizer.encode(next(texts)), model.codec.end_id]
 

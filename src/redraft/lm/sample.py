@@ -30,7 +30,7 @@ from redraft.lm.settings import SampleConfig
 from redraft.progress import bar
 from redraft.rundir import sha256_json, write_json
 
-__all__ = ["Request", "SampleConfig", "exchanged", "requests_for", "sample"]
+__all__ = ["Request", "SampleConfig", "check_sampling", "exchanged", "requests_for", "sample"]
 
 
 class Request(NamedTuple):
@@ -102,12 +102,7 @@ def sample(
         DatasetError: `out` holds something else.
     """
     config = config or SampleConfig()
-    _check(config)
-    if model.codec.run_id is not None and tell is None:
-        raise InputError(
-            "this model was trained to see after each state whether it ran, and nothing was given that can tell.",
-            remedy="Hand in `tell`, as `redraft sample` does, or train a model without `feedback`.",
-        )
+    check_sampling(model, config, tell)
     model.lm.to(PartialState().device)
     ordered = sorted(requests)
     size = max(1, config.shard // config.per_pair)
@@ -133,7 +128,17 @@ def sample(
         return writer.finish(rejected=rejected, scratch=[f"rejected-{i:05d}.json" for i in range(len(shards))])
 
 
-def _check(config: SampleConfig) -> None:
+def check_sampling(model: Model, config: SampleConfig, tell: Tell | None = None) -> None:
+    """Refuse settings that make no sense, and a model trained with feedback without something that tells.
+
+    Raises:
+        InputError: Says which, and why.
+    """
+    if model.codec.run_id is not None and tell is None:
+        raise InputError(
+            "this model was trained to see after each state whether it ran, and nothing was given that can tell.",
+            remedy="Hand in `tell`, as `redraft sample` does, or train a model without `feedback`.",
+        )
     for name in ("per_pair", "rounds", "batch", "shard"):
         if getattr(config, name) < 1:
             raise InputError(f"{name} is {getattr(config, name)}; it must be at least 1.")
