@@ -111,5 +111,7 @@ def make_run(
 
     fake_samples(run / "samples/trace", pairs, wrong if shuffled else right, split, rng, "trace")
     fake_samples(run / "samples/last", pairs, wrong, split, rng, "last", change=final_only)
+    seen = [pair for pair in pairs if split.of[pair].startswith("seen")]
+    fake_samples(run / "samples/trace@other-student", seen, wrong, split, rng, "trace")
     fake_samples(run / "samples/synthetic", pairs, right, split, rng, "synthetic", change=no_detours)
     return run

@@ -92,7 +92,7 @@ def test_empty_split_is_unscored_and_says_so(rows: list[Result]) -> None:
 
 def test_baselines_stand_beside_the_models(rows: list[Result]) -> None:
     found = {row.baseline for row in rows if row.model is None and row.metric == "comments_final"}
-    assert found == {"title-mean", "student-mean", "student+title", "random-trace"}
+    assert found == {"title-mean", "student-mean", "student+title", "random-trace", "other-student"}
     assert one(rows, baseline="real-students", metric="self_bleu", statistic="mean", split="all").value is not None
     assert one(rows, baseline="random-trace", metric="bleu_final", statistic="mean", split="all").value is not None
 
@@ -118,6 +118,27 @@ def test_primary_claims_are_repeated_under_each_condition(rows: list[Result]) ->
     assert measured > 5
     for condition in conditions:
         assert sum(row.condition == dict(condition) for row in rows) == measured
+
+
+def test_another_students_vector_is_a_baseline_of_seen_students(rows: list[Result]) -> None:
+    other = one(rows, baseline="other-student", metric="comments_final", statistic="within_r", split="seen-seen")
+    assert other.value is not None
+    assert other.value < 0.3
+    claimed = one(rows, model="trace", baseline="other-student", metric="comments_final",
+                  statistic="within_r_difference", split="seen-seen")  # fmt: skip
+    assert claimed.low is not None
+    assert claimed.low > 0
+    assert claimed.family == PRIMARY_FAMILY
+    unseen = one(rows, baseline="other-student", metric="comments_final", statistic="within_r", split="unseen-seen")
+    assert (unseen.value, unseen.n) == (None, 0)
+    assert not [row for row in rows if "matched-student" in (row.baseline, row.model)]  # not drawn in this run
+
+
+def test_agreement_is_set_against_how_often_a_title_was_trained_on(rows: list[Result]) -> None:
+    row = one(rows, model="trace", metric="backtracking", statistic="frequency_spearman", split="all")
+    assert row.value is not None or row.note
+    assert row.unit == "rho"
+    assert not [row for row in rows if row.statistic == "frequency_spearman" and row.model == "last"]
 
 
 def test_evaluating_again_gives_the_same_rows_from_the_cache(run: Path, rows: list[Result]) -> None:
@@ -152,7 +173,8 @@ def test_models_are_compared_on_the_pairs_all_have(tmp_path: Path) -> None:
         writer.write_shard(0, traces)
         writer.finish()
     rows = evaluate(folder, EvaluateConfig(metrics=("comments_final",), replicates=20))
-    counts = {row.n for row in rows if row.model and row.split == "all" and row.metric == "ended_share"}
+    alone = [row for row in rows if row.model and not row.baseline]
+    counts = {row.n for row in alone if row.split == "all" and row.metric == "ended_share"}
     lost = len({t.pair for t in open_dataset(folder / "samples/trace").traces() if t.student == "s00"})
     assert lost > 0
     assert len(counts) == 1

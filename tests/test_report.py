@@ -90,6 +90,7 @@ def test_origin_stands_on_the_page_and_every_figure(run: Path, page: str) -> Non
     drawn = sorted((run / "figures").glob("*.svg"))
     assert {path.stem for path in drawn} == {
         "final-programs", "whole-traces", "likeness", "backtracking", "training", "lengths", "long-tails",
+        "title-frequency",
     }  # fmt: skip
     for path in drawn:
         svg = path.read_text()
@@ -108,7 +109,7 @@ def test_tables_and_their_csv_hold_the_results(run: Path, page: str, rows: list[
         assert base64.b64decode(encoded).decode() == (run / "results" / f"table-{name}.csv").read_text()
     claims = list(csv.DictReader(io.StringIO((run / "results" / "table-claims.csv").read_text())))
     wanted = [row for claim in PRIMARY if (row := claim.find(rows))]
-    views = {"trace", "last", "synthetic", "title-mean"}
+    views = {"trace", "last", "synthetic", "title-mean", "other-student"}
     assert len(claims) == len(wanted) == sum({claim.model, claim.against} <= views for claim in PRIMARY)
     for line, row in zip(claims, wanted, strict=True):
         assert line["value"] == ("" if row.value is None else str(row.value))

@@ -43,7 +43,7 @@ def frequency_trend(
     enough = np.bincount(clusters.titles[scored], minlength=clusters.n_titles) >= MIN_PAIRS
     few = ~enough[clusters.titles]
     return _estimate(
-        "spearman_frequency", (np.where(few, np.nan, real), generated, frequency), clusters, _trend, seed, replicates
+        "frequency_spearman", (np.where(few, np.nan, real), generated, frequency), clusters, _trend, seed, replicates
     )
 
 

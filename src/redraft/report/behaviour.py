@@ -16,6 +16,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from redraft import results
+from redraft.metrics.titles import MIN_PAIRS, title_correlations
 from redraft.report.style import (
     BASELINE,
     BASELINE_MARKERS,
@@ -187,6 +188,54 @@ def backtracking(
         "program, as the student did it and as the model does it on average. Darker dots are titles with more training "
         "traces. A model that knows who backtracks follows the dashed line; a flat cloud knows only the average.",
         alt="One scatter plot a model: real backtracking ratio against the generated one, with a diagonal.",
+    )  # fmt: skip
+
+
+def frequency(
+    points: pa.Table, rows: Sequence[Result], views: Sequence[str], origin: str, dataset: str
+) -> Figure | None:
+    """A title's agreement on backtracking against how often it was trained on, a dot a title (paper figure 3, right).
+
+    Arguments as of `backtracking`; None if no title has enough pairs.
+    """
+    table = points.to_pandas()
+    found = []
+    for (view, title), pairs in table.groupby(["model", "title"], sort=True):
+        (r,) = title_correlations(pairs["real"].to_numpy(), pairs["generated"].to_numpy(), np.zeros(len(pairs), int))
+        if view in views and np.isfinite(r):
+            found.append({"model": view, "title": title, "frequency": int(pairs["frequency"].iloc[0]), "r": float(r),
+                          "n": len(pairs)})  # fmt: skip
+    if not found:
+        return None
+    drawn = pa.Table.from_pylist(found)
+    shown = [view for view in views if view in drawn["model"].to_pylist()]
+    stamp = origin_words(origin, dataset)
+
+    def paint(canvas: Canvas) -> None:
+        grid = canvas.subplots(1, len(shown), squeeze=False, sharex=True, sharey=True)[0]
+        for axes, view in zip(grid, shown, strict=True):
+            mine = [point for point in found if point["model"] == view]
+            colour, marker = view_style(view, list(views))
+            axes.scatter([point["frequency"] for point in mine], [point["r"] for point in mine],
+                         s=[4 + 2 * point["n"] for point in mine], c=colour, marker=marker, alpha=0.6,
+                         linewidths=0)  # fmt: skip
+            axes.axhline(0, color=MUTED, linewidth=0.9, zorder=1)
+            axes.set(title=view, xlabel="training pairs of the title", xscale="symlog", ylim=(-1.05, 1.05))
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            trend = [row for row in rows if (row.model, row.statistic) == (view, "frequency_spearman")]
+            text = [f"Spearman {with_interval(row)}, {row.n_titles} titles" for row in trend if row.value is not None]
+            axes.text(0.03, 0.03, "".join(text) or "no trend: too few titles", transform=axes.transAxes, size=8,
+                      color=INK)  # fmt: skip
+        grid[0].set_ylabel("r of the title")
+
+    return draw(
+        "title-frequency", paint, size=(0.8 + 2.9 * len(shown), 3.2), stamp=stamp, points=drawn,
+        title="Are models better on titles they met more often?",
+        caption=f"{stamp}. A dot is a title with at least {MIN_PAIRS} test pairs: the correlation, over its pairs, of "
+        "real and generated backtracking, against how many pairs of the title the model was trained on. Larger dots "
+        "have more pairs; a title's r from few pairs is noisy. Above the axis: Spearman's correlation of the two, with "
+        "its 95% interval.",
+        alt="One scatter plot a model: a title's correlation against its number of training pairs.",
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from redraft import results
 from redraft.errors import DatasetError
 from redraft.metrics.registry import METRICS
 from redraft.report import behaviour_tables, dataset_tables, datasets, training
-from redraft.report.behaviour import Panels, backtracking, dots
+from redraft.report.behaviour import Panels, backtracking, dots, frequency
 from redraft.report.findings import sentences
 from redraft.report.style import BASELINE_MARKERS, Figure, origin_words, save
 from redraft.report.tables import Table
@@ -83,7 +83,8 @@ def _figures(run: Path, rows: Sequence[Result]) -> list[Figure]:
     origin, dataset = rows[0].origin, rows[0].dataset
     views = list(dict.fromkeys(row.model for row in rows if row.model))
     found = [*_agreement(rows, views), _likeness(rows, views)]
-    found.append(backtracking(pq.read_table(run / "points-pairs.parquet"), rows, views, origin, dataset))
+    points = pq.read_table(run / "points-pairs.parquet")
+    found += [scatter(points, rows, views, origin, dataset) for scatter in (backtracking, frequency)]
     found.append(training.curves(run, views, origin_words(origin, dataset)))
     found += datasets.figures(pq.read_table(run / "points-distributions.parquet"), origin, dataset)
     return [figure for figure in found if figure is not None]

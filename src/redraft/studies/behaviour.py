@@ -14,23 +14,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from redraft import results
-from redraft.data.split import TEST_SPLITS, TRAIN
+from redraft.data.split import TEST_SPLITS
 from redraft.data.store import write_table
 from redraft.errors import InputError, suggestion
 from redraft.metrics import agreement
 from redraft.metrics.agreement import CORRELATIONS, Estimate, holm
 from redraft.metrics.bootstrap import Clusters, Floats
 from redraft.metrics.registry import MEASURED, METRICS
+from redraft.metrics.titles import frequency_trend
 from redraft.results import Result
 from redraft.studies import describe
 from redraft.studies.claims import (
     CONTRASTS,
     FINAL_METRICS,
     FINAL_TEXT,
+    FREQUENCY_METRICS,
     PRIMARY,
     PRIMARY_FAMILY,
     TRACE_METRICS,
@@ -87,7 +88,7 @@ def evaluate(folder: str | Path, config: EvaluateConfig | None = None) -> list[R
         rows = list(pool.map(lambda job: job.row(run, config), jobs))
     rows = _adjusted(rows)
     results.write(rows, run.path / "results" / "behaviour.parquet")
-    write_table(_points(run, whole), run.path / "points-pairs.parquet")
+    write_table(_points(whole), run.path / "points-pairs.parquet")
     describe.write(describe.describe(run.dataset), run.path)
     return rows
 
@@ -123,7 +124,7 @@ class Job:
 def _unit(metric: str, statistic: str) -> str:
     if statistic.startswith(MEAN):
         return METRICS[metric].unit if metric in METRICS else "share"
-    return "r"
+    return "rho" if statistic.endswith("spearman") else "r"
 
 
 def _main(compared: Compared, config: EvaluateConfig) -> Iterator[Job]:
@@ -135,6 +136,7 @@ def _main(compared: Compared, config: EvaluateConfig) -> Iterator[Job]:
         for baseline in part.baselines:
             yield from _sides(part, split, config, baseline=baseline)
         yield from _contrasts(part, split, config)
+    yield from _frequency(compared)
     yield from _primary(compared, {})
 
 
@@ -172,14 +174,33 @@ _MEANS = frozenset({*FINAL_TEXT, *TRACE_TEXT, SELF_BLEU, ENDED})
 def _contrasts(part: Compared, split: str, config: EvaluateConfig) -> Iterator[Job]:
     """Differences between models, on every metric both have; the primary ones come on their own."""
     primary = {(c.metric, c.statistic, c.model, c.against, c.split) for c in PRIMARY}
+    sides = {**part.baselines, **part.views}
     for a, b in CONTRASTS:
-        if a not in part.views or b not in part.views:
+        if a not in part.views or b not in sides:
             continue
         for metric in part.views[a]:
             statistics = ("pooled_r", "within_r") if metric in config.metrics else (MEAN,) if metric in _MEANS else ()
-            for statistic in statistics if metric in part.views[b] else ():
+            for statistic in statistics if metric in sides[b] else ():
                 if (metric, statistic, a, b, split) not in primary:
                     yield _contrast(part, metric, statistic, a, b, split, {}, f"behaviour: {a} - {b}, {split}")
+
+
+def _frequency(compared: Compared) -> Iterator[Job]:
+    """Whether a model is better on titles that it met more often (paper figure 3, right)."""
+    for view, columns in compared.views.items():
+        for metric in FREQUENCY_METRICS:
+            if metric in columns:
+                yield Job(
+                    compute=_trend(compared.real[metric], columns[metric], compared.frequency),
+                    clusters=compared.clusters(), metric=metric, model=view, split=ALL, condition={},
+                    note=compared.note,
+                )  # fmt: skip
+
+
+def _trend(real: Floats, generated: Floats, frequency: Floats) -> Callable[[Clusters, EvaluateConfig], Estimate]:
+    return lambda clusters, config: frequency_trend(
+        real, generated, frequency, clusters, seed=config.seed, replicates=config.replicates
+    )
 
 
 def _primary(compared: Compared, condition: Mapping[str, str]) -> Iterator[Job]:
@@ -246,17 +267,14 @@ def _adjusted(rows: list[Result]) -> list[Result]:
     return rows
 
 
-def _points(run: Run, compared: Compared) -> pa.Table:
+def _points(compared: Compared) -> pa.Table:
     """Backtracking pair by pair, real and generated; students are left out, since nothing is drawn by student."""
-    trained = [pair.title for pair, place in run.split.of.items() if place == TRAIN]
-    titles, counts = np.unique(np.array(trained, dtype=str), return_counts=True)
-    frequency = dict(zip(titles.tolist(), counts.tolist(), strict=True))
     parts = [
         pa.table({
             "model": [view] * len(compared.pairs), "title": [pair.title for pair in compared.pairs],
             "split": compared.places.tolist(), "real": compared.real["backtracking"],
             "generated": columns["backtracking"],
-            "frequency": pa.array([frequency.get(pair.title, 0) for pair in compared.pairs], pa.int64()),
+            "frequency": pa.array(compared.frequency, pa.int64()),
         })
         for view, columns in compared.views.items() if "backtracking" in columns
     ]  # fmt: skip

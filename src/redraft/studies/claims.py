@@ -38,6 +38,7 @@ from redraft.results import Result
 
 FINAL_METRICS = (
     "comments_final", "functions_final", "colours_final", "turtle_final", "box_final", "await_final", "year_final",
+    "runs_final",
 )  # fmt: skip
 """Properties of final programs (paper figure 2)."""
 
@@ -55,8 +56,14 @@ TRACE_TEXT = ("bleu_trace", "colour_cosine_trace")
 FINAL_ONLY = frozenset({"last"})
 """Views whose models write final programs only; trace metrics don't apply to them."""
 
-CONTRASTS = (("trace", "last"), ("trace", "synthetic"))
-"""Pairs of views that are compared on every metric both have."""
+CONTRASTS = (
+    ("trace", "last"), ("trace", "synthetic"), ("trace-downsampled", "last"),
+    ("trace-downsampled", "synthetic-downsampled"), ("trace", "other-student"), ("trace", "matched-student"),
+)  # fmt: skip
+"""Models, and baselines to the right, that are compared on every metric both have, where a run has them."""
+
+FREQUENCY_METRICS = ("backtracking",)
+"""Metrics whose agreement is set against how often a title was trained on (paper figure 3, right)."""
 
 PRIMARY_FAMILY = "behaviour: primary"
 

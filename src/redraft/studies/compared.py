@@ -7,7 +7,8 @@ Measuring is cached in `RUN/metrics/`, and used again only for exactly the same 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from redraft.data.split import TEST_SPLITS
+from redraft.data.split import TEST_SPLITS, TRAIN
 from redraft.data.store import Dataset, write_table
 from redraft.data.trace import Pair
 from redraft.metrics.baselines import BASELINES, predict
@@ -35,6 +36,10 @@ REAL_STUDENTS = "real-students"
 """The baseline of Self-BLEU: as many students of the title, instead of samples of one."""
 
 
+CONTROLLED = "trace"
+"""The view whose model is also sampled with other students' vectors."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Compared:
     """What the statistics are computed from."""
@@ -51,6 +56,8 @@ class Compared:
     """Baseline -> metric -> value."""
     truncated: NDArray[np.bool_]
     """Whether the platform cut the real final program off."""
+    frequency: Floats
+    """How many training pairs each pair's title has."""
     finals: Finals
     """The real final programs, to test and to train on."""
     left_out: int = 0
@@ -79,6 +86,7 @@ class Compared:
             views={name: pick(columns) for name, columns in self.views.items()},
             baselines={name: pick(columns) for name, columns in self.baselines.items()},
             truncated=self.truncated[keep],
+            frequency=self.frequency[keep],
         )
 
 
@@ -103,10 +111,14 @@ class Measures:
         self.real = measured(run.dataset, folder / "real.parquet", workers=workers)
         languages = languages_of(self.real)
         self.samples = {view: run.samples(view) for view in run.views}
-        self.generated = {
-            view: measured(samples, folder / f"{view}.parquet", workers=workers, language=languages)
-            for view, samples in self.samples.items()
-        }
+        self.controls = run.controls(CONTROLLED)
+        self.generated, self.controlled = (
+            {
+                name: measured(samples, folder / f"{name}.parquet", workers=workers, language=languages)
+                for name, samples in of.items()
+            }
+            for of in (self.samples, self.controls)
+        )
 
     def rows_of(self, *splits: str) -> pa.Table:
         """The real rows of the pairs in `splits`."""
@@ -145,6 +157,11 @@ def compare_models(measures: Measures, *, seed: int, only_ended: bool = False) -
         name: {metric: _floats(table, f"generated_{metric}") for metric in MEASURED}
         for name, table in predicted.items()
     }
+    for name, table in measures.controlled.items():
+        found = compare(
+            real, run.dataset, table, measures.controls[name], only_ended=only_ended, self_bleu_samples=size
+        )
+        baselines[name] = _aligned(_side(CONTROLLED, found), pairs_of(found), pairs)
     baselines["random-trace"]["bleu_final"] = random_bleu(finals, pairs, seed=seed)
     baselines[REAL_STUDENTS] = {SELF_BLEU: _floats(first, "self_bleu_real")}
     return Compared(
@@ -154,6 +171,7 @@ def compare_models(measures: Measures, *, seed: int, only_ended: bool = False) -
         views={view: _side(view, table) for view, table in tables.items()},
         baselines=baselines,
         truncated=np.array(first["truncated_real"].to_pylist(), dtype=bool),
+        frequency=_frequency(run, pairs),
         finals=finals,
         left_out=len(tested.intersection(set().union(*each.values())) - common),
     )
@@ -166,6 +184,21 @@ def _side(view: str, table: pa.Table) -> dict[str, Floats]:
     columns |= {name: name for name in (*FINAL_TEXT, *TRACE_TEXT, SELF_BLEU, ENDED)}
     skipped = {*TRACE_METRICS, *TRACE_TEXT} if final_only else set()
     return {name: _floats(table, column) for name, column in columns.items() if name not in skipped}
+
+
+def _frequency(run: Run, pairs: Sequence[Pair]) -> Floats:
+    trained = Counter(pair.title for pair, place in run.split.of.items() if place == TRAIN)
+    return np.array([trained[pair.title] for pair in pairs], dtype=np.float64)
+
+
+def _aligned(columns: Mapping[str, Floats], of: Sequence[Pair], pairs: Sequence[Pair]) -> dict[str, Floats]:
+    """The values of some pairs at their places among all pairs; nan for the rest."""
+    place = {pair: index for index, pair in enumerate(pairs)}
+    at = [place[pair] for pair in of]
+    aligned = {name: np.full(len(pairs), np.nan) for name in columns}
+    for name, values in columns.items():
+        aligned[name][at] = values
+    return aligned
 
 
 def _samples_in_common(tables: Iterable[pa.Table]) -> int | None:

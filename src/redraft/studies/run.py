@@ -20,6 +20,12 @@ from redraft.errors import DatasetError, InputError, suggestion
 
 C = TypeVar("C")
 
+CONTROLS = {
+    "other-student": "drawn with the vector of another student of the test pairs",
+    "matched-student": "drawn with the vector of another student who mostly works in the same year and editor mode",
+}
+"""Control -> what it is: what a model says of a pair that it was not told the student of."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -73,6 +79,15 @@ class Run:
             )  # fmt: skip
         return samples
 
+    def controls(self, view: str) -> dict[str, Dataset]:
+        """Samples that a view's model drew with other students' vectors, by control (`CONTROLS`); there may be none."""
+        folders = {name: control_folder(view, name) for name in CONTROLS}
+        return {
+            name: self.samples(folder)
+            for name, folder in folders.items()
+            if (self.path / "samples" / folder / MANIFEST).exists()
+        }
+
     def section(self, name: str, cls: type[C]) -> C:
         """The settings of one stage.
 
@@ -89,6 +104,11 @@ class Run:
                 remedy=f"Add a line like {key} = '...'.",
             )  # fmt: skip
         return value
+
+
+def control_folder(view: str, control: str) -> str:
+    """The folder in `samples/` of a view's control."""
+    return f"{view}@{control}"
 
 
 def open_run(folder: str | Path) -> Run:
