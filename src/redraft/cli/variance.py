@@ -1,0 +1,62 @@
+"""`redraft variance`: how much of each metric is the student's, the title's, or neither's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from redraft.progress import say
+
+
+def variance(
+    dataset: Path,
+    *,
+    out: Path | None = None,
+    metric: Annotated[list[str] | None, Parameter(negative="")] = None,
+    seed: int = 0,
+    workers: int = 0,
+) -> None:
+    """Share out the variance of each metric over students, titles and the rest, with 95% intervals.
+
+    Crossed random effects, no language model: what a model could know of a student at all. Pairs of a student and a
+    title count once. Fewer than ten students or titles: shares without interval.
+
+    Example: redraft variance class/dataset --out class/variance
+
+    Args:
+        dataset: The dataset's folder.
+        out: Also write results rows (Parquet and CSV), a figure (SVG) and a table (CSV) to this folder.
+        metric: Only this metric; may be given several times.
+        seed: Seed of the groups of clusters that the intervals leave out.
+        workers: Processes that measure; 0: one a core.
+    """
+    from redraft.data.store import open_dataset
+    from redraft.report.style import save
+    from redraft.report.tables import with_interval
+    from redraft.report.variance import STYLES, figures, tables
+    from redraft.studies.variance import VarianceConfig
+    from redraft.studies.variance import variance as study
+
+    chosen = {"metrics": tuple(metric)} if metric else {}
+    rows = study(open_dataset(dataset), VarianceConfig(**chosen, seed=seed, workers=workers), out=out)
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("share of variance", no_wrap=True)
+    for name, *_ in STYLES.values():
+        shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column("pairs", justify="right")
+    for name in dict.fromkeys(row.metric for row in rows):
+        mine = {row.statistic: row for row in rows if row.metric == name}
+        cells = [escape(with_interval(mine[statistic])) for statistic in STYLES]
+        shown.add_row(name, *cells, f"{mine['student_share'].n:,}")
+    Console(highlight=False).print(shown)
+    if out is not None:
+        for figure in figures(out):
+            save(figure, out)
+        for made in tables(out):
+            made.save(out)
+        say(f"{out / 'results' / 'variance.parquet'}: {len(rows):,} rows")
