@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from factories import make_trace
+from factories import make_dataset, make_trace
 from newcomers import newcomer_class, newcomer_model
+from redraft.cli import app
 from redraft.data.trace import Trace
 from redraft.errors import InputError
 from redraft.lm.adapt import beginnings, fit_students, fitting, steps, unknown_rows, with_fits
@@ -140,6 +141,19 @@ def test_students_are_fitted_and_saved(model: Model, tmp_path: Path) -> None:
     torch.testing.assert_close(rows[loaded.students.row("new b")], alone[0], rtol=1e-4, atol=1e-5)
     assert not torch.equal(rows[loaded.students.row("new a")], rows[UNKNOWN])
     assert loaded.card["students_fitted"]["epochs"] == EPOCHS
+
+
+def test_the_command_fits_a_datasets_new_students(model: Model, tmp_path: Path) -> None:
+    save_model(tmp_path / "model", model)
+    traces = [*traces_of("new a", "red", 3), *traces_of("new b", "pink", 2)]
+    dataset = make_dataset(tmp_path / "data", traces)
+    command = ["add-students", str(tmp_path / "model"), "--dataset", str(dataset.path), "--out", str(tmp_path / "grown")]
+    app([*command, "--fit", "--epochs", "2", "--lr", "0.1"], result_action="return_value")
+    loaded = load_model(tmp_path / "grown")
+    there = fit_students(model, traces, FitConfig(epochs=2, lr=0.1))
+    for student in ("new a", "new b"):
+        row = loaded.lm.students.rows.weight[loaded.students.row(student)]
+        torch.testing.assert_close(row, there.lm.students.rows.weight[there.students.row(student)])
 
 
 def test_what_cannot_be_is_said(model: Model) -> None:

@@ -29,19 +29,22 @@ if TYPE_CHECKING:
     from redraft.data.trace import Pair, State, Trace
     from redraft.data.views import apply_view
     from redraft.errors import RedraftError
+    from redraft.lm.adapt import fit_students
     from redraft.lm.checkpoint import Model, load_model
     from redraft.lm.sample import Request, sample
-    from redraft.lm.settings import SampleConfig, TrainConfig
+    from redraft.lm.settings import FitConfig, SampleConfig, TrainConfig
     from redraft.lm.train import train
     from redraft.metrics.measure import measure
     from redraft.report.html import write_report
     from redraft.results import Result
+    from redraft.studies.adapt import adapt
     from redraft.studies.behaviour import evaluate
     from redraft.studies.describe import describe
 
 _HOMES = {
     "Dataset": "redraft.data.store",
     "DatasetWriter": "redraft.data.store",
+    "FitConfig": "redraft.lm.settings",
     "IngestOptions": "redraft.data.ingest",
     "Manifest": "redraft.data.store",
     "Model": "redraft.lm.checkpoint",
@@ -60,9 +63,11 @@ _HOMES = {
     "Table": "redraft.data.sources.table",
     "Trace": "redraft.data.trace",
     "TrainConfig": "redraft.lm.settings",
+    "adapt": "redraft.studies.adapt",
     "apply_view": "redraft.data.views",
     "describe": "redraft.studies.describe",
     "evaluate": "redraft.studies.behaviour",
+    "fit_students": "redraft.lm.adapt",
     "ingest": "redraft.data.ingest",
     "line_edits": "redraft.data.edits",
     "load_model": "redraft.lm.checkpoint",
@@ -79,6 +84,7 @@ _HOMES = {
 __all__ = [
     "Dataset",
     "DatasetWriter",
+    "FitConfig",
     "IngestOptions",
     "Manifest",
     "Model",
@@ -97,9 +103,11 @@ __all__ = [
     "Table",
     "Trace",
     "TrainConfig",
+    "adapt",
     "apply_view",
     "describe",
     "evaluate",
+    "fit_students",
     "ingest",
     "line_edits",
     "load_model",

@@ -29,6 +29,7 @@ _COMMANDS = {
     "draw": ("redraft.cli.draw:draw", "draw what a program draws, or a sheet of many"),
     "metrics": ("redraft.cli.studies:metrics", "measure every trace of a dataset"),
     "variance": ("redraft.cli.variance:variance", "say how much of each metric is the student's or the title's"),
+    "adapt": ("redraft.cli.adapt:adapt", "say how few traces of a new student a model needs"),
     "evaluate": ("redraft.cli.studies:evaluate", "compare a run's samples with the real traces"),
     "report": ("redraft.cli.studies:report", "write a run's report, one HTML file"),
     "demo": ("redraft.cli.runs:demo", "simulate a class and do all of the above, in five minutes"),

@@ -13,7 +13,7 @@ from redraft.cli.options import options_for, resolve
 from redraft.data.split import TEST_SPLITS, load_split
 from redraft.data.store import open_dataset
 from redraft.errors import UsageError
-from redraft.lm.settings import SampleConfig, TrainConfig
+from redraft.lm.settings import FitConfig, SampleConfig, TrainConfig
 
 if TYPE_CHECKING:
     from redraft.lm.checkpoint import Model
@@ -108,12 +108,22 @@ def _teller(model: Model, engine: str) -> Iterator[Tell | None]:
         yield what_students_see(made, model.card["language"], cache)
 
 
-def add_students(model: Path, *, dataset: Path, out: Path, overwrite: bool = False) -> None:
+def add_students(
+    model: Path,
+    *,
+    dataset: Path,
+    out: Path,
+    fit: bool = False,
+    epochs: int = FitConfig.epochs,
+    lr: float = FitConfig.lr,
+    overwrite: bool = False,
+) -> None:
     """Give a model a vector for each student of a dataset that it doesn't know.
 
-    Each begins as the unknown student's vector. All others stay as they are.
+    Each begins as the unknown student's vector, and with --fit is then fitted to the student's traces. All others, and
+    the model itself, stay as they are.
 
-    Example: redraft add-students trace.model --dataset newcomers.dataset --out larger.model
+    Example: redraft add-students trace.model --dataset newcomers.dataset --fit --out larger.model
 
     Parameters
     ----------
@@ -123,17 +133,28 @@ def add_students(model: Path, *, dataset: Path, out: Path, overwrite: bool = Fal
         The dataset's folder.
     out: Path
         The folder of the larger model, made anew.
+    fit: bool
+        Fit the new vectors to all the dataset's traces of their students. Students' fits don't influence each other.
+    epochs: int
+        Passes over a student's traces; `redraft adapt` says how many are right.
+    lr: float
+        Learning rate.
     overwrite: bool
         Replace what is at OUT.
     """
+    from redraft.execute.dataset import read_messages
     from redraft.lm import students  # loads torch
+    from redraft.lm.adapt import fit_students
     from redraft.lm.checkpoint import load_model, save_model
 
     if out.exists() and not overwrite:
         raise UsageError(f"{out} is there already.", remedy="Choose another --out, or add --overwrite.")
-    met = open_dataset(dataset).pairs()["student"].to_pylist()
-    known = load_model(model)
-    made = students.add_students(known, met)
+    data, known = open_dataset(dataset), load_model(model)
+    if fit:
+        verdicts = read_messages(data) if known.codec.config.feedback else None
+        made = fit_students(known, data.traces(), FitConfig(epochs=epochs, lr=lr), verdicts=verdicts)
+    else:
+        made = students.add_students(known, data.pairs()["student"].to_pylist())
     save_model(out, made)
     print(f"{out}: {len(made.students):,} students, {len(made.students) - len(known.students):,} of them new")  # noqa: T201
 

@@ -1,0 +1,47 @@
+"""What slow stages of a study leave behind, so that a killed run goes on.
+
+In: all that a stage's output depends on. Out: a folder `RUN/work/STUDY/FINGERPRINT/` in which files are whole or
+absent. Whatever was made for something else is in a folder of another name: it is never read, and removed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from redraft.data.store import write_table
+from redraft.rundir import atomic_file, sha256_json, versions
+
+
+def work_folder(run: Path, study: str, **depends_on: Any) -> Path:
+    """The folder for what depends on these JSON values and on redraft's version; those of other values are removed."""
+    folder = run / "work" / study
+    mine = folder / sha256_json({**depends_on, "redraft": versions()["redraft"]})[:16]
+    for other in folder.glob("*"):
+        if other != mine:
+            shutil.rmtree(other)
+    mine.mkdir(parents=True, exist_ok=True)
+    return mine
+
+
+def kept_table(file: Path, make: Callable[[], pa.Table]) -> pa.Table:
+    """The table in `file`, made if it isn't there."""
+    if not file.exists():
+        write_table(make(), file)
+    return pq.read_table(file)
+
+
+def kept_array(file: Path, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    """The array in `file` (.npy), made if it isn't there."""
+    if not file.exists():
+        with atomic_file(file) as temporary, temporary.open("wb") as stream:
+            np.save(stream, make())
+    found: NDArray[Any] = np.load(file)
+    return found
