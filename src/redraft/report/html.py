@@ -7,10 +7,10 @@ dataset. Out: `report.html`, and beside it the figures (`figures/*.svg`, `points
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow.parquet as pq
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,9 +18,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from redraft import results
 from redraft.errors import DatasetError
 from redraft.metrics.registry import METRICS
-from redraft.report import behaviour_tables, dataset_tables, datasets, training
+from redraft.report import adapt, behaviour_tables, dataset_tables, datasets, training, variance
 from redraft.report.behaviour import Panels, backtracking, dots, frequency
-from redraft.report.findings import sentences
+from redraft.report.findings import claims_table, findings, read_rows
 from redraft.report.style import BASELINE_MARKERS, Figure, origin_words, save
 from redraft.report.tables import Table
 from redraft.report.words import BANNERS, LEAD, METHODS, TITLE, limitations
@@ -30,10 +30,35 @@ from redraft.studies.claims import FINAL_METRICS, TRACE_METRICS
 from redraft.studies.run import open_run
 
 R_STATISTICS = {"pooled_r": "pooled r", "within_r": "within-title r"}
-SECTIONS = (
-    ("findings", "Findings"), ("figures", "Figures"), ("tables", "Tables"), ("methods", "Methods"),
-    ("limitations", "Limitations"),
-)  # fmt: skip
+
+
+class Chapter(NamedTuple):
+    """A part of the report."""
+
+    id: str
+    heading: str
+    figures: Sequence[Figure]
+    tables: Sequence[Table]
+
+
+class Part(Protocol):
+    """A module that reports a study."""
+
+    METHODS: tuple[tuple[str, str], ...]
+    """Headings and paragraphs."""
+
+    def figures(self, run: Path, /) -> list[Figure]:
+        """The study's figures."""
+
+    def tables(self, run: Path, /) -> list[Table]:
+        """The study's tables."""
+
+
+STUDIES: dict[str, tuple[str, Part]] = {
+    "variance": ("Whose is the variance?", variance),
+    "adapt": ("How few traces does a new student need?", adapt),
+}
+"""Studies that a run may have beside behaviour -> heading, and who reports them; in the report's order."""
 
 
 def write_report(folder: str | Path) -> Path:
@@ -46,11 +71,13 @@ def write_report(folder: str | Path) -> Path:
     run = Path(folder)
     settings = open_run(run).settings
     rows, described = _read(run, "behaviour"), _read(run, "describe")
-    figures, tables = _figures(run, rows), _tables(run, rows, described)
-    for figure in figures:
-        save(figure, run)
-    for table in tables:
-        table.save(run)
+    parts = {name: part for name, part in STUDIES.items() if (run / "results" / f"{name}.parquet").exists()}
+    chapters = _chapters(run, rows, described, parts)
+    for chapter in chapters:
+        for figure in chapter.figures:
+            save(figure, run)
+        for table in chapter.tables:
+            table.save(run)
     environment = Environment(
         loader=PackageLoader("redraft", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=False
     )
@@ -60,8 +87,10 @@ def write_report(folder: str | Path) -> Path:
     origin, dataset = rows[0].origin, rows[0].dataset
     text = template.render(
         title=TITLE, lead=LEAD, css=css, origin=origin, dataset=dataset, stamp=origin_words(origin, dataset),
-        banner=BANNERS[origin], meta=_meta(run, settings, rows, described), sections=SECTIONS,
-        findings=sentences(rows), figures=figures, tables=tables, methods=METHODS,
+        banner=BANNERS[origin], meta=_meta(run, settings, rows, described),
+        sections=[*((chapter.id, chapter.heading) for chapter in chapters), *ENDINGS],
+        findings=findings(run, limit=None), chapters=chapters,
+        methods=[*METHODS, *(paragraph for _, part in parts.values() for paragraph in part.METHODS)],
         metrics=[metric for name, metric in METRICS.items() if name in used],
         limitations=limitations(rows), colophon=f"Made by redraft {versions().get('redraft', '')}.",
     )  # fmt: skip
@@ -79,15 +108,34 @@ def _read(run: Path, study: str) -> list[Result]:
     return results.read(file)
 
 
-def _figures(run: Path, rows: Sequence[Result]) -> list[Figure]:
+ENDINGS = (("methods", "Methods"), ("limitations", "Limitations"))
+
+
+def _chapters(
+    run: Path, rows: Sequence[Result], described: Sequence[Result], parts: Mapping[str, tuple[str, Part]]
+) -> list[Chapter]:
+    """The findings, behaviour, the other studies that were run, and what everything stands on."""
     origin, dataset = rows[0].origin, rows[0].dataset
     views = list(dict.fromkeys(row.model for row in rows if row.model))
-    found = [*_agreement(rows, views), _likeness(rows, views)]
     points = pq.read_table(run / "points-pairs.parquet")
-    found += [scatter(points, rows, views, origin, dataset) for scatter in (backtracking, frequency)]
-    found.append(training.curves(run, views, origin_words(origin, dataset)))
-    found += datasets.figures(pq.read_table(run / "points-distributions.parquet"), origin, dataset)
-    return [figure for figure in found if figure is not None]
+    agreeing = [*_agreement(rows, views), _likeness(rows, views)]
+    agreeing += [scatter(points, rows, views, origin, dataset) for scatter in (backtracking, frequency)]
+    about = [training.curves(run, views, origin_words(origin, dataset))]
+    about += datasets.figures(pq.read_table(run / "points-distributions.parquet"), origin, dataset)
+    counts = [training.models(run, views), *dataset_tables.tables(described)]
+    return [
+        Chapter("findings", "Findings", (), [claims_table(read_rows(run))]),
+        _chapter("behaviour", "Do generated traces behave like the real ones?", agreeing,
+                 behaviour_tables.tables(rows)),
+        *(_chapter(name, heading, part.figures(run), part.tables(run)) for name, (heading, part) in parts.items()),
+        _chapter("data", "Data and models", about, [*counts, dataset_tables.stages(RunDir(run).stages)]),
+    ]  # fmt: skip
+
+
+def _chapter(id: str, heading: str, figures: Sequence[Figure | None], tables: Sequence[Table | None]) -> Chapter:
+    """A chapter of what there is."""
+    shown = [table for table in tables if table is not None and table.rows]
+    return Chapter(id, heading, [figure for figure in figures if figure is not None], shown)
 
 
 def _agreement(rows: Sequence[Result], views: list[str]) -> list[Figure | None]:
@@ -130,13 +178,6 @@ def _likeness(rows: Sequence[Result], views: list[str]) -> Figure | None:
         "end.",
         alt="Dots with intervals of BLEU, colour cosine, Self-BLEU and share ended, by split and model.",
     )  # fmt: skip
-
-
-def _tables(run: Path, rows: Sequence[Result], described: Sequence[Result]) -> list[Table]:
-    views = list(dict.fromkeys(row.model for row in rows if row.model))
-    made = [*behaviour_tables.tables(rows), training.models(run, views), *dataset_tables.tables(described)]
-    made.append(dataset_tables.stages(RunDir(run).stages))
-    return [table for table in made if table is not None and table.rows]
 
 
 def _splits(rows: Sequence[Result]) -> list[str]:
