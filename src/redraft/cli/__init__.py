@@ -31,6 +31,7 @@ _COMMANDS = {
     "variance": ("redraft.cli.variance:variance", "say how much of each metric is the student's or the title's"),
     "adapt": ("redraft.cli.adapt:adapt", "say how few traces of a new student a model needs"),
     "evaluate": ("redraft.cli.studies:evaluate", "compare a run's samples with the real traces"),
+    "audit": ("redraft.cli.audit:audit", "look for students and titles that a run's models know less well"),
     "report": ("redraft.cli.studies:report", "write a run's report, one HTML file"),
     "demo": ("redraft.cli.runs:demo", "simulate a class and do all of the above, in five minutes"),
     "reproduce": ("redraft.cli.runs:reproduce", "study a dataset within a budget of minutes"),

@@ -207,7 +207,7 @@ def _estimate(
 
 def _within_bounds(statistic: str, interval: tuple[float, float]) -> tuple[float, float]:
     """A widened interval of a correlation ends at -1 and 1."""
-    bound = 1.0 if statistic in CORRELATIONS else np.inf
+    bound = 1.0 if statistic in CORRELATIONS or statistic.startswith("spearman") else np.inf
     return max(interval[0], -bound), min(interval[1], bound)
 
 
