@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from redraft.studies.adapt import adapt
     from redraft.studies.behaviour import evaluate
     from redraft.studies.describe import describe
+    from redraft.studies.recovery.settings import RecoverConfig, SuggestConfig
+    from redraft.studies.recovery.study import recover
+    from redraft.studies.recovery.suggest import suggest
 
 _HOMES = {
     "Dataset": "redraft.data.store",
@@ -51,6 +54,7 @@ _HOMES = {
     "Pair": "redraft.data.trace",
     "PencilCode": "redraft.data.sources.pencilcode",
     "ProgSnap2": "redraft.data.sources.progsnap2",
+    "RecoverConfig": "redraft.studies.recovery.settings",
     "RedraftError": "redraft.errors",
     "Request": "redraft.lm.sample",
     "Result": "redraft.results",
@@ -60,6 +64,7 @@ _HOMES = {
     "Split": "redraft.data.split",
     "SplitConfig": "redraft.data.split",
     "State": "redraft.data.trace",
+    "SuggestConfig": "redraft.studies.recovery.settings",
     "Table": "redraft.data.sources.table",
     "Trace": "redraft.data.trace",
     "TrainConfig": "redraft.lm.settings",
@@ -75,8 +80,10 @@ _HOMES = {
     "make_split": "redraft.data.split",
     "measure": "redraft.metrics.measure",
     "open_dataset": "redraft.data.store",
+    "recover": "redraft.studies.recovery.study",
     "sample": "redraft.lm.sample",
     "simulate": "redraft.data.simulate",
+    "suggest": "redraft.studies.recovery.suggest",
     "train": "redraft.lm.train",
     "write_report": "redraft.report.html",
 }
@@ -91,6 +98,7 @@ __all__ = [
     "Pair",
     "PencilCode",
     "ProgSnap2",
+    "RecoverConfig",
     "RedraftError",
     "Request",
     "Result",
@@ -100,6 +108,7 @@ __all__ = [
     "Split",
     "SplitConfig",
     "State",
+    "SuggestConfig",
     "Table",
     "Trace",
     "TrainConfig",
@@ -115,8 +124,10 @@ __all__ = [
     "make_split",
     "measure",
     "open_dataset",
+    "recover",
     "sample",
     "simulate",
+    "suggest",
     "train",
     "write_report",
 ]

@@ -32,6 +32,8 @@ _COMMANDS = {
     "adapt": ("redraft.cli.adapt:adapt", "say how few traces of a new student a model needs"),
     "evaluate": ("redraft.cli.studies:evaluate", "compare a run's samples with the real traces"),
     "audit": ("redraft.cli.audit:audit", "look for students and titles that a run's models know less well"),
+    "recover": ("redraft.cli.recover:recover", "study who can mend failing programs: models, baselines, students"),
+    "suggest": ("redraft.cli.suggest:suggest", "suggest how a student may mend a failing program"),
     "report": ("redraft.cli.studies:report", "write a run's report, one HTML file"),
     "demo": ("redraft.cli.runs:demo", "simulate a class and do all of the above, in five minutes"),
     "reproduce": ("redraft.cli.runs:reproduce", "study a dataset within a budget of minutes"),

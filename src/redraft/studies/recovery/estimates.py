@@ -1,0 +1,247 @@
+"""The study's results rows: means of every side, and the contrasts that it is judged by.
+
+In: sides, each with a value a case. Out: rows with intervals (R13: students and titles resampled). Which contrasts are
+made was fixed before any run:
+
+- **primary**: kept success with all candidates, own hand, main time: each model less each baseline, Holm over them. A
+  model beats *the best* baseline if it beats every one of them: then it doesn't matter which is the best, and none
+  need be chosen by looking. Beside it stands the model less `any-baseline`, the success of any of the baselines, which
+  together have as many times more candidates: more than any one of them could reach.
+- models: the first view less each other.
+- steering: by a strong student's hand less by the student's own, the unknown one's, and a matched one's.
+- time: each time less the shortest. The paper finds none for success, which needs equivalence: the note says whether
+  the whole interval lies within the margin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from redraft.metrics.agreement import holm, mean, mean_contrast
+from redraft.metrics.bootstrap import Clusters, Floats
+from redraft.results import Result
+from redraft.studies.recovery.baselines import BASELINES
+from redraft.studies.recovery.cases import Case
+from redraft.studies.recovery.measures import KEPT, MEASURES
+from redraft.studies.recovery.settings import RecoverConfig
+from redraft.studies.recovery.steering import MATCHED, OWN, STRONG, UNKNOWN
+from redraft.studies.run import Run
+
+ALL = "all"
+"""Not a split: all cases."""
+STUDENT = "student"
+"""The student's own outcome, shown as a baseline."""
+ANY_BASELINE = "any-baseline"
+"""Success of any of the baselines."""
+PRIMARY = "recovery: primary"
+CONTRASTED = ("executes", "attempts", "bleu_recovered", "kept_success_final", KEPT, "kept_success_first")
+"""Measures by which models and hands are compared."""
+BY_SPLIT = ("executes", KEPT, "kept_success_first")
+"""Those told for each split too."""
+TIMED = ("executes", "attempts", "bleu_recovered", "kept_success_final")
+"""Those by which times are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One who mends: a model under a condition, or a baseline, with what is measured of it."""
+
+    view: str | None = None
+    """A model's view; None for a baseline."""
+    baseline: str | None = None
+    """A baseline's name."""
+    condition: Mapping[str, str] = field(default_factory=dict)
+    """Hand (`student`) and `seconds`."""
+    columns: Mapping[tuple[int, str], Floats]
+    """(Candidates, measure) -> (N,) values by case."""
+    note: str | None = None
+    """What to keep in mind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Table:
+    """The cases that rows are about."""
+
+    run: Run
+    config: RecoverConfig
+    students: list[str]
+    titles: list[str]
+    splits: np.ndarray
+    empty: str
+    """Why there is nothing, if so."""
+
+    def row(
+        self, side: Side, size: int, measure: str, *, split: str = ALL, less: Floats | None = None,
+        condition: Mapping[str, str] | None = None, baseline: str | None = None, family: str | None = None,
+        note: str | None = None,
+    ) -> Result:  # fmt: skip
+        """The mean of a side's measure, or of its difference from the values `less`."""
+        known = MEASURES[measure]
+        values = side.columns.get((size, measure), np.full(len(self.students), np.nan))
+        here = np.ones(len(values), bool) if split == ALL else self.splits == split
+        clusters = Clusters.of(self.students, self.titles).select(here)
+        seed, replicates = self.config.seed, self.config.replicates
+        if less is None:
+            found = mean(values[here], clusters, seed=seed, replicates=replicates)
+        else:
+            found = mean_contrast(values[here], less[here], clusters, seed=seed, replicates=replicates)
+        why = self.empty if not len(self.students) else found.note
+        notes = [each for each in (side.note, why, note) if each]
+        return Result(
+            origin=self.run.dataset.origin, dataset=self.run.dataset.name, study="recover", model=side.view,
+            baseline=baseline or side.baseline,
+            condition={**side.condition, "candidates": str(size), **(condition or {})},
+            metric=measure, level="program", statistic=found.statistic, unit=known.unit, direction=known.direction,
+            split=split, n=found.n, n_students=found.n_students, n_titles=found.n_titles, unscored=found.unscored,
+            value=found.value, low=found.low, high=found.high, effect_size=found.effect_size,
+            test=found.test if found.p is not None else None, p=found.p, family=family, clusters=found.clusters,
+            smallest_detectable=found.smallest_detectable, seed=found.seed, note="; ".join(notes) or None,
+        )  # fmt: skip
+
+
+def rows_of(
+    run: Run, sides: Sequence[Side], cases: Sequence[Case], config: RecoverConfig, *, empty: str
+) -> list[Result]:
+    """All rows.
+
+    Args:
+        run: The run.
+        sides: Baselines, the student, models.
+        cases: The cases that the sides' columns are of (N).
+        config: Bootstrap and margin.
+        empty: Why there are no cases, if there are none.
+    """
+    table = _Table(
+        run=run, config=config, students=[case.pair.student for case in cases],
+        titles=[case.pair.title for case in cases], splits=np.array([case.split for case in cases], dtype=str),
+        empty=empty,
+    )  # fmt: skip
+    sides = [*sides, _any_baseline(sides, len(cases))]
+    rows = [*_means(table, sides), *_primary(table, sides), *_models(table, sides), *_hands(table, sides)]
+    return _adjusted([*rows, *_times(table, sides)])
+
+
+def _any_baseline(sides: Sequence[Side], n: int) -> Side:
+    """The largest of the baselines' successes, case by case; unscored where all of them are."""
+    found: dict[tuple[int, str], Floats] = {}
+    for side in sides:
+        if side.baseline in BASELINES:
+            for key, values in side.columns.items():
+                if key[1] in (KEPT, "kept_success_amended", "kept_success_final", "recovered"):
+                    found[key] = np.fmax(found.get(key, np.full(n, np.nan)), values)
+    return Side(baseline=ANY_BASELINE, columns=found)
+
+
+def _means(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
+    splits = [split for split in table.config.splits if (table.splits == split).any()]
+    for side in sides:
+        for size, measure in side.columns or [(table.config.candidates[-1], KEPT)]:
+            by_split = measure in BY_SPLIT and len(splits) > 1
+            for split in (ALL, *(splits if by_split else ())):
+                yield table.row(side, size, measure, split=split)
+
+
+def _primary(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
+    most = table.config.candidates[-1]
+    against = {side.baseline: side for side in sides if side.baseline in (*BASELINES, ANY_BASELINE)}
+    for side in _at(sides, table.config, hand=OWN):
+        for name, other in against.items():
+            for measure in (KEPT, "kept_success_amended", "kept_success_first"):
+                if (most, measure) in side.columns and (most, measure) in other.columns:
+                    primary = measure == KEPT and name in BASELINES
+                    family = PRIMARY if primary else f"recovery: {side.view} - baselines, {measure}"
+                    yield table.row(
+                        side, most, measure, less=other.columns[most, measure], baseline=name, family=family
+                    )
+
+
+def _models(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
+    mine = _at(sides, table.config, hand=OWN)
+    for other in mine[1:]:
+        for measure in CONTRASTED:
+            yield from _between(table, mine[0], other, measure, baseline=other.view, family="recovery: models")
+
+
+def _hands(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
+    for strong in _at(sides, table.config, hand=STRONG):
+        for hand in (OWN, UNKNOWN, MATCHED):
+            for other in _at(sides, table.config, hand=hand):
+                if other.view == strong.view:
+                    for measure in CONTRASTED:
+                        yield from _between(
+                            table, strong, other, measure, condition={"against": hand}, family="recovery: steering"
+                        )
+
+
+def _times(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
+    config = table.config
+    size = min(config.grid_candidates, config.candidates[-1])
+    for hand in (OWN, STRONG):
+        views = dict.fromkeys(side.view for side in sides if side.view)
+        for view in views:
+            of_hand = [side for side in sides if side.view == view and side.condition["student"] == hand]
+            mine = {float(side.condition["seconds"]): side for side in of_hand}
+            times = sorted(mine)
+            for seconds in times[1:]:
+                for measure in TIMED:
+                    found = _between(
+                        table, mine[seconds], mine[times[0]], measure, size=size,
+                        condition={"against": f"{times[0]:g} s"}, family="recovery: time",
+                    )  # fmt: skip
+                    yield from (_equivalent(row, config.equivalence) for row in found)
+
+
+def _equivalent(row: Result, margin: float) -> Result:
+    """A row that says whether its whole interval is within the margin."""
+    if row.unit != "share" or row.low is None or row.high is None:
+        return row
+    within = -margin < row.low and row.high < margin
+    verdict = "equivalent: the" if within else "not shown to be equivalent: not the"
+    said = f"{verdict} whole interval is within {margin:g}"
+    return replace(
+        row, condition={**row.condition, "margin": f"{margin:g}"}, note="; ".join(filter(None, [row.note, said]))
+    )
+
+
+def _between(
+    table: _Table, side: Side, other: Side, measure: str, *, size: int | None = None, baseline: str | None = None,
+    condition: Mapping[str, str] | None = None, family: str,
+) -> Iterator[Result]:  # fmt: skip
+    size = size or table.config.candidates[-1]
+    if (size, measure) in side.columns and (size, measure) in other.columns:
+        note = other.note if other.note != side.note else None
+        yield table.row(
+            side, size, measure, less=other.columns[size, measure], condition=condition, baseline=baseline,
+            family=family, note=note,
+        )
+
+
+def _at(sides: Sequence[Side], config: RecoverConfig, *, hand: str) -> list[Side]:
+    """The models' sides of a hand at the main time."""
+    wanted = {"student": hand, "seconds": f"{config.main_seconds:g}"}
+    return [side for side in sides if side.view and dict(side.condition) == wanted]
+
+
+def _adjusted(rows: list[Result]) -> list[Result]:
+    """With Holm's correction within each family."""
+    families: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        if row.family:
+            families.setdefault(row.family, []).append(index)
+    for members in families.values():
+        for index, p in zip(members, holm([rows[index].p for index in members]), strict=True):
+            rows[index] = replace(rows[index], p_adjusted=p)
+    return rows
+
+
+def beats_every(rows: Sequence[Result], view: str) -> bool | None:
+    """Whether a model's kept success is above every baseline's, each interval above 0; None without intervals."""
+    mine = [row for row in rows if row.family == PRIMARY and row.model == view]
+    if not mine or any(row.low is None for row in mine):
+        return None
+    return all(row.low is not None and row.low > 0 for row in mine)
+
+
