@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from redraft import pipeline
 
@@ -39,9 +40,10 @@ def reproduce(
     out: Path = Path("runs/reproduce"),
     seed: int = 1,
     split_name: str = "default",
+    protocol: Literal["corrected", "paper", "released"] = "corrected",
     config: list[Path] | None = None,
 ) -> None:
-    """Train the paper's views on a dataset and report how well the models know its students.
+    """Train the paper's models on a dataset, do all its studies, and report every figure, table and claim.
 
     Measures this machine's speed first and fixes the number of training steps and sampled pairs so that everything
     fits the budget; the plan is kept in run.toml, so a run cut short goes on with the same plan.
@@ -60,7 +62,11 @@ def reproduce(
         Seed of the split, the models and the samples.
     split_name: str
         A split made by `redraft split`; `default` is made if it doesn't exist, a tenth of students and titles held out.
+    protocol: str
+        Whose choices: corrected (the defaults of all settings), the paper's, or those of its released code.
     config: list[Path]
-        TOML files with run settings (see run.toml of a finished run); a later file wins.
+        TOML files with run settings (see run.toml of a finished run); a later file wins, and all win over the protocol.
     """
-    pipeline.reproduce(data, budget_minutes=budget, out=out, seed=seed, split_name=split_name, config=config or [])
+    pipeline.reproduce(
+        data, budget_minutes=budget, out=out, seed=seed, split_name=split_name, protocol=protocol, config=config or []
+    )

@@ -17,7 +17,10 @@ import pyarrow.parquet as pq
 
 from redraft.data.store import Dataset
 from redraft.errors import DatasetError, InputError
+from redraft.execute.cache import Cache, default_folder
+from redraft.execute.engine import EngineOptions, execute, make_engine, rule_named
 from redraft.execute.verdict import Program, Verdict, error_rows, message_seen
+from redraft.progress import bar
 from redraft.rundir import atomic_file
 
 _ERROR = pa.struct([("kind", pa.string()), ("message", pa.string()), ("line", pa.int32())])
@@ -85,6 +88,30 @@ def verdict_writer(file: Path, engine_version: str) -> Iterator[Callable[[Verdic
 
         yield add
         flush()
+
+
+def execute_dataset(
+    dataset: Dataset, *, engine: str = "v8", rule: str = "corrected", cache: Path | None = None
+) -> Path:
+    """Run every distinct program of a dataset and write its verdict file, whose path is returned.
+
+    Args:
+        dataset: Whose programs.
+        engine: v8 or chromium.
+        rule: What counts as running: corrected, paper or released.
+        cache: Folder of outcomes known already; None: the user's.
+    """
+    file = verdict_file(dataset, engine)
+    with (
+        make_engine(engine, EngineOptions()) as made,
+        Cache(cache or default_folder()) as known,
+        verdict_writer(file, made.version) as keep,
+        bar(f"execute {dataset.name}", None) as watcher,
+    ):
+        for verdict in execute(programs(dataset), made, rule=rule_named(rule), cache=known):
+            keep(verdict)
+            watcher.advance()
+    return file
 
 
 def read_runs(file: Path) -> dict[str, bool | None]:

@@ -29,26 +29,20 @@ WORDS = {
 }  # fmt: skip
 STATISTICS = {"mean": "mean, 0 to 1", "pooled_r": "pooled r", "within_r": "within-title r"}
 
-METHODS: tuple[tuple[str, str], ...] = (
-    (
-        "Adaptation to new students",
-        "Students whom the model has not met, with enough traces on titles it has, get vectors fitted to their "
-        "first k traces in time; nothing else learns. All vectors of a k are fitted side by side, each with a "
-        "loss, batches and an optimizer of its own, so that a student's does not depend on who else is there. A "
-        "few students choose, for each k, the learning rate and the number of epochs by their bits on later "
-        "traces, and are then left out. The others' traces after the last k test every k alike: in bits (of "
-        "programs, times and endings, the title given; lower is better), and on some of them by what the model "
-        "generates, against what the student wrote. k = 0 is the vector that fits begin as.",
-    ),
-    (
-        "Controls of adaptation",
-        "The same test traces are read, and generated, with the vector fitted to another new student's first k traces, "
-        "of one who began in the same year where there is one; and with the mean of all trained vectors. Own minus "
-        "other is what the model has learned about this student rather than about new students. In bits each student "
-        "counts once, and students are resampled; generated pairs are resampled by student and title. That the last k "
-        "adds nothing to an earlier one is claimed only if the interval of the difference lies within the margin.",
-    ),
-)  # fmt: skip
+METHODS: tuple[str, ...] = (
+    "Students whom the model has not met, with enough traces on titles it has, get vectors fitted to their "
+    "first k traces in time; nothing else learns. All vectors of a k are fitted side by side, each with a "
+    "loss, batches and an optimizer of its own, so that a student's does not depend on who else is there. A "
+    "few students choose, for each k, the learning rate and the number of epochs by their bits on later "
+    "traces, and are then left out. The others' traces after the last k test every k alike: in bits (of "
+    "programs, times and endings, the title given; lower is better), and on some of them by what the model "
+    "generates, against what the student wrote. k = 0 is the vector that fits begin as.",
+    "The same test traces are read, and generated, with the vector fitted to another new student's first k traces, "
+    "of one who began in the same year where there is one; and with the mean of all trained vectors. Own minus "
+    "other is what the model has learned about this student rather than about new students. In bits each student "
+    "counts once, and students are resampled; generated pairs are resampled by student and title. That the last k "
+    "adds nothing to an earlier one is claimed only if the interval of the difference lies within the margin.",
+)
 
 
 def figures(run: Path) -> list[Figure]:

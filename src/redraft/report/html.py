@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from redraft import results
 from redraft.errors import DatasetError
 from redraft.metrics.registry import METRICS
-from redraft.report import adapt, behaviour_tables, dataset_tables, datasets, training, variance
+from redraft.report import adapt, audit, behaviour_tables, dataset_tables, datasets, recover, training, variance
 from redraft.report.behaviour import Panels, backtracking, dots, frequency
 from redraft.report.findings import claims_table, findings, read_rows
 from redraft.report.style import BASELINE_MARKERS, Figure, origin_words, save
@@ -44,8 +44,8 @@ class Chapter(NamedTuple):
 class Part(Protocol):
     """A module that reports a study."""
 
-    METHODS: tuple[tuple[str, str], ...]
-    """Headings and paragraphs."""
+    METHODS: tuple[str, ...]
+    """Paragraphs."""
 
     def figures(self, run: Path, /) -> list[Figure]:
         """The study's figures."""
@@ -57,6 +57,8 @@ class Part(Protocol):
 STUDIES: dict[str, tuple[str, Part]] = {
     "variance": ("Whose is the variance?", variance),
     "adapt": ("How few traces does a new student need?", adapt),
+    "recover": ("Can a model help a stuck student in the student's own style?", recover),
+    "audit": ("Does a model know some students less well?", audit),
 }
 """Studies that a run may have beside behaviour -> heading, and who reports them; in the report's order."""
 
@@ -90,7 +92,7 @@ def write_report(folder: str | Path) -> Path:
         banner=BANNERS[origin], meta=_meta(run, settings, rows, described),
         sections=[*((chapter.id, chapter.heading) for chapter in chapters), *ENDINGS],
         findings=findings(run, limit=None), chapters=chapters,
-        methods=[*METHODS, *(paragraph for _, part in parts.values() for paragraph in part.METHODS)],
+        methods=[*METHODS, *((heading, " ".join(part.METHODS)) for heading, part in parts.values())],
         metrics=[metric for name, metric in METRICS.items() if name in used],
         limitations=limitations(rows), colophon=f"Made by redraft {versions().get('redraft', '')}.",
     )  # fmt: skip

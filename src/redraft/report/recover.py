@@ -21,7 +21,7 @@ from redraft.studies.recovery.estimates import ALL, ANY_BASELINE, PRIMARY, STUDE
 from redraft.studies.recovery.measures import KEPT, MEASURES
 from redraft.studies.recovery.steering import HANDS, OWN, STRONG
 
-METHODS = (
+METHODS: tuple[str, ...] = (
     "A case is a program of a held-out student that fails, in the middle of a trace; one a student and title, drawn by "
     "a seed. A model is given the title, the states up to that program and the time of the next one (some seconds "
     "later), and goes on to the trace's end. Programs run in a sandbox. A kept success runs, keeps at least 80% of the "

@@ -23,17 +23,14 @@ STYLES = {
 }
 """Statistic -> label, colour, marker."""
 
-METHODS: tuple[tuple[str, str], ...] = (
-    (
-        "Shares of variance",
-        "They come from crossed random effects, y = mean + student + title + rest, one value a pair of a student and a "
-        "title (no language model). Variances are moment estimates (Gao and Owen 2017), which are the analysis of "
-        "variance where every student did every title; one below 0 counts as 0. 95% intervals are from jackknifes over "
-        "students and over titles, whose variances add up, with Satterthwaite's degrees of freedom. 'Rest' is "
-        "everything that is neither the student's nor the title's alone: chance, and what a student does on this title "
-        "only. A prediction that knows only who the student is can't correlate with the truth within titles by more "
-        "than the root of the student's share within titles.",
-    ),
+METHODS: tuple[str, ...] = (
+    "They come from crossed random effects, y = mean + student + title + rest, one value a pair of a student and a "
+    "title (no language model). Variances are moment estimates (Gao and Owen 2017), which are the analysis of "
+    "variance where every student did every title; one below 0 counts as 0. 95% intervals are from jackknifes over "
+    "students and over titles, whose variances add up, with Satterthwaite's degrees of freedom. 'Rest' is "
+    "everything that is neither the student's nor the title's alone: chance, and what a student does on this title "
+    "only. A prediction that knows only who the student is can't correlate with the truth within titles by more "
+    "than the root of the student's share within titles.",
 )
 
 

@@ -1,8 +1,7 @@
-"""The stages in order, resumably: `demo` on a simulated class, `reproduce` on any dataset.
+"""From a dataset to a report: split, train, sample, execute, study.
 
 In: a dataset (the demo makes its own). Out: a run folder with run.toml, models/VIEW/, samples/VIEW/, metrics/,
-results/, figures/ and report.html. A stage that is done for the same settings is not run again; one cut short resumes
-by its own means. Nothing here knows how a stage works, only what it is called with.
+results/, figures/ and report.html. Nothing here knows how a stage works, only what it is called with.
 """
 
 from __future__ import annotations
@@ -10,73 +9,47 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
 
 from redraft import config as settings
 from redraft.data.ingest import IngestOptions, ingest
+from redraft.data.matching import derangement, habits
 from redraft.data.simulate import SimulateConfig, simulate
 from redraft.data.sources.pencilcode import PencilCode
 from redraft.data.split import TEST_SPLITS, Split, SplitConfig, load_split, make_split, split_file
 from redraft.data.store import Dataset, open_dataset
 from redraft.errors import UsageError
+from redraft.execute.dataset import execute_dataset
 from redraft.lm.checkpoint import load_model
-from redraft.lm.machine import be_a_worker, parallel_models
-from redraft.lm.sample import requests_for, sample
-from redraft.lm.settings import Precision, SampleConfig, TrainConfig
+from redraft.lm.machine import parallel_models
+from redraft.lm.sample import exchanged, requests_for, sample
+from redraft.lm.settings import SampleConfig, TrainConfig
 from redraft.lm.train import train
-from redraft.progress import hush, say
+from redraft.pipeline.settings import PRECISION, PRESET, RUN_FILE, RunConfig, protocol_files, within
+from redraft.pipeline.stages import Stage, Stages
+from redraft.progress import say
 from redraft.report.findings import findings
 from redraft.report.html import write_report
-from redraft.rundir import RunDir, write_json, write_text
+from redraft.rundir import write_json, write_text
+from redraft.studies.adapt import adapt
+from redraft.studies.audit import audit
 from redraft.studies.behaviour import EvaluateConfig, evaluate
+from redraft.studies.compared import CONTROLLED
+from redraft.studies.recovery.study import recover
+from redraft.studies.run import control_folder, open_run
+from redraft.studies.variance import VarianceConfig, variance
 
-RUN_FILE = "run.toml"
-
-PRESET = "llama-200k"
-"""The smallest model that learns to copy from the state before within a minute or two on one core."""
-PRECISION: Precision = "fp32"
-"""So small a model gains nothing from bf16, not even on a CPU with units for it (docs/training.md)."""
 DEMO_STEPS = 1000
 HELD = 0.2
 """Share of the demo's students and titles held out."""
-TRAIN_SHARE, SAMPLE_SHARE = 0.5, 0.25
-"""Shares of a budget for training and sampling; the rest is for tokenizing, evaluation and the report."""
+TRAIN_SHARE, SAMPLE_SHARE = 0.45, 0.2
+"""Shares of a budget for training and sampling; the rest is for tokenizing, executing, the studies and the report."""
 PILOT = 10
 """Pairs a split drawn once to learn how long a trace takes; with five samples each they fill a batch."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """Everything a run is made with; kept, resolved, in run.toml."""
-
-    dataset: str
-    """The dataset's folder, absolute or relative to the run's folder."""
-    split: str = "default"
-    """Name of the dataset's split."""
-    views: tuple[str, ...] = ("trace", "synthetic", "last")
-    """Views of the training data; one model each."""
-    seed: int = 1
-    """Seed of the split, the models and the samples."""
-    command: str = ""
-    """The command that started the run."""
-    max_pairs: int = 0
-    """Pairs sampled from each test split, at most (a seeded choice, the same for every model); 0: as many as the budget
-    allows."""
-    splitting: SplitConfig = field(default_factory=SplitConfig)
-    """How the split is made, if it doesn't exist."""
-    train: TrainConfig = field(default_factory=TrainConfig)
-    """How each model is trained."""
-    sample: SampleConfig = field(default_factory=SampleConfig)
-    """How each model is sampled."""
-    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
-    """How the samples are compared with the students' traces."""
 
 
 def demo(out: Path, *, seed: int, students: int, config: Sequence[Path] = ()) -> Path:
@@ -88,6 +61,10 @@ def demo(out: Path, *, seed: int, students: int, config: Sequence[Path] = ()) ->
     stages("ingest", asdict(made), lambda: _ingest(logs, dataset))
     defaults = RunConfig(
         dataset=dataset.name,
+        views=("trace", "synthetic", "last"),
+        recovery_views=(),
+        controls=(),
+        studies=("variance",),
         seed=seed,
         command=f"redraft demo --out {out} --seed {seed} --students {students}",
         max_pairs=28,
@@ -107,84 +84,33 @@ def demo(out: Path, *, seed: int, students: int, config: Sequence[Path] = ()) ->
 
 
 def reproduce(
-    data: Path, *, budget_minutes: float, out: Path, seed: int, split_name: str, config: Sequence[Path] = ()
-) -> Path:
+    data: Path, *, budget_minutes: float, out: Path, seed: int, split_name: str, protocol: str = "corrected",
+    config: Sequence[Path] = (),
+) -> Path:  # fmt: skip
     """Study any dataset within about `budget_minutes`; returns the report's path.
 
     Raises:
-        UsageError: The budget is too small for anything.
+        UsageError: The budget is too small for anything, or there is no such protocol.
     """
+    files = [*protocol_files(protocol), *config]
     if not budget_minutes >= 1:
         raise UsageError(f"a budget of {budget_minutes:g} minutes is too small.", remedy="Give at least one minute.")
     open_dataset(data)
-    share = TRAIN_SHARE * budget_minutes * min(parallel_models(), len(RunConfig.views)) / len(RunConfig.views)
+    models = len(RunConfig.views) + len(RunConfig.recovery_views)
+    share = TRAIN_SHARE * budget_minutes * min(parallel_models(), models) / models
     wanted = RunConfig(
+        protocol=protocol,
         dataset=os.path.relpath(data.resolve(), out.resolve()),
         split=split_name,
         seed=seed,
-        command=f"redraft reproduce --data {data.name} --budget {budget_minutes:g} --seed {seed}",
+        command=f"redraft reproduce --data {data.name} --protocol {protocol} --budget {budget_minutes:g} --seed {seed}",
         splitting=SplitConfig(seed=seed, held_students=0.1, held_titles=0.1, validation_share=0.05),
         train=TrainConfig(seed=seed, preset=PRESET, precision=PRECISION, epochs=200, patience=8, minutes=share),
         sample=SampleConfig(seed=seed),
         evaluate=EvaluateConfig(seed=seed),
     )
-    wanted = settings.load(RunConfig, config, base=wanted)
+    wanted = settings.load(RunConfig, files, base=within(wanted, budget_minutes))
     return _study(Stages(out), wanted, sampling_seconds=SAMPLE_SHARE * 60 * budget_minutes)
-
-
-class Stages:
-    """Runs each named stage once, and prints how long it took."""
-
-    def __init__(self, folder: Path) -> None:
-        self.run = RunDir(folder)
-        self.started = time.perf_counter()
-
-    def __call__(self, name: str, wanted: Mapping[str, Any], do: Callable[[], object]) -> None:
-        """Run `do` unless it was done before for the same settings."""
-        self.side_by_side({name: Stage(wanted, do)}, workers=1)
-
-    def side_by_side(self, stages: Mapping[str, Stage], *, workers: int) -> None:
-        """Run stages that don't depend on each other, several at once, each in a process of its own if so.
-
-        Small models gain little from a second core each; two models on a core each gain all of it.
-        """
-        todo = {}
-        for name, stage in stages.items():
-            if self.run.is_done(name, stage.wanted):
-                say(f"{name:<20}{'done before':>12}")
-            else:
-                todo[name] = stage
-        if workers == 1 or len(todo) < 2:
-            for name, stage in todo.items():
-                self._done(name, stage, _timed(stage.do))
-            return
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=be_a_worker) as pool:
-            first = next(iter(todo))  # two bars at once would overwrite each other: the first, the longest, is drawn
-            running = {pool.submit(_timed, todo[name].do, quiet=name != first): name for name in todo}
-            for future in as_completed(running):
-                name = running[future]
-                self._done(name, todo[name], future.result())
-
-    def _done(self, name: str, stage: Stage, seconds: float) -> None:
-        self.run.finish(name, stage.wanted, seconds)
-        say(f"{name:<20}{seconds:>10.1f} s")
-
-
-class Stage(NamedTuple):
-    """A stage still to be run."""
-
-    wanted: Mapping[str, Any]
-    """The settings it is done for."""
-    do: Callable[[], object]
-    """What it does; can be sent to another process where stages run side by side."""
-
-
-def _timed(do: Callable[[], object], quiet: bool = False) -> float:
-    if quiet:
-        hush()
-    started = time.perf_counter()
-    do()
-    return time.perf_counter() - started
 
 
 def _ingest(logs: Path, dataset: Path) -> None:
@@ -200,18 +126,26 @@ def _study(stages: Stages, config: RunConfig, sampling_seconds: float = 60) -> P
     split = load_split(dataset, config.split)
     trained = {"dataset": dataset.fingerprint, "split": split.hash, "train": asdict(config.train)}
     write_text(run / RUN_FILE, settings.dump(config))
-    workers = min(parallel_models(), len(config.views))
-    trainings = {f"train {view}": Stage(trained, partial(_train, run, view, config)) for view in config.views}
-    stages.side_by_side(trainings, workers=workers)
+    workers = parallel_models()
+    views = (*config.views, *config.recovery_views)
+    stages.side_by_side({f"train {view}": Stage(trained, partial(_train, run, view, config)) for view in views},
+                        workers=min(workers, len(views)))  # fmt: skip
     if not config.max_pairs:
         config = _plan_sampling(stages, config, split, sampling_seconds * workers)
         write_text(run / RUN_FILE, settings.dump(config))
     sampled = {**trained, "sample": asdict(config.sample), "max_pairs": config.max_pairs}
     samplings = {f"sample {view}": Stage(sampled, partial(_sample, run, view, config)) for view in config.views}
-    stages.side_by_side(samplings, workers=workers)
-    evaluated = {**sampled, "evaluate": asdict(config.evaluate)}
+    for control in config.controls if CONTROLLED in config.views else ():
+        draw = partial(_sample_control, run, control, config)
+        samplings[f"sample {control_folder(CONTROLLED, control)}"] = Stage(sampled, draw)
+    stages.side_by_side(samplings, workers=min(workers, len(samplings)))
+    executed = {**sampled, "controls": config.controls, "execute": asdict(config.execute)}
+    stages("execute", executed, lambda: _execute(run, config))
+    evaluated = {**executed, "evaluate": asdict(config.evaluate)}
     stages("evaluate", evaluated, lambda: evaluate(run))
-    stages("report", evaluated, lambda: write_report(run))
+    for name in config.studies:
+        stages(name, {**executed, name: asdict(getattr(config, name))}, partial(STUDIES[name], run))
+    stages("report", {**asdict(config), **trained}, lambda: write_report(run))
     total = time.perf_counter() - stages.started
     say(f"{'total':<20}{total:>10.1f} s")
     print("\n".join(findings(run)))  # noqa: T201
@@ -241,6 +175,38 @@ def _sample(run: Path, view: str, config: RunConfig) -> None:
     split = load_split(open_dataset(run / config.dataset), config.split)
     requests = requests_for(split, _filled(split), max_pairs=config.max_pairs, seed=config.seed)
     sample(load_model(run / "models" / view), requests, out=run / "samples" / view, config=config.sample)
+
+
+def _sample_control(run: Path, control: str, config: RunConfig) -> None:
+    """The same requests, each with the vector of another student whom the model knows, where it knows the student."""
+    dataset = open_dataset(run / config.dataset)
+    split, model = load_split(dataset, config.split), load_model(run / "models" / CONTROLLED)
+    requests = requests_for(split, _filled(split), max_pairs=config.max_pairs, seed=config.seed)
+    known = {request.student for request in requests if request.student in model.students}
+    groups = habits(dataset, known) if control == "matched-student" else None
+    lent = exchanged(requests, derangement(known, seed=config.seed, groups=groups))
+    if lent:
+        sample(model, lent, out=run / "samples" / control_folder(CONTROLLED, control), config=config.sample)
+
+
+def _execute(run: Path, config: RunConfig) -> None:
+    """Verdicts on every program of the dataset and of the samples."""
+    folders = [control_folder(CONTROLLED, control) for control in config.controls]
+    samples = [run / "samples" / name for name in (*config.views, *folders)]
+    for folder in (run / config.dataset, *samples):
+        if folder.exists():
+            execute_dataset(open_dataset(folder), engine=config.execute.engine, rule=config.execute.rule)
+
+
+def _variance(run: Path) -> None:
+    opened = open_run(run)
+    variance(opened.dataset, opened.section("variance", VarianceConfig), out=run)
+
+
+STUDIES: dict[str, Callable[[Path], object]] = {
+    "variance": _variance, "adapt": adapt, "recover": recover, "audit": audit,
+}  # fmt: skip
+"""Studies beside behaviour, by the name of their settings and of their results."""
 
 
 def _plan_sampling(stages: Stages, config: RunConfig, split: Split, seconds: float) -> RunConfig:
