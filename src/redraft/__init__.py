@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from redraft.studies.recovery.settings import RecoverConfig, SuggestConfig
     from redraft.studies.recovery.study import recover
     from redraft.studies.recovery.suggest import suggest
+    from redraft.studies.represent import represent
 
 _HOMES = {
     "Dataset": "redraft.data.store",
@@ -81,6 +82,7 @@ _HOMES = {
     "measure": "redraft.metrics.measure",
     "open_dataset": "redraft.data.store",
     "recover": "redraft.studies.recovery.study",
+    "represent": "redraft.studies.represent",
     "sample": "redraft.lm.sample",
     "simulate": "redraft.data.simulate",
     "suggest": "redraft.studies.recovery.suggest",
@@ -125,6 +127,7 @@ __all__ = [
     "measure",
     "open_dataset",
     "recover",
+    "represent",
     "sample",
     "simulate",
     "suggest",

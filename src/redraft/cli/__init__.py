@@ -30,6 +30,7 @@ _COMMANDS = {
     "metrics": ("redraft.cli.studies:metrics", "measure every trace of a dataset"),
     "variance": ("redraft.cli.variance:variance", "say how much of each metric is the student's or the title's"),
     "adapt": ("redraft.cli.adapt:adapt", "say how few traces of a new student a model needs"),
+    "represent": ("redraft.cli.represent:represent", "compare what a run's models make of the same traces"),
     "evaluate": ("redraft.cli.studies:evaluate", "compare a run's samples with the real traces"),
     "audit": ("redraft.cli.audit:audit", "look for students and titles that a run's models know less well"),
     "recover": ("redraft.cli.recover:recover", "study who can mend failing programs: models, baselines, students"),

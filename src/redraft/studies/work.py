@@ -41,7 +41,8 @@ def kept_table(file: Path, make: Callable[[], pa.Table]) -> pa.Table:
 def kept_array(file: Path, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     """The array in `file` (.npy), made if it isn't there."""
     if not file.exists():
+        made = make()
         with atomic_file(file) as temporary, temporary.open("wb") as stream:
-            np.save(stream, make())
+            np.save(stream, made)
     found: NDArray[Any] = np.load(file)
     return found
