@@ -32,7 +32,7 @@ from redraft.data.duck import Workspace, parse_memory
 from redraft.data.gather import ORDER, gather, whole_pairs
 from redraft.data.identity import key_fingerprint, keyed_hash, load_key
 from redraft.data.sources.reading import is_packed
-from redraft.data.sources.states import REJECTED, Damaged, Piece, Source
+from redraft.data.sources.states import REJECTED, Damaged, Piece, Source, WithCompanions
 from redraft.data.spool import Consent, Spool, bucket_count
 from redraft.data.store import ROW_GROUP, Dataset, DatasetWriter, Origin, open_dataset
 from redraft.data.trace import SCHEMA
@@ -105,6 +105,10 @@ def ingest(source: Source, out: Path, options: IngestOptions | None = None) -> D
         if not job.any_traces:
             shutil.rmtree(writer.folder)
             raise InputError(" ".join(["nothing usable was found.", *job.complaints]), where=files[0].parent)
+        if isinstance(source, WithCompanions):
+            source.write_companions(
+                writer.folder, lambda raw_id: keyed_hash(raw_id, key) if consent.allows(raw_id) else None
+            )
         if covariates is not None:
             write_covariates(covariates, writer.folder)
         dataset = writer.finish(rejected=rejected, scratch=("spool", "overflow"))

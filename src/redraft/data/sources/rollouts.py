@@ -13,14 +13,16 @@ Without an end token the last state is unfinished and dropped. A header with an 
 before it: what came before is kept, the trace counts as not ended, the record is listed as bad_date. A record
 without a state is no_state; one that isn't three texts is malformed; no_student, no_title and not_utf8 (half a
 surrogate pair) speak for themselves. Several samples of one (student, title) stay apart, numbered in the order of
-files and records. Not told by this format: the language (an option says it) and the editor's mode.
+files and records. Not told by this format: the language (an option says it) and the editor's mode. The texts as they
+were given stand beside the traces, in `texts.parquet`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -29,12 +31,26 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from redraft.data.duck import Workspace
 from redraft.data.sources.reading import expand, unpacked
 from redraft.data.sources.states import RAW_STATES, TRUNCATED_AT, Damaged, Part, Piece, rejected
+from redraft.data.store import ROW_GROUP
+from redraft.rundir import atomic_file
 
 END = "<|endoftext|>"
+TEXTS_FILE = "texts.parquet"
+TEXTS = pa.schema(
+    [
+        pa.field("file", pa.string(), nullable=False),  # its name up to the first dot
+        pa.field("idx", pa.int64(), nullable=False),  # the record in it, from 0
+        pa.field("student", pa.string(), nullable=False),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+    ]
+)
+"""What stands beside the traces in `texts.parquet`: each record as it was given, in the order of the input."""
 _HEADER = re.compile(r"^CODE [0-9]+ \(([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})\):$", re.MULTILINE)
 
 
@@ -51,6 +67,11 @@ class Reading(NamedTuple):
     drafts: list[Draft]
     ended: bool
     bad_date: bool
+
+
+def file_label(file: Path) -> str:
+    """The file's name up to its first dot."""
+    return file.name.split(".")[0]
 
 
 def read_text(text: str) -> Reading:
@@ -99,7 +120,7 @@ class Rollouts:
 
     def label(self, file: Path) -> str:
         """`rollouts:` and the file's name up to its first dot: it tells the model."""
-        return f"{self.name}:{file.name.split('.')[0]}"
+        return f"{self.name}:{file_label(file)}"
 
     def pieces(self, number: int, file: Path, work: Workspace) -> Iterator[Piece]:
         """The whole file at once."""
@@ -107,18 +128,49 @@ class Rollouts:
             data = stream.read()
         yield Piece(file.stat().st_size, partial(_parse, number, data, self.language))
 
+    def write_companions(self, folder: Path, hashed: Callable[[str], str | None]) -> None:
+        """Write `texts.parquet`: the released code's definitions need what the states leave out.
 
-def _parse(number: int, data: bytes, language: str | None) -> Part:
+        That is the numbers in the headers, a piece that is cut off within its header, and records without a state.
+        """
+        with atomic_file(folder / TEXTS_FILE) as path, pq.ParquetWriter(path, TEXTS, compression="zstd") as out:
+            for file in self.inputs():
+                with suppress(Damaged):
+                    out.write_table(_texts(file, hashed), row_group_size=ROW_GROUP)
+
+
+def read_records(data: bytes) -> list[Any]:
+    """The records of a file, usable or not.
+
+    Raises:
+        Damaged: It holds something else.
+    """
     try:
         records = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise Damaged("wrong_format", "it is not JSON") from error
     if not isinstance(records, list):
         raise Damaged("wrong_format", "it is not a JSON list of [text, student, title]")
+    return records
+
+
+def _texts(file: Path, hashed: Callable[[str], str | None]) -> pa.Table:
+    with unpacked(file) as (stream, _):
+        records = read_records(stream.read())
+    rows = [
+        {"file": file_label(file), "idx": idx, "student": hashed(record[1]), "title": record[2], "text": record[0]}
+        for idx, record in enumerate(records)
+        if not unusable(record)
+    ]
+    return pa.Table.from_pylist([row for row in rows if row["student"] is not None], TEXTS)
+
+
+def _parse(number: int, data: bytes, language: str | None) -> Part:
+    records = read_records(data)
     columns: dict[str, list[Any]] = {name: [] for name in RAW_STATES.names}
     reasons: list[tuple[int, str]] = []
     for row, record in enumerate(records, 1):
-        reason = _unusable(record)
+        reason = unusable(record)
         if reason:
             reasons.append((row, reason))
             continue
@@ -141,7 +193,8 @@ def _parse(number: int, data: bytes, language: str | None) -> Part:
     return Part(pa.table(columns, schema=RAW_STATES), bad)
 
 
-def _unusable(record: Any) -> str | None:
+def unusable(record: Any) -> str | None:
+    """Why a record isn't used; None if it is."""
     if not (isinstance(record, list) and len(record) == 3 and all(isinstance(item, str) for item in record)):
         return "malformed"
     try:

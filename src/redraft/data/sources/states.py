@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -104,6 +104,19 @@ class Source(Protocol):
 
         Raises:
             Damaged: The file is to be rejected as a whole.
+        """
+
+
+@runtime_checkable
+class WithCompanions(Protocol):
+    """A source that keeps more than states."""
+
+    def write_companions(self, folder: Path, hashed: Callable[[str], str | None]) -> None:
+        """Write files beside the traces.
+
+        Args:
+            folder: The dataset's.
+            hashed: A student's hash by raw id; None for one whose data may not be used.
         """
 
 
