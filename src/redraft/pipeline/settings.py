@@ -17,6 +17,7 @@ from redraft.studies.adapt import AdaptConfig
 from redraft.studies.audit import AuditConfig
 from redraft.studies.behaviour import EvaluateConfig
 from redraft.studies.recovery.settings import RecoverConfig
+from redraft.studies.represent import RepresentConfig
 from redraft.studies.run import CONTROLS
 from redraft.studies.variance import VarianceConfig
 
@@ -32,7 +33,7 @@ BEHAVIOUR_VIEWS = ("trace", "last", "synthetic", "trace-downsampled", "synthetic
 """The paper's five models (section 3.1)."""
 RECOVERY_VIEWS = ("synthetic-complex",)
 """A sixth for recovery (appendix J)."""
-STUDIES = ("variance", "adapt", "recover", "audit")
+STUDIES = ("variance", "adapt", "recover", "represent", "audit")
 
 FULL_MINUTES = 480
 """Minutes in which a small model's studies can be done in the size that the paper's design asks for."""
@@ -89,6 +90,8 @@ class RunConfig:
     """How adaptation to new students is studied."""
     recover: RecoverConfig = field(default_factory=RecoverConfig)
     """How recovery is studied."""
+    represent: RepresentConfig = field(default_factory=RepresentConfig)
+    """How representations are studied."""
     audit: AuditConfig = field(default_factory=AuditConfig)
     """How the run is audited."""
 
@@ -120,6 +123,7 @@ def within(config: RunConfig, minutes: float) -> RunConfig:
             seeds=some(3, 1), max_epochs=some(100, 20), sampled_pairs=some(3, 1), test_traces=some(100, 10),
             seed=config.seed,
         ),
+        represent=replace(config.represent, traces=some(1000, 100), seed=config.seed),
         recover=replace(
             config.recover, cases=some(200, 40), grid_candidates=some(5, 2), seed=config.seed,
             views=tuple(view for view in ("trace", "synthetic", *RECOVERY_VIEWS) if view in trained),

@@ -18,7 +18,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from redraft import results
 from redraft.errors import DatasetError
 from redraft.metrics.registry import METRICS
-from redraft.report import adapt, audit, behaviour_tables, dataset_tables, datasets, recover, training, variance
+from redraft.report import (
+    adapt,
+    audit,
+    behaviour_tables,
+    dataset_tables,
+    datasets,
+    recover,
+    represent,
+    training,
+    variance,
+)
 from redraft.report.behaviour import Panels, backtracking, dots, frequency
 from redraft.report.findings import claims_table, findings, read_rows
 from redraft.report.style import BASELINE_MARKERS, Figure, origin_words, save
@@ -58,6 +68,7 @@ STUDIES: dict[str, tuple[str, Part]] = {
     "variance": ("Whose is the variance?", variance),
     "adapt": ("How few traces does a new student need?", adapt),
     "recover": ("Can a model help a stuck student in the student's own style?", recover),
+    "represent": ("What do the models make of traces?", represent),
     "audit": ("Does a model know some students less well?", audit),
 }
 """Studies that a run may have beside behaviour -> heading, and who reports them; in the report's order."""

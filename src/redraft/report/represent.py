@@ -34,27 +34,21 @@ SHADES = LinearSegmentedColormap.from_list("likeness", ["#f6f8fa", "#9ecae1", "#
 GREYS = LinearSegmentedColormap.from_list("control", ["#f6f8fa", "#8c959f", "#24292f"])
 INPUTS = {"": "with its past", "state": "a state alone"}
 
-METHODS: tuple[tuple[str, str], ...] = (
-    (
-        "Likeness of representations",
-        "All models read the same beginnings of the same test traces; a representation is the mean of a layer's "
-        "states over the trace's tokens. Each trace gives one randomly chosen beginning, since those of one trace "
-        "depend on each other. Likeness is linear CKA with the unbiased estimate of HSIC: plain CKA of unrelated "
-        "representations is far above 0 when there are few inputs for many dimensions. Controls: the inputs of one "
-        "side permuted, and a model of the same shape that was never trained. Intervals leave out students, a "
-        "twentieth at a time (grouped jackknife): a bootstrap would take a student drawn twice for structure.",
-    ),
-    (
-        "Directions of steps",
-        "A step is the difference between the last layer's representations of two consecutive states: each with all "
-        "states before it, or each read alone. The share of variance in the first two principal components says how "
-        "few directions steps take. How far kinds of edit divide them is the share of variance in that plane between "
-        "the kinds' means; it is compared with kinds permuted within each student, so that students' own mixtures of "
-        "edits and manners don't count. It isn't shown that the kind of edit, rather than something that goes with it "
-        "such as its place in the trace, is what divides them; an untrained model stands beside for what text alone "
-        "gives.",
-    ),
-)  # fmt: skip
+METHODS: tuple[str, ...] = (
+    "All models read the same beginnings of the same test traces; a representation is the mean of a layer's "
+    "states over the trace's tokens. Each trace gives one randomly chosen beginning, since those of one trace "
+    "depend on each other. Likeness is linear CKA with the unbiased estimate of HSIC: plain CKA of unrelated "
+    "representations is far above 0 when there are few inputs for many dimensions. Controls: the inputs of one "
+    "side permuted, and a model of the same shape that was never trained. Intervals leave out students, a "
+    "twentieth at a time (grouped jackknife): a bootstrap would take a student drawn twice for structure.",
+    "A step is the difference between the last layer's representations of two consecutive states: each with all "
+    "states before it, or each read alone. The share of variance in the first two principal components says how "
+    "few directions steps take. How far kinds of edit divide them is the share of variance in that plane between "
+    "the kinds' means; it is compared with kinds permuted within each student, so that students' own mixtures of "
+    "edits and manners don't count. It isn't shown that the kind of edit, rather than something that goes with it "
+    "such as its place in the trace, is what divides them; an untrained model stands beside for what text alone "
+    "gives.",
+)
 
 
 def figures(run: Path) -> list[Figure]:
