@@ -210,20 +210,26 @@ def _sequences(
 ) -> Iterator[_Sequence]:
     """What is to be read; `row` is that of the first vector."""
     context = model.lm.context
+    too_long: list[tuple[Reading, int, int]] = []
     for reading, encoded in zip(readings, _encoded(model, readings, verdicts), strict=True):
-        student = UNKNOWN if reading.student is None else model.students.row(reading.student)
         spans = []
         for step in reading.looks:
             if encoded.stops[step] <= context:
                 spans.append(_span(encoded, step, over, row))
             else:
-                last = _fitted(model, reading, step, verdicts)
-                span = _span(last, len(last.stops) - 1, over, row)
-                stop = min(span.stop, context)
-                yield _Sequence(last.ids[:stop], student, [_Span(row, min(span.start, stop - 1), stop)])
+                too_long.append((reading, step, row))
             row += 1
         if spans:
-            yield _Sequence(encoded.ids[: max(span.stop for span in spans)], student, spans)
+            yield _Sequence(encoded.ids[: max(span.stop for span in spans)], _row(model, reading), spans)
+    fitted = _fitted(model, [(reading, step) for reading, step, _ in too_long], verdicts)
+    for (reading, _, place), encoded in zip(too_long, fitted, strict=True):
+        span = _span(encoded, len(encoded.stops) - 1, over, place)
+        stop = min(span.stop, context)
+        yield _Sequence(encoded.ids[:stop], _row(model, reading), [_Span(place, min(span.start, stop - 1), stop)])
+
+
+def _row(model: Model, reading: Reading) -> int:
+    return UNKNOWN if reading.student is None else model.students.row(reading.student)
 
 
 def _span(encoded: _Encoded, step: int, over: Over, row: int) -> _Span:
@@ -232,20 +238,29 @@ def _span(encoded: _Encoded, step: int, over: Over, row: int) -> _Span:
     return _Span(row, start, encoded.stops[step])
 
 
-def _fitted(model: Model, reading: Reading, step: int, verdicts: Verdicts) -> _Encoded:
-    """The most last states of the prefix after `step` states that fit, at least one."""
+def _fitted(model: Model, prefixes: Sequence[tuple[Reading, int]], verdicts: Verdicts) -> list[_Encoded]:
+    """Of each prefix (a reading, and after how many states), the most last states that fit, at least one."""
 
-    def tried(first: int) -> _Encoded:
-        states = reading.trace.states[first : max(step, 1)]
-        part = replace(reading, trace=replace(reading.trace, states=states), steps=EVERY_STEP)
-        (encoded,) = _encoded(model, [part], verdicts)
-        return encoded if step else encoded._replace(stops=encoded.stops[:1])
+    def tried(firsts: Sequence[int]) -> list[_Encoded]:
+        parts = [
+            replace(reading, steps=EVERY_STEP,
+                    trace=replace(reading.trace, states=reading.trace.states[first : max(step, 1)]))
+            for (reading, step), first in zip(prefixes, firsts, strict=True)
+        ]  # fmt: skip
+        return [
+            one if step else one._replace(stops=one.stops[:1])
+            for one, (_, step) in zip(_encoded(model, parts, verdicts), prefixes, strict=True)
+        ]
 
-    low, high = 0, max(step, 1) - 1  # what begins with state `low` doesn't fit; `high` is the last state there is
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if tried(middle).stops[-1] <= model.lm.context else (middle, high)
-    return tried(high)
+    # what begins with state `low` doesn't fit; `high` is the last state there is: halved for all prefixes at once
+    lows, highs = [0] * len(prefixes), [max(step, 1) - 1 for _, step in prefixes]
+    while any(high - low > 1 for low, high in zip(lows, highs, strict=True)):
+        middles = [(low + high + 1) // 2 for low, high in zip(lows, highs, strict=True)]
+        for i, one in enumerate(tried(middles)):
+            if highs[i] - lows[i] > 1:
+                fits = one.stops[-1] <= model.lm.context
+                lows[i], highs[i] = (lows[i], middles[i]) if fits else (middles[i], highs[i])
+    return tried(highs)
 
 
 # From sequences to vectors
