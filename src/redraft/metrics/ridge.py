@@ -80,7 +80,7 @@ class Solved(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """A fit of one fold, with what is needed to fit other targets on the same rows."""
+    """What a fold's training rows teach."""
 
     train: Codes
     """Training rows."""
@@ -96,19 +96,9 @@ class Fit(NamedTuple):
 
     def predict(self, x_NP: Floats) -> tuple[Floats, Floats]:
         """Of the test rows, the predictions' deviations from the training mean (M, K), and that mean (K,)."""
-        return self._apply(x_NP, self.solved.shrunk(self.alpha)), self.solved.mean_y
-
-    def predict_other(self, x_NP: Floats, y_NK: Floats, alpha: float) -> tuple[Floats, Floats]:
-        """The same for other targets of the same rows, with a given penalty."""
-        mean_K = y_NK[self.train].mean(0)
-        x_TP = _scaled(x_NP[self.train], self.centre, self.scale) - self.solved.mean_x
-        cross_PK = self.solved.basis.T @ (x_TP.T @ (y_NK[self.train] - mean_K))
-        return self._apply(x_NP, self.solved._replace(cross=cross_PK).shrunk(alpha)), mean_K
-
-    def _apply(self, x_NP: Floats, weights_PK: Floats) -> Floats:
         x_MP = _scaled(x_NP[self.test], self.centre, self.scale) - self.solved.mean_x
-        predicted: Floats = x_MP @ (self.solved.basis @ weights_PK)
-        return predicted
+        deviation_MK: Floats = x_MP @ (self.solved.basis @ self.solved.shrunk(self.alpha))
+        return deviation_MK, self.solved.mean_y
 
 
 def fit(
@@ -160,9 +150,12 @@ def _errors(x_TP: Floats, y_TK: Floats, whole: _Moments, inner: Codes, alphas: S
         held = inner == fold
         solved = Solved.of(whole.without(_Moments.of(x_TP[held], y_TK[held])))
         turned_MP = (x_TP[held] - solved.mean_x) @ solved.basis
+        off_MK = y_TK[held] - solved.mean_y
+        # |off - turned w|^2, multiplied out: the rows are gone over once, not once for each penalty
+        off_K, cross_PK, square_PP = (off_MK**2).sum(0), turned_MP.T @ off_MK, turned_MP.T @ turned_MP
         for row, alpha in enumerate(alphas):
-            residual_MK = y_TK[held] - solved.mean_y - turned_MP @ solved.shrunk(alpha)
-            error_AK[row] += (residual_MK**2).sum(0)
+            weights_PK = solved.shrunk(alpha)
+            error_AK[row] += off_K + (weights_PK * (square_PP @ weights_PK - 2 * cross_PK)).sum(0)
     return error_AK
 
 
