@@ -35,6 +35,7 @@ _COMMANDS = {
     "audit": ("redraft.cli.audit:audit", "look for students and titles that a run's models know less well"),
     "recover": ("redraft.cli.recover:recover", "study who can mend failing programs: models, baselines, students"),
     "suggest": ("redraft.cli.suggest:suggest", "suggest how a student may mend a failing program"),
+    "probe": ("redraft.cli.probe:probe", "ask what the models' vectors say of programs to come and of students"),
     "report": ("redraft.cli.studies:report", "write a run's report, one HTML file"),
     "demo": ("redraft.cli.runs:demo", "simulate a class and do all of the above, in five minutes"),
     "reproduce": ("redraft.cli.runs:reproduce", "study a dataset within a budget of minutes"),

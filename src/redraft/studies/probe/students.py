@@ -1,0 +1,189 @@
+"""Student probes (paper section 4.3, appendix H, figure 5): what a student's vector says of the student.
+
+In: the first layer of the models' student modules, and students' habits. Out: results rows: how well a small network
+predicts each habit from the vector of a student it wasn't trained on; the same for other views' vectors, vectors
+exchanged between students, and baselines; and the first view's lead over each.
+
+All sides are scored on the same students with the same folds. Features and targets are standardised on training folds.
+Predictions are kept in `RUN/work/probe/students/` by a hash of all they depend on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import sklearn
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPRegressor
+from sklearn.preprocessing import StandardScaler
+
+from redraft.lm.checkpoint import Model
+from redraft.metrics.agreement import Estimate
+from redraft.metrics.folds import Codes, grouped_folds, sides
+from redraft.metrics.ridge import Floats, fit
+from redraft.metrics.scores import SCORES, difference, estimate, mean_of
+from redraft.metrics.shuffle import derange
+from redraft.progress import track
+from redraft.results import Result
+from redraft.rundir import atomic_file
+from redraft.studies.compared import measured
+from redraft.studies.probe.habits import BASELINES, TARGET_SPLITS, Habits, make_habits
+from redraft.studies.probe.rows import DIFFERENCE, OWN, Maker
+from redraft.studies.probe.settings import STATISTICS, ProbeConfig
+from redraft.studies.probe.vectors import open_model
+from redraft.studies.run import Run
+
+FEWEST = 20
+"""Students without which no network is trained: it stops early by a tenth of its training students."""
+SHUFFLED = "shuffled"
+
+
+def student_rows(run: Run, config: ProbeConfig, views: Sequence[str], workers: int = 1) -> list[Result]:
+    """All rows of the student probes; `views` are those with a model."""
+    table = measured(run.dataset, run.path / "metrics" / "real.parquet", workers=workers)
+    habits = make_habits(run, table, config)
+    vectors = {view: first_layer(open_model(run, view), habits.students) for view in views}
+    vectors[SHUFFLED] = vectors[views[0]][_exchanged(habits.students, config)]
+    tested = {"test": "+".join(TARGET_SPLITS["test"]), "all": "all"}[config.student_targets]
+    maker = Maker(run=run, part="students", split=tested, level="student", note=habits.note)
+    work = _Work(habits, vectors, maker, config, run.path / "work" / "probe" / "students")
+    asked = [(target, metric) for target, metrics in habits.targets.items() for metric in metrics]
+    return [row for target, metric in track(asked, "student probes") for row in work.rows(target, metric)]
+
+
+def first_layer(model: Model, students: Sequence[str]) -> Floats:
+    """The 64 numbers of each student before the ReLU: row + bias (S, 64)."""
+    module = model.lm.students
+    rows = [model.students.row(student) for student in students]
+    values: Floats = (module.rows.weight.detach()[rows] + module.bias.detach()).double().cpu().numpy()
+    return values
+
+
+def _exchanged(students: Sequence[str], config: ProbeConfig) -> Codes:
+    """Whose vector each student gets in the control."""
+    of = derange(students, [()] * len(students), np.random.default_rng([config.seed, 11])).of
+    number = {student: code for code, student in enumerate(students)}
+    return np.array([number[of[student]] for student in students], np.int64)
+
+
+class _Work:
+    """From vectors to rows, a metric at a time."""
+
+    def __init__(
+        self, habits: Habits, vectors: Mapping[str, Floats], maker: Maker, config: ProbeConfig, folder: Path
+    ) -> None:
+        self.habits, self.vectors, self.maker, self.config, self.folder = habits, vectors, maker, config, folder
+        self.first = next(iter(vectors))
+
+    def rows(self, target: str, metric: str) -> Iterator[Result]:
+        """Scores of every side, and what the first has over each other one."""
+        truth = self.habits.targets[target][metric]
+        kept = np.isfinite(truth)
+        truth, reason = truth[kept], self._reason(truth[kept])
+        said = {} if reason else self._predicted(truth, kept, metric)
+        for side in (*self.vectors, *BASELINES):
+            for name in STATISTICS["number"]:
+                model = side if side in self.vectors else None
+                yield self.maker.row(
+                    replace(self._estimate(name, kept, truth, *([said[side]] if said else [])), p=None), metric,
+                    model=self.first if side == SHUFFLED else model, baseline=side if side in BASELINES else None,
+                    note=reason, target=target, input=SHUFFLED if side == SHUFFLED else OWN,
+                )  # fmt: skip
+        for side in (*self.vectors, *BASELINES):
+            for number, name in enumerate(STATISTICS["number"] if side != self.first else ()):
+                found = self._estimate(name, kept, truth, *([said[self.first], said[side]] if said else []))
+                yield self.maker.row(
+                    replace(found, statistic=f"{name}{DIFFERENCE}"), metric, model=self.first,
+                    baseline=None if side == SHUFFLED else side, note=reason, target=target, input=OWN, against=side,
+                    family=f"probe: students, {target}, {self.first} - {side}" if number == 0 else None,
+                )  # fmt: skip
+
+    def _reason(self, truth: Floats) -> str | None:
+        """Why a target can't be probed for."""
+        if len(truth) < FEWEST:
+            return f"{len(truth)} students; {FEWEST} are needed"
+        return "the target is constant" if np.ptp(truth) <= 1e-9 * np.abs(truth).max() else None
+
+    def _predicted(self, truth: Floats, kept: NDArray[np.bool_], metric: str) -> dict[str, Floats]:
+        """Side -> out-of-fold predictions (R, S), as deviations from training means; nan where not tested."""
+        rng, one_each = np.random.default_rng([self.config.seed, 12]), np.arange(len(truth))
+        drawn = [grouped_folds(one_each, self.config.folds, rng) for _ in range(self.config.repeats)]
+        tested = self.config.tested_folds or self.config.folds
+        folds_RS = np.stack([np.where(folds < tested, folds, -1) for folds in drawn])
+        said = {side: self._network(x_SD[kept], truth, folds_RS) for side, x_SD in self.vectors.items()}
+        for baseline in BASELINES:
+            said[baseline] = self._line(self.habits.baseline(baseline, metric)[kept], truth, folds_RS)
+        return said
+
+    def _line(self, x_S: Floats, truth: Floats, folds_RS: Codes) -> Floats:
+        """Predictions of a straight line through one number, missing ones taken for the mean."""
+        mean = x_S[np.isfinite(x_S)].mean() if np.isfinite(x_S).any() else 0.0
+        x_S1, said_RS = np.where(np.isfinite(x_S), x_S, mean)[:, None], np.full(folds_RS.shape, np.nan)
+        for said_S, folds in zip(said_RS, folds_RS, strict=True):
+            rng = np.random.default_rng([self.config.seed, 13])
+            for one in fit(x_S1, truth[:, None], folds, np.arange(len(truth)), rng, standardise=True):
+                said_S[one.test] = one.predict(x_S1)[0][:, 0]
+        return said_RS
+
+    def _network(self, x_SD: Floats, truth: Floats, folds_RS: Codes) -> Floats:
+        """Predictions of the network, or those kept of an earlier run."""
+        c = self.config
+        settings = [c.hidden, c.iterations, c.lr, c.batch, c.seed, sklearn.__version__]
+        digest = hashlib.sha256(json.dumps(settings).encode())
+        for array in (x_SD, truth, folds_RS):
+            digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        file = self.folder / f"{digest.hexdigest()[:32]}.npy"
+        if file.exists():
+            kept: Floats = np.load(file)
+            return kept
+        said_RS = np.full(folds_RS.shape, np.nan)
+        for repeat, folds in enumerate(folds_RS):
+            for train, test in sides(folds):
+                if folds[test[0]] >= 0:
+                    said_RS[repeat, test] = self._trained(x_SD, truth, train, test, repeat)
+        with atomic_file(file) as temporary, temporary.open("wb") as stream:
+            np.save(stream, said_RS)
+        return said_RS
+
+    def _trained(self, x_SD: Floats, truth: Floats, train: Codes, test: Codes, repeat: int) -> Floats:
+        """What a network trained on some students says of others: deviations from the training mean."""
+        scaler = StandardScaler().fit(x_SD[train])
+        mean, spread = truth[train].mean(), truth[train].std()
+        if spread == 0:
+            return np.zeros(len(test))
+        network = MLPRegressor(
+            hidden_layer_sizes=self.config.hidden, max_iter=self.config.iterations, learning_rate_init=self.config.lr,
+            batch_size=min(self.config.batch, len(train) * 9 // 10), early_stopping=True,
+            random_state=self.config.seed + repeat,
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            network.fit(scaler.transform(x_SD[train]), (truth[train] - mean) / spread)
+        deviation: Floats = network.predict(scaler.transform(x_SD[test])) * spread
+        return deviation
+
+    def _estimate(self, name: str, kept: NDArray[np.bool_], truth: Floats, *said: Floats) -> Estimate:
+        """The score of a side's predictions, or of two sides' the difference."""
+        unscored, n_titles = int((~kept).sum()), self.habits.n_titles
+        if not said:
+            return Estimate(statistic=name, value=None, n=len(truth), n_students=len(truth), n_titles=n_titles,
+                            unscored=unscored)  # fmt: skip
+        tested_RS = np.logical_and.reduce([np.isfinite(one) for one in said])
+        students = np.arange(len(truth))
+        statistics = [
+            mean_of([SCORES[name](truth[line], values[line], students[line])
+                     for values, line in zip(one, tested_RS, strict=True)])
+            for one in said
+        ]  # fmt: skip
+        statistic = difference(*statistics) if len(said) > 1 else statistics[0]
+        found = estimate(name, statistic, students, titles=n_titles, seed=self.config.seed,
+                         replicates=self.config.replicates)  # fmt: skip
+        tested = int(tested_RS.any(0).sum())
+        return replace(found, n=tested, n_students=tested, unscored=unscored)

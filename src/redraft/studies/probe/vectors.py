@@ -1,0 +1,167 @@
+"""Embeddings of the probed prefixes, by model and reader, kept on disk so that a killed study goes on.
+
+In: a run's models and the sampled traces. Out: arrays (N, D). In `RUN/work/probe/NAME/`: `key.json`, which says what
+they depend on, and parts of some hundred traces each; a part of another key is never used.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from redraft.data.trace import Trace
+from redraft.errors import DatasetError
+from redraft.execute.dataset import find_verdicts, read_messages
+from redraft.lm.checkpoint import CARD, Model, load_model
+from redraft.lm.embed import Reading, cut, embed, untrained
+from redraft.metrics.shuffle import Derangement, derange
+from redraft.progress import bar
+from redraft.rundir import atomic_file, sha256_file, sha256_json, write_json
+from redraft.studies.probe.settings import ProbeConfig
+from redraft.studies.run import Run
+
+PART = 256
+"""Traces embedded and written at once; what a killed run loses at most."""
+
+
+def probed_views(run: Run, config: ProbeConfig) -> list[str]:
+    """The views to probe that have a model.
+
+    Raises:
+        DatasetError: None has.
+    """
+    found = [view for view in config.views if (run.path / "models" / view / CARD).exists()]
+    if not found:
+        raise DatasetError(
+            f"has no model of {', '.join(config.views)}.", where=run.path / "models",
+            remedy="Train one with `redraft train --dataset D --view VIEW --out RUN/models/VIEW`.",
+        )  # fmt: skip
+    return found
+
+
+def open_model(run: Run, view: str) -> Model:
+    """A view's model.
+
+    Raises:
+        DatasetError: There is none, or it was trained on another split than the run's.
+    """
+    model = load_model(run.path / "models" / view)
+    model.check_split(run.split.hash)
+    return model
+
+
+class Vectors:
+    """Embeddings of all prefixes of some traces.
+
+    Args:
+        run: Whose models read.
+        traces: What is read, every prefix of it.
+        config: Settings.
+    """
+
+    def __init__(self, run: Run, traces: Sequence[Trace], config: ProbeConfig) -> None:
+        self.run, self.traces, self.config = run, traces, config
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._models: dict[tuple[str, bool], Model] = {}
+
+    def of(self, view: str, reader: str = "own", *, hide_title: bool = False) -> NDArray[np.float64]:
+        """Embeddings (N, D).
+
+        Args:
+            view: The view whose model reads.
+            reader: `own`: with each student's vector; `shuffled`, `matched`: with another's; `untrained`: with fresh
+                weights throughout.
+            hide_title: Read without the title.
+        """
+        model = self._model(view, untrained_one=reader == "untrained")
+        whose = self.readers(reader).of if reader in ("shuffled", "matched") else {}
+        readings = [
+            Reading(trace=trace, student=whose.get(trace.student, trace.student), hide_title=hide_title)
+            for trace in self.traces
+        ]
+        name = f"{view}-{reader}{'-untitled' if hide_title else ''}"
+        folder = self.run.path / "work" / "probe" / name
+        _claim(folder, self._key(model, readings))
+        with bar(f"embed {name}", len(readings)) as watcher:
+            for start in range(0, len(readings), PART):
+                file, group = _part(folder, start), readings[start : start + PART]
+                if file.exists():
+                    watcher.advance(len(group))
+                    continue
+                made = embed(model, group, over=self.config.over, verdicts=self._messages(model),
+                             batch_tokens=self.config.batch_tokens, done=watcher.advance)  # fmt: skip
+                with atomic_file(file) as temporary, temporary.open("wb") as stream:
+                    np.save(stream, made)
+        parts = [np.load(_part(folder, start)) for start in range(0, len(readings), PART)]
+        return np.concatenate(parts).astype(np.float64) if parts else np.empty((0, 1))
+
+    def cut(self, view: str) -> NDArray[np.bool_]:
+        """Which prefixes (N,) are too long for the context of a view's model."""
+        model = self._model(view)
+        readings = [Reading(trace=trace, student=None) for trace in self.traces]
+        return cut(model, readings, verdicts=self._messages(model))
+
+    def readers(self, control: str) -> Derangement:
+        """Whose vector each student is read with in a control."""
+        students = sorted({trace.student for trace in self.traces})
+        traits = [self._traits[student] if control == "matched" else () for student in students]
+        return derange(students, traits, np.random.default_rng([self.config.seed, 1]))
+
+    @cached_property
+    def _traits(self) -> dict[str, tuple[Any, ...]]:
+        """Student -> the year and the editor mode of most of the states sampled."""
+        years: dict[str, Counter[int | None]] = {}
+        modes: dict[str, Counter[str | None]] = {}
+        for trace in self.traces:
+            years.setdefault(trace.student, Counter()).update(s.at.year if s.at else None for s in trace.states)
+            modes.setdefault(trace.student, Counter()).update(s.mode for s in trace.states)
+        return {s: (years[s].most_common(1)[0][0], modes[s].most_common(1)[0][0]) for s in years}
+
+    def _model(self, view: str, *, untrained_one: bool = False) -> Model:
+        if (view, untrained_one) not in self._models:
+            self._models.clear()  # one at a time: they may be large
+            model = open_model(self.run, view)
+            model = untrained(model, seed=self.config.seed) if untrained_one else model
+            model.lm.to(self._device)
+            self._models[view, untrained_one] = model
+        return self._models[view, untrained_one]
+
+    def _messages(self, model: Model) -> Mapping[str, str] | None:
+        return self._feedback if model.codec.run_id is not None else None
+
+    @cached_property
+    def _feedback(self) -> Mapping[str, str]:
+        return read_messages(self.run.dataset)
+
+    def _key(self, model: Model, readings: Sequence[Reading]) -> dict[str, Any]:
+        verdicts = find_verdicts(self.run.dataset) if model.codec.run_id is not None else None
+        return {
+            "model": model.fingerprint,
+            "context": model.lm.context,
+            "dataset": self.run.dataset.fingerprint,
+            "split": self.run.split.hash,
+            "verdicts": sha256_file(verdicts) if verdicts else None,
+            "readings": sha256_json([[*r.trace.pair, r.trace.sample, r.student, r.hide_title] for r in readings]),
+            "over": self.config.over,
+        }
+
+
+def _part(folder: Path, start: int) -> Path:
+    return folder / f"part-{start // PART:05d}.npy"
+
+
+def _claim(folder: Path, key: Mapping[str, Any]) -> None:
+    """Make sure that what is in `folder` was made for `key`."""
+    digest = sha256_json(key)
+    file = folder / f"key-{digest[:16]}.json"
+    if not file.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        write_json(file, key)
