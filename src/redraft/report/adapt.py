@@ -155,11 +155,11 @@ def _bits(view: str, rows: Sequence[Result], points: list[dict[str, Any]]) -> Fi
         _students(right, points, colour)
         for axes in (left, middle, right):
             axes.set_xticks(ks)
-        left.legend(loc="best")
-        middle.legend(loc="best")
+        left.legend(loc="lower left", bbox_to_anchor=(0, 1.1), borderaxespad=0)
+        middle.legend(loc="lower left", bbox_to_anchor=(0, 1.1), borderaxespad=0)
 
     return draw(
-        f"adapt-bits-{view}", paint, size=(9.6, 3.3), stamp=f"{stamp}, n = {n} new students",
+        f"adapt-bits-{view}", paint, size=(9.6, 3.8), stamp=f"{stamp}, n = {n} new students",
         points=results.to_table(shown),
         title=f"New students: how few traces are enough? ({view} model)",
         caption=f"{stamp}. {n} students whom the model had not met. Left: what a later trace of theirs costs, in "
@@ -181,7 +181,7 @@ def _students(axes: Axes, points: list[dict[str, Any]], colour: str) -> None:
     axes.plot(ks, np.median(change, axis=0), color=colour, linewidth=2, label="median student")
     axes.axhline(0, color=MUTED, linewidth=0.9)
     axes.set(xlabel=K, ylabel=f"bits, compared with k = {ks[0]:g}", title="Student by student")
-    axes.legend(loc="best")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.1), borderaxespad=0)
 
 
 def _generated(view: str, rows: Sequence[Result]) -> Figure | None:
@@ -215,17 +215,17 @@ def _generated(view: str, rows: Sequence[Result]) -> Figure | None:
                 axes.axhline(0, color=MUTED, linewidth=0.9, zorder=1)
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
-        grid[0].legend(loc="best")
+        canvas.legend(*grid[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
 
     return draw(
-        f"adapt-generated-{view}", paint, size=(0.4 + 2.4 * columns, 0.4 + 2.4 * -(-len(panels) // columns)),
+        f"adapt-generated-{view}", paint, size=(0.4 + 2.4 * columns, 0.7 + 2.4 * -(-len(panels) // columns)),
         stamp=f"{stamp}, n = {n} pairs", points=results.to_table(shown),
         title=f"What the {view} model writes for new students",
         caption=f"{stamp}. {n} test traces of {students} new students on {titles} titles, generated with vectors "
         "fitted to the student's first k traces (k = 0: none), beside another new student's (grey). BLEU: likeness "
         "to the student's own program or trace. r: agreement of a property, real against generated, over all "
-        "pairs, and within titles, which alone is about students. Bars are 95% intervals (students and titles "
-        "resampled).",
+        "pairs, and within titles, which alone is about students (the year apart: the other student is one of the "
+        "same year). Bars are 95% intervals (students and titles resampled).",
         alt="Panels of BLEU and correlations against the number of traces fitted to, own and another student's.",
     )  # fmt: skip
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
 
 from redraft import results
 from redraft.report.style import BASELINE, INK, MUTED, Figure, draw, origin_words, view_style
@@ -147,7 +148,7 @@ def _likeness(rows: Sequence[Result]) -> Figure | None:
             control = baseline is not None or other == UNTRAINED
             axes.imshow(matrix, cmap=GREYS if control else SHADES, vmin=0, vmax=1, origin="lower", aspect="equal")
             for (y, x), value in np.ndenumerate(matrix) if matrix.size <= 36 else ():
-                axes.text(x, y, number(float(value)), ha="center", va="center", size=8,
+                axes.text(x, y, number(round(float(value), 2) + 0.0), ha="center", va="center", size=8,
                           color="white" if value > 0.55 else INK)  # fmt: skip
             axes.set(ylabel=f"layer, {model}", xlabel=f"layer, {other}")
             words = "inputs permuted" if baseline else f"{model} and {other}"
@@ -230,11 +231,12 @@ def _steps(rows: Sequence[Result], points: pa.Table) -> Figure | None:
             text = f"between kinds {number(found.value if found else None)}"
             if found and chance and found.value is not None and chance.value is not None:
                 text += f"\npermuted {number(found.value - chance.value)}, p {probability(chance.p)}"
-            axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", size=8, color=INK)
+            low, high = axes.get_ylim()
+            axes.set_ylim(low, high + 0.25 * (high - low))  # room for the numbers
+            axes.text(0.03, 0.98, text, transform=axes.transAxes, va="top", size=8, color=INK)
             axes.set_xlabel("component 1")
         grid[0].set_ylabel("component 2")
-        handles, labels = grid[0].get_legend_handles_labels()
-        canvas.legend(handles, labels, loc="outside lower center", ncols=5, handletextpad=0.2)
+        canvas.legend(handles=_kinds(points), loc="outside upper left", ncols=5, handletextpad=0.2)
 
     return draw(
         "represent-steps", paint, size=(0.4 + 2.5 * len(of), 3.4), stamp=f"{_stamp(rows)}, n = {n} steps",
@@ -252,11 +254,20 @@ def _scatter(axes: Axes, points: list[dict[str, Any]]) -> None:
     kinds = sorted(EDITS, key=lambda kind: -sum(point["edit"] == kind for point in points))
     for kind in kinds:
         mine = [point for point in points if point["edit"] == kind]
-        colour, marker, words = EDITS[kind]
+        colour, marker, _ = EDITS[kind]
         axes.scatter([p["x"] for p in mine], [p["y"] for p in mine], s=9, c=colour, marker=marker, alpha=0.55,
-                     linewidths=0, label=words)  # fmt: skip
+                     linewidths=0)  # fmt: skip
     axes.axhline(0, color=MUTED, linewidth=0.6, zorder=1)
     axes.axvline(0, color=MUTED, linewidth=0.6, zorder=1)
+
+
+def _kinds(points: pa.Table) -> list[Line2D]:
+    """The legend: the kinds of edit there are."""
+    there = set(points["edit"].to_pylist())
+    return [
+        Line2D([], [], color=colour, marker=marker, markersize=4, linestyle="", label=words)
+        for kind, (colour, marker, words) in EDITS.items() if kind in there
+    ]  # fmt: skip
 
 
 # Tables

@@ -107,9 +107,10 @@ def _difference(a: tuple[int, ...], b: tuple[int, ...]) -> Callable[[Floats], fl
     return lambda values: float(values[a] - values[b])
 
 
-def _without_p(found: Estimate) -> Estimate:
-    """That a similarity or a share isn't 0 is no finding: the controls say what chance gives."""
-    return replace(found, p=None)
+def _without_p(found: Estimate, least: float = -1.0) -> Estimate:
+    """That a similarity or a share isn't 0 is no finding: the controls say what chance gives. Both end at 1."""
+    low, high = (None if end is None else min(max(end, least), 1.0) for end in (found.low, found.high))
+    return replace(found, p=None, low=low, high=high)
 
 
 def _permuted(values: Floats, like: Estimate, config: RepresentConfig) -> Estimate:
@@ -141,10 +142,10 @@ def _direction_rows(run: Run, vectors: Vectors, steps: Directions, config: Repre
 
     for number, (model, way) in enumerate(steps.keys):
         for component in range(config.components):
-            found = _without_p(made(_place((number, component))))
+            found = _without_p(made(_place((number, component))), 0.0)
             yield row(found, model, "variance_share", way, component=str(component + 1))
-        yield row(_without_p(made(_plane_share(number))), model, "components_2", way)
-        yield row(_without_p(made(_place((number, SEPARATION)))), model, "edit_type_separation", way)
+        yield row(_without_p(made(_plane_share(number)), 0.0), model, "components_2", way)
+        yield row(_without_p(made(_place((number, SEPARATION))), 0.0), model, "edit_type_separation", way)
         chance = made(_place((number, ABOVE_CHANCE)), "value_difference")
         yield row(_with_exact_p(chance, steps, (model, way), config), model, "edit_type_separation", way, PERMUTED)
     first, *others = vectors.models
