@@ -16,7 +16,7 @@ from redraft.lm.batch import Encoded
 from redraft.lm.bits import bits_of
 from redraft.lm.checkpoint import Model
 from redraft.lm.codec import CODECS, EDIT, CodecConfig
-from redraft.lm.continuation import Continuation, edit_bits, go_on, prefix_of
+from redraft.lm.continuation import Continuation, Place, edit_bits, go_on, prefix_of
 from redraft.lm.sample import SampleConfig
 from redraft.lm.train import train
 from toy import TOY, prepare_torch, toy_dataset
@@ -114,3 +114,23 @@ def test_settings_that_make_no_sense_are_said(model) -> None:
     prefix = prefix_of(model, "square", TRACE.states, NEXT)
     with pytest.raises(InputError, match="top_p"):
         go_on(model, [Continuation(prefix, None, "c")], SampleConfig(top_p=0))
+
+
+def test_an_edit_may_begin_at_a_given_place(model) -> None:
+    codec = model.codec
+    states = make_trace(["pen red", "pen red\nfowrd 100, 5\n  rt 90"]).states
+
+    def edited(line: int, column: int, text: str) -> str:
+        prefix = prefix_of(model, "square", states, NEXT, Place(line, column))
+        ids = [*prefix.ids, *codec.tokenizer.encode(text), codec.end_id]
+        decoded = codec.decode(ids)
+        assert len(decoded.states) == 3
+        return decoded.states[-1].code
+
+    below = "\n  rt 90" if codec.name == "diff" else ""
+    rest = "\nfowrd 100, 5" + below if codec.name == "diff" else ""
+    assert edited(1, 0, "\nfd 100") == "pen red\nfd 100" + below
+    assert edited(1, 6, " 50") == "pen red\nfowrd 50" + below
+    assert edited(0, 4, " blue") == "pen blue" + rest
+    assert edited(0, 0, "\nx") == ("x" + rest if codec.name == "diff" else "\nx")
+    assert edited(2, 2, "\n  lt 90") == "pen red\nfowrd 100, 5\n  lt 90"

@@ -43,7 +43,7 @@ class Prefix(NamedTuple):
     title: str
     """Of the assignment."""
     ids: list[int]
-    """The title, the states kept, and the header of the next one."""
+    """The title, the states kept, the header of the next one, and how its edit begins, if that is given."""
     states: tuple[State, ...]
     """The states kept."""
     dropped: int
@@ -73,7 +73,16 @@ class Continued(NamedTuple):
     """Whether a header with an impossible date cut it off."""
 
 
-def prefix_of(model: Model, title: str, states: Sequence[State], at: datetime | None) -> Prefix:
+class Place(NamedTuple):
+    """A place in a program, counted from 0."""
+
+    line: int
+    column: int
+
+
+def prefix_of(
+    model: Model, title: str, states: Sequence[State], at: datetime | None, edit_at: Place | None = None
+) -> Prefix:
     """The ids of a title, the states so far and the header of the next one.
 
     Args:
@@ -81,15 +90,19 @@ def prefix_of(model: Model, title: str, states: Sequence[State], at: datetime | 
         title: Any title; one the model has not met is text to it like every other.
         states: At least one.
         at: The next state's time; headers hold whole seconds, so what is below one is cut off.
+        edit_at: Where in the last program the next edit begins, if it isn't left to the model: what stands before it is
+            left as it is, and the model goes on from there.
 
     Raises:
         InputError: The last state alone is too long for the context.
     """
     most = int((1 - ROOM) * (model.lm.context - 1))
+    last = states[-1].code
+    begun = [] if edit_at is None else model.codec.edit_at(last, *edit_at)
     length = 0
     for first in range(len(states)):
         kept = states[first:]
-        ids = [*model.codec.prefix(title, kept), *model.codec.header(len(kept) + 1, at, kept[-1].at)]
+        ids = [*model.codec.prefix(title, kept), *model.codec.header(len(kept) + 1, at, kept[-1].at), *begun]
         if len(ids) <= most:
             return Prefix(title, ids, tuple(kept), first)
         length = len(ids)

@@ -187,6 +187,16 @@ class Codec(ABC):
         """
         return self._tokenized(self._header(n, at, after))
 
+    @abstractmethod
+    def edit_at(self, code: str, line: int, column: int) -> list[int]:
+        """Ids that begin an edit of `code` at a place, to append to a header: what stands before it is left as it is.
+
+        Args:
+            code: The program before the edit.
+            line: Line of the place, from 0.
+            column: Its column, from 0. What the line holds from there on, the model writes anew.
+        """
+
     def feedback(self, message: str) -> list[int]:
         """Ids of what the student saw, to append to a state that ended with `run_id`; no message: it ran."""
         return [self._error_id, *self.tokenizer.encode(message)[: self.config.feedback_tokens], self._seen_id]

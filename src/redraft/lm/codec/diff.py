@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from redraft.data.edits import lines_of
 from redraft.data.trace import State
 from redraft.lm.codec.base import Codec, CodecConfig, Decoded
-from redraft.lm.codec.edits import Cut, Editor, Keep, Step, Up, Write, steps
+from redraft.lm.codec.edits import Cut, Editor, Keep, Step, Up, Write, steps, words
 from redraft.lm.codec.headers import gap, later, read_time, time_text
 from redraft.lm.tokenizer import Tokenizer
 
@@ -98,6 +98,15 @@ class DiffCodec(Codec):
             return [self._keeps[step.n - 1]]
         ids = self._ups if isinstance(step, Up) else self._cuts
         return [ids[-1]] * ((step.n - 1) // len(ids)) + [ids[(step.n - 1) % len(ids)]]
+
+    def edit_at(self, code: str, line: int, column: int) -> list[int]:
+        """Up to the line, which loses all but the words before the column, or goes altogether if there are none."""
+        lines = code.split("\n")
+        ends = accumulate(map(len, words(lines[line])[:KEEPS]))
+        kept = sum(end <= column for end in ends)
+        below = len(lines) - line - 1
+        begun: list[Step] = [*([Up(below)] if below else []), Keep(kept) if kept else Cut(1)]
+        return self._tokenized(what for step in begun for what in self._step(step))
 
     # Chunks
 

@@ -46,6 +46,12 @@ class FullCodec(Codec):
     def _program(self, state: State, before: State | None) -> Iterator[str | int]:
         yield self._headers.escape(state.code)
 
+    def edit_at(self, code: str, line: int, column: int) -> list[int]:
+        """The program up to the place; white space before it is left to the model, whose tokens begin with it."""
+        lines = code.split("\n")
+        head = "\n".join([*lines[:line], lines[line][:column]]).rstrip()
+        return self._tokenized([self._headers.escape(head)] if head else [])
+
     def chunk(self, ids: Sequence[int], length: int) -> list[list[int]]:
         """Cut ids into runs of at most `length`, each beginning with the last `overlap` ids of the one before."""
         overlap = self.config.overlap
