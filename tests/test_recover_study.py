@@ -127,7 +127,7 @@ def one(rows: list[Result], **wanted: object) -> Result:
     return found
 
 
-MAIN = {"student": "own", "seconds": "60", "candidates": "4"}
+MAIN = {"student": "own", "seconds": "60", "start": "blamed", "candidates": "4"}
 
 
 def test_the_study_measures_what_was_planted(folder, rows) -> None:
@@ -163,7 +163,8 @@ def test_contrasts_are_those_fixed_beforehand(rows) -> None:
     won = one(rows, model="trace", baseline="delete-line", metric="kept_success", statistic="mean_difference")
     assert (won.value, won.low, won.high) == (1, 1, 1)
     assert won.p_adjusted is not None
-    models = one(rows, model="trace", baseline="synthetic", metric="executes", statistic="mean_difference")
+    models = one(rows, model="trace", baseline="synthetic", metric="executes", statistic="mean_difference",
+                 condition={"start": "free"})  # fmt: skip
     assert (models.value, models.family) == (0.5, "recovery: models")
     time = one(rows, model="trace", metric="executes", statistic="mean_difference",
                condition={"student": "own", "seconds": "60", "against": "1 s"})  # fmt: skip
@@ -203,7 +204,7 @@ def test_it_goes_on_with_what_is_drawn_and_never_with_a_stale_one(folder, rows, 
     first = recover(folder, few)
     drawn = sampler.drawn
     assert drawn > 0, "other cases"
-    (folder / "work" / "recover" / "trace-own-60.parquet").write_bytes(b"half")
+    (folder / "work" / "recover" / "trace-own-60-blamed.parquet").write_bytes(b"half")
     assert recover(folder, few) == first
     assert sampler.drawn == drawn + 4 * 2, "what was cut short alone"
     recover(folder, replace(few, temperature=0.5))
@@ -215,22 +216,22 @@ def test_hands_are_strangers_or_trained_students(folder, sampler) -> None:
     known = load_model(folder / "models" / "trace").students
     met = [student for student in sampler.students if student in known]
     assert len(met) == 2 * 3 * 2, "strong and matched"
-    assert len(sampler.students) == 3 * 3 * 2, "own, strong, matched: own is unknown to the model"
+    assert len(sampler.students) == 4 * 3 * 2, "own twice, strong, matched: own is unknown to the model"
 
 
 def test_a_program_too_long_for_a_model_is_unscored(folder, sampler, monkeypatch) -> None:
     prefix = draws.prefix_of
     seen: list[str] = []
 
-    def short(model, title, states, at):
+    def short(model, title, states, at, place):
         seen.append(title)
         if title == "square":
             raise InputError("too long")
-        return prefix(model, title, states, at)
+        return prefix(model, title, states, at, place)
 
     monkeypatch.setattr(draws, "prefix_of", short)
     rows = recover(folder, RecoverConfig(cases=60, candidates=(1,), seconds=(60.0,), views=("trace",), seed=5, replicates=50))
-    row = one(rows, model="trace", metric="executes", condition={"student": "own", "candidates": "1"})
+    row = one(rows, model="trace", metric="executes", condition={"student": "own", "candidates": "1", "start": "free"})
     assert 0 < row.unscored < 60
     assert row.n + row.unscored == 60
 
@@ -262,7 +263,7 @@ def test_runs_that_cannot_be_studied_are_refused(tmp_path, folder, sampler) -> N
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"candidates": ()}, {"candidates": (5, 1)}, {"main_seconds": 7.0}, {"cases": 0}, {"kept": 1.5}, {"splits": ("train",)}]
+    "wrong", [{"candidates": ()}, {"candidates": (5, 1)}, {"main_seconds": 7.0}, {"cases": 0}, {"kept": 1.5}, {"splits": ("train",)}, {"starts": ("anywhere",)}]
 )  # fmt: skip
 def test_settings_that_make_no_sense_are_said(wrong) -> None:
     with pytest.raises(InputError, match=next(iter(wrong)).rstrip("s")):

@@ -22,8 +22,8 @@ from redraft.studies.recovery.baselines import BASELINES, Knowledge, Written, pr
 from redraft.studies.recovery.cases import find_cases
 from redraft.studies.recovery.evidence import Drawn, Habit, gather
 from redraft.studies.recovery.measures import columns
-from redraft.studies.recovery.names import defined_in, names_in
-from redraft.studies.recovery.outcome import any_of, kept_share, kept_success, typed
+from redraft.studies.recovery.names import blamed, defined_in, names_in
+from redraft.studies.recovery.outcome import any_of, kept_share, kept_success, likeness, typed
 from redraft.studies.recovery.problem import Problem
 from redraft.studies.recovery.rank import Path, paths, ranked
 from redraft.studies.recovery.running import Code, Runner, runs
@@ -156,6 +156,17 @@ def test_the_cost_is_the_formula() -> None:
     moved = typed(FIVE, one.path.codes)
     size = moved / (moved + len(FIVE))
     assert one.cost == pytest.approx((0.5 + size + 0.2 + 0.5 * 0.5 + 0.5 * 0.5) / 4)
+    assert (one.kept, one.typed) == (0.8, moved)
+
+
+def test_a_line_mended_in_place_is_less_lost_than_one_taken_out() -> None:
+    assert likeness("a\nfowrd 10", "a\nfwd 10") == pytest.approx((1 + 6 / 8) / 2)
+    assert likeness("a\nfowrd 10", "a") == 0.5
+    assert likeness(FIVE, FIVE) == 1
+    assert likeness("", "a") == likeness("a", "") == 0
+    failing = "pen red\nfowrd 100\nrt 90"
+    first = ranked(failing, paths(failing, [["pen red\nrt 90"], ["pen red\nfd 100\nrt 90"]], lambda _: True), RankConfig())[0]
+    assert first.path.end == "pen red\nfd 100\nrt 90"
 
 
 def test_weights_that_make_no_sense_are_refused() -> None:
@@ -244,6 +255,19 @@ def test_names_as_near_are_told_apart_by_use() -> None:
 def test_variables_of_the_program_are_known_names() -> None:
     assert repaired("side = 9\nfd sdie", "sdie is not defined", "fd", "speed")[0] == "side = 9\nfd side"
     assert repaired("fd 100", "something else", "fd") == []
+
+
+def test_the_place_that_the_verdict_blames() -> None:
+    def place(code: str, message: str, line: int | None) -> object:
+        asked = problem(code)
+        error = ErrorRecord(kind="uncaught", message=message, line=line)
+        return blamed(replace(asked, verdict=replace(asked.verdict, errors=(error,))))
+
+    assert place("fd 1\n  pen rred, 5\nrt 2", "rred is not defined", 2) == (1, 6)
+    assert place("fd 1\npen rred", "unexpected newline", 2) == (1, 0)
+    assert place("rred\npen blue", "rred is not defined", 2) == (1, 0), "another line's name"
+    assert place("oops", "too long", None) is None
+    assert place("oops", "oops", 9) is None, "a line that isn't there"
 
 
 def test_the_failing_line_goes_first_then_its_neighbours() -> None:

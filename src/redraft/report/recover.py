@@ -19,16 +19,19 @@ from redraft.results import Result
 from redraft.studies.recovery.baselines import BASELINES
 from redraft.studies.recovery.estimates import ALL, ANY_BASELINE, PRIMARY, STUDENT
 from redraft.studies.recovery.measures import KEPT, MEASURES
+from redraft.studies.recovery.settings import FREE
 from redraft.studies.recovery.steering import HANDS, OWN, STRONG
 
 METHODS: tuple[str, ...] = (
     "A case is a program of a held-out student that fails, in the middle of a trace; one a student and title, drawn by "
     "a seed. A model is given the title, the states up to that program and the time of the next one (some seconds "
-    "later), and goes on to the trace's end. Programs run in a sandbox. A kept success runs, keeps at least 80% of the "
-    "failing program's lines, blank ones aside, and is no farther from the student's real final program than the "
-    "failing one: deleting everything is none. Each candidate counts by its first program that runs, which the sandbox "
-    "can tell without knowing the final program; with several candidates one success is enough, for baselines as for "
-    "models. Which of several would have been shown first is measured apart, by the ranking of redraft suggest.",
+    "later), and goes on to the trace's end. Its first edit begins where the verdict blames the program ('blamed': "
+    "what stands before is left as it is), or wherever the model likes ('free', the paper's). Programs run in a "
+    "sandbox. A kept success runs, keeps at least 80% of the failing program's lines, blank ones aside, and is no "
+    "farther from the student's real final program than the failing one: deleting everything is none. Each candidate "
+    "counts by its first program that runs, which the sandbox can tell without knowing the final program; with several "
+    "candidates one success is enough, for baselines as for models. Which of several would have been shown first is "
+    "measured apart, by the ranking of redraft suggest, likelihood left out.",
     "Baselines propose as many programs: the failing program without a line, the latest programs before that ran, the "
     "nearest running programs of other training students on the title, and unknown names replaced by near known ones. "
     "A model beats the best baseline if its contrast with every baseline has an interval above zero, so that none has "
@@ -109,33 +112,31 @@ def _means(rows: Sequence[Result], **wanted: object) -> list[Result]:
     ]  # fmt: skip
 
 
-def _seconds(rows: Sequence[Result]) -> str:
-    """The main time: that of the rows with the most candidates."""
-    timed = [row for row in rows if "seconds" in row.condition]
-    return max(timed, key=lambda row: int(row.condition["candidates"])).condition["seconds"] if timed else ""
+def _primary_condition(rows: Sequence[Result]) -> dict[str, str]:
+    """Hand, time and start of the primary comparisons."""
+    found = next((row.condition for row in rows if row.family == PRIMARY), {})
+    return {key: value for key, value in found.items() if key != "candidates"}
 
 
 def _main(
     rows: Sequence[Result], *, metric: str, model: str | None = None, baseline: str | None = None
 ) -> Result | None:
-    """A side's mean with the most candidates; a model's by the student's own hand, at the main time."""
-    seconds = _seconds(rows)
-    mine = [row for row in _means(rows, metric=metric, model=model, baseline=baseline) if _is_main(row, seconds)]
+    """A side's mean with the most candidates; a model's under the primary condition."""
+    main = _primary_condition(rows)
+    mine = [row for row in _means(rows, metric=metric, model=model, baseline=baseline) if _is_main(row, main)]
     return max(mine, key=lambda row: int(row.condition["candidates"]), default=None)
 
 
-def _is_main(row: Result, seconds: str) -> bool:
-    """Of a baseline; or of a model by the student's own hand, at the main time."""
-    return row.model is None or (row.condition.get("student"), row.condition.get("seconds")) == (OWN, seconds)
+def _is_main(row: Result, main: dict[str, str]) -> bool:
+    """Of a baseline; or of a model under the primary condition."""
+    return row.model is None or {key: row.condition.get(key) for key in main} == main
 
 
 def _by_candidates(rows: Sequence[Result]) -> Figure | None:
     """Kept success against the number of candidates."""
     metrics = (KEPT, "kept_success_amended", "kept_success_first")
-    seconds = _seconds(rows)
-    shown = [
-        row for row in _means(rows) if row.metric in metrics and row.value is not None and _is_main(row, seconds)
-    ]
+    main = _primary_condition(rows)
+    shown = [row for row in _means(rows) if row.metric in metrics and row.value is not None and _is_main(row, main)]
     if not any(row.model for row in shown):
         return None
     sizes = sorted({int(row.condition["candidates"]) for row in shown})
@@ -198,7 +199,7 @@ def _by_time(rows: Sequence[Result]) -> Figure | None:
     shown = [
         row for row in _means(rows)
         if row.model and row.metric in metrics and row.value is not None and row.condition.get("candidates") == size
-        and row.condition.get("student") in (OWN, STRONG)
+        and row.condition.get("student") in (OWN, STRONG) and row.condition.get("start") == FREE
     ]  # fmt: skip
     if not shown:
         return None
@@ -268,9 +269,10 @@ def _primary(rows: Sequence[Result]) -> Table:
                       probability(row.p_adjusted), number(row.smallest_detectable), counts(row)])  # fmt: skip
     header = ("measure", "compared", "values", "difference", "p (Holm)", "detectable", "cases / students / titles")
     caption = (
-        "With all candidates on both sides, the student's own hand, at the main time. The first measure is the main "
-        "one: a model beats the best baseline only if every difference is above zero. 'Any baseline' succeeds if any "
-        "of the four does, with four times the candidates."
+        "With all candidates on both sides, the student's own hand, at the main time, beginning where the verdict "
+        "blames the program unless settings say otherwise. The first measure is the main one: a model beats the best "
+        "baseline only if every difference is above zero. 'Any baseline' succeeds if any of the four does, with four "
+        "times the candidates."
     )
     return table("recover-baselines", "Models against baselines", caption, header, lines, shown, words=2)
 
@@ -305,7 +307,10 @@ def _who(view: str | None, baseline: str | None) -> str:
 def _times(rows: Sequence[Result]) -> Table:
     """The paper's table 4: share of final programs that run, by time."""
     size = _grid_size(rows)
-    shown = [row for row in _means(rows, metric="executes") if row.model and row.condition.get("candidates") == size]
+    shown = [
+        row for row in _means(rows, metric="executes")
+        if row.model and row.condition.get("candidates") == size and row.condition["start"] == FREE
+    ]  # fmt: skip
     sides = list(dict.fromkeys((row.model, row.condition["student"]) for row in shown))
     lines = []
     cells = {(row.model, row.condition["student"], row.condition["seconds"]): row for row in shown}
@@ -330,6 +335,7 @@ def _contrasts(rows: Sequence[Result]) -> Table:
         hand, seconds = row.condition.get("student", OWN), row.condition.get("seconds", "")
         left = {"recovery: models": str(row.model), "recovery: steering": f"{row.model}: {hand}"}
         side = left.get(row.family or "", f"{row.model}, {hand}: {seconds} s")
+        against = f"{against} ({row.condition.get('start')})" if row.family == "recovery: models" else against
         against = f"{against} student" if against in HANDS else against
         reading = (row.note or "").split("; ")[-1] if "margin" in row.condition else ""
         lines.append([WORDS[row.metric], f"{side} − {against}", with_interval(row), probability(row.p),

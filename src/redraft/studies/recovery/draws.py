@@ -23,7 +23,8 @@ from redraft.lm.settings import SampleConfig
 from redraft.progress import bar
 from redraft.rundir import sha256_json
 from redraft.studies.recovery.cases import Case
-from redraft.studies.recovery.settings import RecoverConfig
+from redraft.studies.recovery.names import blamed
+from redraft.studies.recovery.settings import BLAMED, FREE, RecoverConfig
 from redraft.studies.recovery.steering import MATCHED, OWN, STRONG, UNKNOWN, Steering, hands
 
 VERSION = 1
@@ -49,11 +50,13 @@ class Condition(NamedTuple):
     """Added to the failing program's time."""
     candidates: int
     """Draws of each case."""
+    start: str = FREE
+    """Where the first edit begins: one of `settings.STARTS`."""
 
     @property
     def name(self) -> str:
         """For a file."""
-        return f"{self.view}-{self.hand}-{self.seconds:g}"
+        return f"{self.view}-{self.hand}-{self.seconds:g}-{self.start}"
 
 
 Draws = dict[str, list[tuple[str, ...]]]
@@ -63,6 +66,8 @@ Draws = dict[str, list[tuple[str, ...]]]
 def conditions(view: str, config: RecoverConfig, *, strangers: bool, steered: bool) -> list[Condition]:
     """What is drawn from a model: all candidates at the main time by every hand, fewer at other times by two.
 
+    The student's own hand also begins where the verdict blames the program, if that is asked for.
+
     Args:
         view: The model's.
         config: Times and numbers.
@@ -71,10 +76,12 @@ def conditions(view: str, config: RecoverConfig, *, strangers: bool, steered: bo
     """
     kinds = [OWN, *([] if strangers else [UNKNOWN]), *([STRONG, MATCHED] if steered else [])]
     most = config.candidates[-1]
-    found = [Condition(view, kind, config.main_seconds, most) for kind in kinds]
+    found = [Condition(view, OWN, config.main_seconds, most, start) for start in config.starts]
+    found += [Condition(view, kind, config.main_seconds, most) for kind in kinds]
     times = [seconds for seconds in config.seconds if seconds != config.main_seconds]
     few = min(config.grid_candidates, most)
-    return found + [Condition(view, kind, s, few) for kind in kinds if kind in (OWN, STRONG) for s in times]
+    found += [Condition(view, kind, s, few) for kind in kinds if kind in (OWN, STRONG) for s in times]
+    return list(dict.fromkeys(found))
 
 
 def draw(
@@ -122,7 +129,7 @@ def _draw(
 ) -> list[dict[str, object]]:
     wanted: list[Continuation] = []
     for case in cases:
-        prefix = _prefix(model, case, condition.seconds)
+        prefix = _prefix(model, case, condition)
         if prefix is not None:
             students = hands(condition.hand, case.problem.student, case.id, condition.candidates, steering)
             wanted += [Continuation(prefix, student, case.id, number) for number, student in enumerate(students)]
@@ -134,11 +141,12 @@ def _draw(
     ]
 
 
-def _prefix(model: Model, case: Case, seconds: float) -> Prefix | None:
+def _prefix(model: Model, case: Case, condition: Condition) -> Prefix | None:
     """What the model goes on from; None if the failing program alone is too long for it."""
     at = case.problem.failing.at
-    later = None if at is None else at.replace(microsecond=0) + timedelta(seconds=int(seconds))
+    later = None if at is None else at.replace(microsecond=0) + timedelta(seconds=int(condition.seconds))
+    place = blamed(case.problem) if condition.start == BLAMED else None
     try:
-        return prefix_of(model, case.problem.title, case.problem.states, later)
+        return prefix_of(model, case.problem.title, case.problem.states, later, place)
     except InputError:
         return None

@@ -3,11 +3,11 @@
 In: sides, each with a value a case. Out: rows with intervals (R13: students and titles resampled). Which contrasts are
 made was fixed before any run:
 
-- **primary**: kept success with all candidates, own hand, main time: each model less each baseline, Holm over them. A
-  model beats *the best* baseline if it beats every one of them: then it doesn't matter which is the best, and none
-  need be chosen by looking. Beside it stands the model less `any-baseline`, the success of any of the baselines, which
-  together have as many times more candidates: more than any one of them could reach.
-- models: the first view less each other.
+- **primary**: kept success with all candidates, own hand, main time, the first of `starts`: each model less each
+  baseline, Holm over them. A model beats *the best* baseline if it beats every one of them: then it doesn't matter
+  which is the best, and none need be chosen by looking. Beside it stands the model less `any-baseline`, the success of
+  any of the baselines, which together have as many times more candidates: more than any one of them could reach.
+- models: the first view less each other, at each start.
 - steering: by a strong student's hand less by the student's own, the unknown one's, and a matched one's.
 - time: each time less the shortest. The paper finds none for success, which needs equivalence: the note says whether
   the whole interval lies within the margin.
@@ -26,7 +26,7 @@ from redraft.results import Result
 from redraft.studies.recovery.baselines import BASELINES
 from redraft.studies.recovery.cases import Case
 from redraft.studies.recovery.measures import KEPT, MEASURES
-from redraft.studies.recovery.settings import RecoverConfig
+from redraft.studies.recovery.settings import FREE, RecoverConfig
 from redraft.studies.recovery.steering import MATCHED, OWN, STRONG, UNKNOWN
 from redraft.studies.run import Run
 
@@ -147,7 +147,7 @@ def _means(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
 def _primary(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
     most = table.config.candidates[-1]
     against = {side.baseline: side for side in sides if side.baseline in (*BASELINES, ANY_BASELINE)}
-    for side in _at(sides, table.config, hand=OWN):
+    for side in _at(sides, table.config, hand=OWN, start=table.config.starts[0]):
         for name, other in against.items():
             for measure in (KEPT, "kept_success_amended", "kept_success_first"):
                 if (most, measure) in side.columns and (most, measure) in other.columns:
@@ -159,10 +159,11 @@ def _primary(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
 
 
 def _models(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
-    mine = _at(sides, table.config, hand=OWN)
-    for other in mine[1:]:
-        for measure in CONTRASTED:
-            yield from _between(table, mine[0], other, measure, baseline=other.view, family="recovery: models")
+    for start in table.config.starts:
+        mine = _at(sides, table.config, hand=OWN, start=start)
+        for other in mine[1:]:
+            for measure in CONTRASTED:
+                yield from _between(table, mine[0], other, measure, baseline=other.view, family="recovery: models")
 
 
 def _hands(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
@@ -183,7 +184,7 @@ def _times(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
         views = dict.fromkeys(side.view for side in sides if side.view)
         for view in views:
             of_hand = [side for side in sides if side.view == view and side.condition["student"] == hand]
-            mine = {float(side.condition["seconds"]): side for side in of_hand}
+            mine = {float(side.condition["seconds"]): side for side in of_hand if side.condition["start"] == FREE}
             times = sorted(mine)
             for seconds in times[1:]:
                 for measure in TIMED:
@@ -219,9 +220,9 @@ def _between(
         )
 
 
-def _at(sides: Sequence[Side], config: RecoverConfig, *, hand: str) -> list[Side]:
+def _at(sides: Sequence[Side], config: RecoverConfig, *, hand: str, start: str = FREE) -> list[Side]:
     """The models' sides of a hand at the main time."""
-    wanted = {"student": hand, "seconds": f"{config.main_seconds:g}"}
+    wanted = {"student": hand, "seconds": f"{config.main_seconds:g}", "start": start}
     return [side for side in sides if side.view and dict(side.condition) == wanted]
 
 

@@ -18,6 +18,7 @@ from itertools import count, zip_longest
 from rapidfuzz.distance import OSA
 
 from redraft.execute.bundle import bundle_text
+from redraft.lm.continuation import Place
 from redraft.studies.recovery.problem import Problem
 from redraft.studies.recovery.running import Code, Runner
 
@@ -102,6 +103,22 @@ def repairs(problem: Problem, platform: Collection[str], usage: Mapping[str, int
         yield _replaced(code, found, {name: new})
         if number == 0 and len(suspects) > 1:
             yield _replaced(code, found, {each: options[each][0] for each in suspects})
+
+
+def blamed(problem: Problem) -> Place | None:
+    """The place that the verdict blames: the first name in its line that its message tells of, else the line's head.
+
+    None if it blames no line.
+    """
+    line = problem.error_line
+    if line is None:
+        return None
+    code = problem.failing.code
+    told = {word for error in problem.verdict.errors[:1] for word in _WORD.findall(error.message)}
+    begin = sum(len(each) + 1 for each in code.split("\n")[:line])
+    end = begin + len(code.split("\n")[line])
+    found = names_in(code, problem.failing.language)
+    return Place(line, next((start - begin for name, start, _ in found if name in told and begin <= start < end), 0))
 
 
 def usage_of(programs: Iterable[str], language: str | None) -> Counter[str]:

@@ -37,6 +37,21 @@ def kept_share(old: str, new: str, *, amended: float | None = None) -> float:
     return 1 - len(lost) / len(lines)
 
 
+def likeness(old: str, new: str) -> float:
+    """How much of `old` is left in `new`: the mean, over its lines that aren't blank, of what is left of the line.
+
+    1 for a line that stands unchanged and in order, the normalised Levenshtein similarity for one changed in place, 0
+    for one that is gone. 0 if there is no line.
+    """
+    lines = [line for line in lines_of(old) if line.strip()]
+    if not lines:
+        return 0.0
+    edits = line_edits(old, new)
+    lost = float(sum(1 for line in edits.deleted if line.strip()))
+    lost += sum(1 - Levenshtein.normalized_similarity(line, after) for line, after in edits.modified if line.strip())
+    return 1 - lost / len(lines)
+
+
 def kept_success(
     failing: str, new: str, final: str, runs: bool | None, *, kept: float, amended: float | None = None
 ) -> bool | None:

@@ -6,8 +6,8 @@ is blank or the failing one again: what a model does after its first success is 
 
 The objective is a weighted mean of five costs (weights: `RankConfig`), each from 0 to 1; a cost that is unscored is
 left out for all sequences of the case. With n edits that type or delete D characters in all (`outcome.typed`), a
-failing program of C characters, a share K of its lines kept (`outcome.kept_share`), a style distance S (`style`), and
-B bits that the model, reading with the student's vector, needs for the edits (times aside):
+failing program of C characters, of which a share K is left line by line (`outcome.likeness`), a style distance S
+(`style`), and B bits that the model, reading with the student's vector, needs for the edits (times aside):
 
     steps = 1 - 1/n     size = D / (D + C)     lost = 1 - K     style = S / (1 + S)     surprise = B / (B + 32)
 
@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from redraft.studies.recovery.outcome import kept_share, typed
+from redraft.studies.recovery.outcome import kept_share, likeness, typed
 from redraft.studies.recovery.settings import RankConfig
 
 HALF_BITS = 32.0
@@ -107,7 +107,7 @@ def _cost(failing: str, path: Path, weights: RankConfig, style: float | None, bi
     parts = {
         "steps": 1 - 1 / len(path.codes),
         "size": moved / max(moved + len(failing), 1),
-        "lost": 1 - kept,
+        "lost": 1 - likeness(failing, path.end),
         "style": None if style is None else style / (1 + style),
         "surprise": None if bits is None else bits / (bits + HALF_BITS),
     }

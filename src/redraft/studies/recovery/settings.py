@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from redraft.data.split import TEST_SPLITS
 from redraft.errors import InputError, suggestion
 
+BLAMED, FREE = "blamed", "free"
+STARTS = (BLAMED, FREE)
+"""Where a continuation's first edit begins."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RankConfig:
@@ -48,6 +52,9 @@ class RecoverConfig:
     """Continuations (and baselines' programs) of a case to choose from, in ascending order."""
     grid_candidates: int = 5
     """Continuations of a case at the other times."""
+    starts: tuple[str, ...] = ("blamed", "free")
+    """Where the first edit begins, by the student's own hand at the main time: where the verdict blames the program, or
+    wherever the model likes (the paper's; also by the other hands and at the other times). Primary is the first."""
     strong_students: int = 20
     """Strong students to steer by: those who backtrack least (appendix J: 1)."""
     strong_traces: int = 20
@@ -87,6 +94,9 @@ class RecoverConfig:
                 raise InputError(f"unknown test split {name!r} in [recover]. {suggestion(name, TEST_SPLITS)}")
         if not self.candidates or list(self.candidates) != sorted(set(self.candidates)) or self.candidates[0] < 1:
             raise InputError("[recover] candidates are numbers from 1 on, in ascending order.")
+        for name in self.starts or ("none",):
+            if name not in STARTS:
+                raise InputError(f"unknown start {name!r} in [recover] starts. {suggestion(name, STARTS)}")
         if self.main_seconds not in self.seconds:
             raise InputError(f"[recover] main_seconds is {self.main_seconds:g}, which is none of seconds.")
         if min(self.seconds) < 0:
@@ -107,6 +117,9 @@ class SuggestConfig:
     """Continuations drawn."""
     seconds: float = 60.0
     """Time from the failing program to the next that the model is told; whole seconds."""
+    blamed: float = 0.75
+    """Share of them whose first edit begins where the verdict blames the program; the others begin where the model
+    likes."""
     temperature: float = 1.0
     """Divides the logits; below 1 the likely becomes likelier."""
     top_p: float = 0.9
@@ -119,5 +132,5 @@ class SuggestConfig:
     """How edit sequences are ranked."""
 
     def __post_init__(self) -> None:
-        if self.candidates < 1 or self.seconds < 0:
-            raise InputError("at least one candidate is needed, and seconds are 0 or more.")
+        if self.candidates < 1 or self.seconds < 0 or not 0 <= self.blamed <= 1:
+            raise InputError("at least one candidate is needed, seconds are 0 or more, and blamed is a share.")

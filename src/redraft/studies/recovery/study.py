@@ -142,7 +142,7 @@ def _model_sides(
 
 
 def _condition(condition: Condition) -> dict[str, str]:
-    return {"student": condition.hand, "seconds": f"{condition.seconds:g}"}
+    return {"student": condition.hand, "seconds": f"{condition.seconds:g}", "start": condition.start}
 
 
 def _note(condition: Condition, model: Model, strangers: bool, steering: Steering) -> str | None:
@@ -168,6 +168,7 @@ def _points(sides: Sequence[Side], cases: Sequence[Case]) -> pa.Table:
                 "model": pa.array([side.view] * n, pa.string()), "baseline": pa.array([side.baseline] * n, pa.string()),
                 "hand": pa.array([side.condition.get("student")] * n, pa.string()),
                 "seconds": pa.array([side.condition.get("seconds")] * n, pa.string()),
+                "start": pa.array([side.condition.get("start")] * n, pa.string()),
                 "candidates": pa.array([size] * n, pa.int32()), "measure": [measure] * n,
                 "value": pa.array(values, pa.float64(), from_pandas=True),
             }))  # fmt: skip
@@ -176,7 +177,7 @@ def _points(sides: Sequence[Side], cases: Sequence[Case]) -> pa.Table:
 
 POINTS = pa.schema(
     [("case", pa.int32()), ("split", pa.string()), ("model", pa.string()), ("baseline", pa.string()),
-     ("hand", pa.string()), ("seconds", pa.string()), ("candidates", pa.int32()), ("measure", pa.string()),
-     ("value", pa.float64())]
+     ("hand", pa.string()), ("seconds", pa.string()), ("start", pa.string()),
+     ("candidates", pa.int32()), ("measure", pa.string()), ("value", pa.float64())]
 )  # fmt: skip
 """Columns of `metrics/recover.parquet`."""

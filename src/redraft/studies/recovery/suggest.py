@@ -22,6 +22,7 @@ from redraft.progress import bar
 from redraft.rundir import sha256_json
 from redraft.studies.recovery.baselines import BASELINES, Knowledge, proposals
 from redraft.studies.recovery.drafts import Around
+from redraft.studies.recovery.names import blamed
 from redraft.studies.recovery.problem import Problem
 from redraft.studies.recovery.rank import Ranked, paths, ranked
 from redraft.studies.recovery.running import Code, Runner, runs
@@ -92,9 +93,12 @@ def suggest(
     own = (*(state.code for state in states), *around.own)
     style = Style.of(around.reference, language) if len(around.reference) > 1 else None
     later = None if failing.at is None else failing.at.replace(microsecond=0) + timedelta(seconds=int(config.seconds))
-    prefix = prefix_of(model, title, problem.states, later)
+    free, begun = (prefix_of(model, title, problem.states, later, place) for place in (None, blamed(problem)))
     case = sha256_json([title, student, [state.code for state in states]])[:16]
-    wanted = [Continuation(prefix, student, case, number) for number in range(config.candidates)]
+    wanted = [
+        Continuation(begun if number < config.blamed * config.candidates else free, student, case, number)
+        for number in range(config.candidates)
+    ]
     with bar("drawing", config.candidates) as watcher:
         drawn = go_on(model, wanted, _sampling(config), watcher.advance)
     codes = [tuple(state.code for state in one.states) for one in drawn]
@@ -115,7 +119,7 @@ def suggest(
         bits=lambda path: bits[path.candidate][len(path.codes) - 1],
     )  # fmt: skip
     return Suggestions(
-        problem=problem, known=student is not None and student in model.students, dropped=prefix.dropped,
+        problem=problem, known=student is not None and student in model.students, dropped=begun.dropped,
         drawn=len(codes), reached=sum(any(ran(code) and code.strip() for code in each) for each in codes),
         found=tuple(order),
         baselines={} if order else _baselines(problem, own, around, runner, style, config),
