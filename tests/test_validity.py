@@ -1,45 +1,111 @@
 """Do the instruments find what is there, and nothing else? The small version of bench/validity.py.
 
-First a synthetic null, then simulated classes: an oracle (fresh simulations of the same students on the same titles)
-stands in for a model, so that the instruments are tested and not how well something was trained.
+First a synthetic null, then simulated classes: an oracle (the same students doing the same titles again) stands in for
+a model, so that the instruments are tested and not how well something was trained.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import pytest
+from scipy import stats
 
-from redraft.metrics.agreement import POWER, mean, paper_t
-from redraft.metrics.bootstrap import Clusters, Floats
-
-
-def crossed(students: int, titles: int) -> Clusters:
-    return Clusters(students=np.repeat(np.arange(students), titles), titles=np.tile(np.arange(titles), students))
+from redraft.data.simulate import SimulateConfig, oracle_traces, simulated_traces
+from redraft.metrics.agreement import holm
 
 
-def null(seed: int, clusters: Clusters) -> Floats:
-    """Differences a_i + b_j + e_ij of mean 0."""
-    rng = np.random.default_rng(seed)
-    a, b = rng.normal(size=clusters.n_students), rng.normal(size=clusters.n_titles)
-    return a[clusters.students] + b[clusters.titles] + rng.normal(size=len(clusters))
+def load() -> Any:
+    """bench/validity.py, whose functions these tests call with less."""
+    file = Path(__file__).parents[1] / "bench" / "validity.py"
+    spec = importlib.util.spec_from_file_location("validity", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["validity"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+validity = load()
+
+
+def settings(**changes: Any) -> SimulateConfig:
+    return SimulateConfig(students=60, titles=12, seed=1, **changes)
 
 
 def test_synthetic_null_and_power() -> None:
-    clusters = crossed(40, 15)
-    rejected = covered = detected = naive = 0
-    for seed in range(200):
-        values = null(seed, clusters)
-        found = mean(values, clusters, seed=seed)
-        assert found.low is not None
-        assert found.high is not None
-        assert found.p is not None
-        assert found.smallest_detectable is not None
-        rejected += found.p <= 0.05
-        covered += found.low <= 0 <= found.high
-        # Shifted by the effect that is said to be detectable, the replicates and their interval shift with it.
-        detected += found.low + found.smallest_detectable > 0
-        naive += (paper_t(values, np.zeros(len(values)), clusters).p or 0) <= 0.05
-    assert rejected <= 18
-    assert covered >= 182
-    assert 140 <= detected <= 180
-    assert naive > 100  # the unclustered test takes 600 pairs for 600 observations
-    assert POWER == 2.8
+    found = validity.null(40, 15, (1, 1, 1), range(200))
+    assert 200 * found.rejected <= 18
+    assert 200 * found.covered >= 182
+    assert 0.7 <= found.detected <= 0.9
+    assert found.naive > 0.5  # the unclustered test takes 600 pairs for 600 observations
+
+
+def test_permutation_of_students_is_uniform_under_the_null() -> None:
+    assert stats.kstest(validity.permutation_ps(range(200)), "uniform").pvalue > 0.01
+
+
+def test_intervals_of_shares_of_variance_cover() -> None:
+    assert min(validity.share_coverage(60, 20, (1.0, 0.5, 2.0), range(100), skewed=False)) >= 0.9
+
+
+@pytest.fixture(scope="module")
+def strong() -> Any:
+    return validity.sides(settings())
+
+
+def test_the_oracle_does_the_same_titles_again_and_writes_other_programs() -> None:
+    config = SimulateConfig(students=4, titles=6, seed=3)
+    real, again = list(simulated_traces(config)), list(oracle_traces(config, takes=2))
+    assert [trace.pair for trace in again if trace.sample == 0] == [trace.pair for trace in real]
+    texts = [{tuple(s.code for s in t.states) for t in traces} for traces in
+             (real, [t for t in again if t.sample == 0], [t for t in again if t.sample == 1])]  # fmt: skip
+    assert not texts[0] & texts[1]
+    assert not texts[1] & texts[2]
+
+
+def test_planted_traits_are_found_and_grow_with_their_strength(strong: Any) -> None:
+    none, half = (validity.sides(settings(trait_strength=strength)) for strength in (0.0, 0.5))
+    r = {
+        name: [validity.within(found, name, replicates=500) for found in (none, half, strong)]
+        for name in validity.PLANTED
+    }
+    averages = np.mean([[one.value for one in found] for found in r.values()], 0)
+    assert averages[0] < 0.1 < averages[1] < averages[2]
+    assert min(p for p in holm([found[0].p for found in r.values()]) if p is not None) > 0.05
+    for name in ("functions_final", "year_final", "comments_final"):
+        assert validity.is_found(r[name][2])
+        assert validity.is_found(validity.own_less_other(strong, name, replicates=500))
+
+
+def test_traits_redrawn_each_trace_leave_no_student_to_know(strong: Any) -> None:
+    redrawn = validity.sides(settings(redraw_traits=True))
+    found = [validity.own_less_other(redrawn, name, replicates=500) for name in validity.PLANTED]
+    assert min(p for p in holm([one.p for one in found]) if p is not None) > 0.05
+    assert np.mean([abs(one.value) for one in found]) < 0.15
+
+
+def test_the_truth_is_found_in_the_traces_and_the_placebo_is_not(strong: Any) -> None:
+    traits = ("function_use", "backtracking", "skill", "pace", "year", "placebo")
+    ps = validity.trait_ps(settings(), strong, traits, permutations=400)
+    assert ps.pop("placebo") > 0.05
+    assert max(ps.values()) < 0.05
+
+
+def test_traces_of_the_synthetic_rule_do_not_beat_it() -> None:
+    found = validity.trace_less_synthetic(SimulateConfig(students=40, titles=12, seed=1), seed=1)
+    assert all(one.value is not None for one in found.values())
+    assert min(p for p in holm([one.p for one in found.values()]) if p is not None) > 0.05
+
+
+def test_a_planted_leak_is_caught(strong: Any) -> None:
+    leak = validity.leak_gap(strong, "comments_final", leaks=True)
+    assert leak.value > 0.3
+    assert leak.low > 0
+    honest = validity.leak_gap(strong, "comments_final", leaks=False)
+    assert honest.low < 0 < honest.high

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from redraft.data.identity import keyed_hash
-from redraft.data.simulate.classroom import Work, works_of
+from redraft.data.simulate.classroom import Work, works_again, works_of
 from redraft.data.simulate.log import LogWriter
 from redraft.data.simulate.truth import Truth, draw_truth, owner, read_truth, write_truth
 from redraft.data.store import SIMULATION_NOTE
@@ -84,6 +84,23 @@ def simulated_traces(config: SimulateConfig) -> Iterator[Trace]:
     truth = config.truth()
     for work in config.works(truth):
         yield work.trace(keyed_hash(owner(work.number), truth.key))
+
+
+def oracle_traces(config: SimulateConfig, *, takes: int = 1) -> Iterator[Trace]:
+    """What the best of models would write: the same students do the same titles again, `takes` times (`sample`).
+
+    Scored like a model it shows what there is to be found. An expectation, not a bound: its samples vary as much as
+    the students' own traces, and a model that writes the average may come nearer to them.
+    """
+    truth = config.truth()
+    for number in truth.students:
+        student = keyed_hash(owner(number), truth.key)
+        for take in range(takes):
+            for work in works_again(
+                truth, number, titles=config.titles, seed=config.seed, strength=config.trait_strength,
+                redraw=config.redraw_traits, take=take,
+            ):  # fmt: skip
+                yield replace(work.trace(student), sample=take, request=f"{number} {work.title}", source="oracle")
 
 
 def simulate(config: SimulateConfig, out: Path) -> Path:

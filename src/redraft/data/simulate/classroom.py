@@ -79,12 +79,23 @@ def works_of(truth: Truth, number: int, *, titles: int, seed: int, strength: flo
         strength: How much traits count, 0 to 1.
         redraw: Draw other traits for each work.
     """
-    own = behaviour(truth.students[number], strength)
     for title in _chosen(Random(f"{seed} titles {number}"), class_titles(titles)):
         rng = Random(f"{seed} work {number} {title}")
-        person = behaviour(draw_traits(rng), strength) if redraw else own
-        codes = write_program(rng, person, title)
-        yield Work(number, title, tuple(_events(rng, person, codes)))
+        yield _work(rng, truth, number, title, strength, redraw)
+
+
+def works_again(
+    truth: Truth, number: int, *, titles: int, seed: int, strength: float, redraw: bool, take: int
+) -> Iterator[Work]:
+    """The same student on the same titles as in `works_of`, another time: `take` says which."""
+    for title in _chosen(Random(f"{seed} titles {number}"), class_titles(titles)):
+        rng = Random(f"{seed} take {take} {number} {title}")
+        yield _work(rng, truth, number, title, strength, redraw)
+
+
+def _work(rng: Random, truth: Truth, number: int, title: str, strength: float, redraw: bool) -> Work:
+    person = behaviour(draw_traits(rng) if redraw else truth.students[number], strength)
+    return Work(number, title, tuple(_events(rng, person, write_program(rng, person, title))))
 
 
 def _chosen(rng: Random, titles: list[str]) -> list[str]:
