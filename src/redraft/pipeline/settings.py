@@ -16,6 +16,7 @@ from redraft.lm.settings import Precision, SampleConfig, TrainConfig
 from redraft.studies.adapt import AdaptConfig
 from redraft.studies.audit import AuditConfig
 from redraft.studies.behaviour import EvaluateConfig
+from redraft.studies.probe import ProbeConfig
 from redraft.studies.recovery.settings import RecoverConfig
 from redraft.studies.represent import RepresentConfig
 from redraft.studies.run import CONTROLS
@@ -33,7 +34,7 @@ BEHAVIOUR_VIEWS = ("trace", "last", "synthetic", "trace-downsampled", "synthetic
 """The paper's five models (section 3.1)."""
 RECOVERY_VIEWS = ("synthetic-complex",)
 """A sixth for recovery (appendix J)."""
-STUDIES = ("variance", "adapt", "recover", "represent", "audit")
+STUDIES = ("variance", "probe", "adapt", "recover", "represent", "audit")
 
 FULL_MINUTES = 480
 """Minutes in which a small model's studies can be done in the size that the paper's design asks for."""
@@ -86,6 +87,8 @@ class RunConfig:
     """How the samples are compared with the students' traces."""
     variance: VarianceConfig = field(default_factory=VarianceConfig)
     """How variance is shared out."""
+    probe: ProbeConfig = field(default_factory=ProbeConfig)
+    """How the models' vectors are probed."""
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
     """How adaptation to new students is studied."""
     recover: RecoverConfig = field(default_factory=RecoverConfig)
@@ -122,6 +125,10 @@ def within(config: RunConfig, minutes: float) -> RunConfig:
             config.adapt, students=some(100, 20), tuning_students=some(20, 2), tuning_traces=some(10, 4),
             seeds=some(3, 1), max_epochs=some(100, 20), sampled_pairs=some(3, 1), test_traces=some(100, 10),
             seed=config.seed,
+        ),
+        probe=replace(
+            config.probe, titles=some(100, 12), traces_per_title=some(50, 12), permutations=some(999, 199),
+            replicates=some(2000, 500), seed=config.seed,
         ),
         represent=replace(config.represent, traces=some(1000, 100), seed=config.seed),
         recover=replace(

@@ -39,6 +39,7 @@ from redraft.studies.adapt import adapt
 from redraft.studies.audit import audit
 from redraft.studies.behaviour import EvaluateConfig, evaluate
 from redraft.studies.compared import CONTROLLED
+from redraft.studies.probe import probe
 from redraft.studies.recovery.study import recover
 from redraft.studies.represent import represent
 from redraft.studies.run import control_folder, open_run
@@ -205,7 +206,7 @@ def _variance(run: Path) -> None:
 
 
 STUDIES: dict[str, Callable[[Path], object]] = {
-    "variance": _variance, "adapt": adapt, "recover": recover, "represent": represent, "audit": audit,
+    "variance": _variance, "probe": probe, "adapt": adapt, "recover": recover, "represent": represent, "audit": audit,
 }  # fmt: skip
 """Studies beside behaviour, by the name of their settings and of their results."""
 

@@ -24,6 +24,7 @@ from redraft.report import (
     behaviour_tables,
     dataset_tables,
     datasets,
+    probe,
     recover,
     represent,
     training,
@@ -66,6 +67,7 @@ class Part(Protocol):
 
 STUDIES: dict[str, tuple[str, Part]] = {
     "variance": ("Whose is the variance?", variance),
+    "probe": ("What do the models' vectors say?", probe),
     "adapt": ("How few traces does a new student need?", adapt),
     "recover": ("Can a model help a stuck student in the student's own style?", recover),
     "represent": ("What do the models make of traces?", represent),

@@ -32,33 +32,24 @@ from redraft.report.style import BASELINE, INK, MUTED, Figure, draw, origin_word
 from redraft.report.tables import Table
 from redraft.results import Result
 
-METHODS: tuple[tuple[str, str], ...] = (
-    (
-        "Code probes",
-        "Of each prefix of a test trace, after 0, 1, ... all of its states, the mean of the model's last-layer token "
-        "states is taken, and a ridge regression predicts from it what comes later (paper section 4.2). All prefixes "
-        "of a student are on one side of every fold; the penalty is chosen inside the training folds, grouped "
-        "likewise; five folds are drawn five times, and a score is the mean over these. Intervals resample students "
-        "and take the fitted probes as given: that other students would have trained other probes is not in them, so "
-        "they are somewhat too narrow. The p of a score comes from exchanging whole students' targets and fitting the "
-        "probes anew.",
-    ),
-    (
-        "Controls of code probes",
-        "The same model is given another student's vector, once any other's and once one of the same year and editor "
-        "mode; and embeddings are exchanged between traces. Baselines are what is seen without a model (number of "
-        "states, title, length, seconds so far, last verdict), a model of the same shape with fresh weights, and "
-        "always saying yes. The leak meter repeats the probes with folds that keep only traces, or nothing, together. "
-        "A higher score there is not better: it says how much of it is recognising a student or a trace met in "
-        "training.",
-    ),
-    (
-        "Student probes",
-        "From the 64 numbers of a student's vector a small neural network predicts the student's mean of a metric over "
-        "test traces, and the mean of what title and year leave unexplained (paper section 4.3). Vectors exchanged "
-        "between students are the control; the number of training traces, their mean year, and the mean of the titles "
-        "worked on are the baselines, each through a straight line.",
-    ),
+METHODS: tuple[str, ...] = (
+    "Of each prefix of a test trace, after 0, 1, ... all of its states, the mean of the model's last-layer token "
+    "states is taken, and a ridge regression predicts from it what comes later (paper section 4.2). All prefixes "
+    "of a student are on one side of every fold; the penalty is chosen inside the training folds, grouped "
+    "likewise; five folds are drawn five times, and a score is the mean over these. Intervals resample students "
+    "and take the fitted probes as given: that other students would have trained other probes is not in them, so "
+    "they are somewhat too narrow. The p of a score comes from exchanging whole students' targets and fitting the "
+    "probes anew.",
+    "The same model is given another student's vector, once any other's and once one of the same year and editor "
+    "mode; and embeddings are exchanged between traces. Baselines are what is seen without a model (number of "
+    "states, title, length, seconds so far, last verdict), a model of the same shape with fresh weights, and "
+    "always saying yes. The leak meter repeats the probes with folds that keep only traces, or nothing, together. "
+    "A higher score there is not better: it says how much of it is recognising a student or a trace met in "
+    "training.",
+    "From the 64 numbers of a student's vector a small neural network predicts the student's mean of a metric over "
+    "test traces, and the mean of what title and year leave unexplained (paper section 4.3). Vectors exchanged "
+    "between students are the control; the number of training traces, their mean year, and the mean of the titles "
+    "worked on are the baselines, each through a straight line.",
 )
 """How the probes are made: heading and text."""
 
