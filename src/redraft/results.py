@@ -119,3 +119,9 @@ def read(path: Path) -> list[Result]:
     return [
         Result(**{**row, "condition": dict(row["condition"] or ())}) for row in pq.read_table(path).to_pylist()
     ]
+
+
+def of_study(run: Path, study: str) -> list[Result]:
+    """The rows of a run's study; none if it wasn't done."""
+    file = run / "results" / f"{study}.parquet"
+    return read(file) if file.exists() else []

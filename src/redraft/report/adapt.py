@@ -47,7 +47,7 @@ METHODS: tuple[str, ...] = (
 
 def figures(run: Path) -> list[Figure]:
     """The study's figures, of the models it has values for."""
-    rows = _rows(run)
+    rows = results.of_study(run, "adapt")
     found = []
     for view in _views(rows):
         mine = [row for row in rows if row.model == view]
@@ -58,7 +58,7 @@ def figures(run: Path) -> list[Figure]:
 
 def tables(run: Path) -> list[Table]:
     """The study's tables."""
-    rows = _rows(run)
+    rows = results.of_study(run, "adapt")
     found = []
     for view in _views(rows):
         mine = [row for row in rows if row.model == view]
@@ -80,11 +80,6 @@ def lines(rows: Sequence[Result]) -> list[str]:
             line = f"{stamp}. {view}, k = {k}: {with_interval(own)} bits a trace with the student's own vector"
             said.append(line + (f"; own - other {with_interval(apart)}" if apart else ""))
     return said
-
-
-def _rows(run: Path) -> list[Result]:
-    file = run / "results" / "adapt.parquet"
-    return results.read(file) if file.exists() else []
 
 
 def _views(rows: Sequence[Result]) -> list[str]:

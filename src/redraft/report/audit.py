@@ -32,7 +32,7 @@ METHODS: tuple[str, ...] = (
 
 def figures(folder: Path) -> list[Figure]:
     """The gaps in within-title r, a panel a metric, if any is scored."""
-    shown = [row for row in _rows(folder) if row.statistic == f"within_r{GAP}" and row.value is not None]
+    shown = [row for row in results.of_study(folder, "audit") if row.statistic == f"within_r{GAP}" and row.value is not None]
     if not shown:
         return []
     metrics, groups, views = (list(dict.fromkeys(getattr(row, name) for row in shown))
@@ -76,7 +76,7 @@ def figures(folder: Path) -> list[Figure]:
 
 def tables(folder: Path) -> list[Table]:
     """Every subgroup: r, error, and their gaps to the rest."""
-    rows = _rows(folder)
+    rows = results.of_study(folder, "audit")
     gaps = {(r.model, r.metric, r.subgroup, r.statistic): r for r in rows if r.baseline}
     lines, significant = [], 0
     alone = {(r.model, r.metric, r.subgroup, r.statistic): r for r in rows if not r.baseline}
@@ -102,8 +102,3 @@ def tables(folder: Path) -> list[Table]:
 
 def _most(rows: Sequence[Result], group: str) -> int:
     return max(row.n for row in rows if row.subgroup == group)
-
-
-def _rows(folder: Path) -> list[Result]:
-    file = folder / "results" / "audit.parquet"
-    return results.read(file) if file.exists() else []

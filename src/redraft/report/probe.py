@@ -96,7 +96,7 @@ class Chart(NamedTuple):
 
 def figures(run: Path) -> list[Figure]:
     """The study's figures."""
-    rows = _read(run)
+    rows = results.of_study(run, "probe")
     code, students = part(rows, "code"), part(rows, "students")
     found = [_scores(code), _leads(code), _leaks(code), _students(students)]
     return [figure for figure in found if figure is not None]
@@ -104,7 +104,7 @@ def figures(run: Path) -> list[Figure]:
 
 def tables(run: Path) -> list[Table]:
     """The study's tables."""
-    return all_tables(_read(run))
+    return all_tables(results.of_study(run, "probe"))
 
 
 def sentences(rows: Sequence[Result]) -> list[str]:
@@ -122,11 +122,6 @@ def sentences(rows: Sequence[Result]) -> list[str]:
         name = family.removeprefix("probe: ")
         found.append(f"{name}: {above} of {len(members)} are above {zero}{below} (Holm p < .05)")
     return found
-
-
-def _read(run: Path) -> list[Result]:
-    file = run / "results" / "probe.parquet"
-    return results.read(file) if file.exists() else []
 
 
 def _looks(shown: Sequence[str]) -> dict[str, Look]:

@@ -54,14 +54,14 @@ SHAPES = ("|", "x", "+", "1", "2", "_")
 
 def figures(run: Path) -> list[Figure]:
     """The study's figures; none without results."""
-    rows = _rows(run)
+    rows = results.of_study(run, "recover")
     made = [_by_candidates(rows), _by_time(rows)] if rows else []
     return [figure for figure in made if figure is not None]
 
 
 def tables(run: Path) -> list[Table]:
     """The study's tables; none without results."""
-    rows = _rows(run)
+    rows = results.of_study(run, "recover")
     made = [_primary(rows), _edits(rows), _times(rows), _contrasts(rows)] if rows else []
     return [one for one in made if one.rows]
 
@@ -93,11 +93,6 @@ def sentences(rows: Sequence[Result]) -> list[str]:
             verdict = "does not beat the best baseline significantly"
         found.append(f"{stamp}. The {view} model {verdict}: {tail}")
     return found
-
-
-def _rows(run: Path) -> list[Result]:
-    file = Path(run) / "results" / "recover.parquet"
-    return results.read(file) if file.exists() else []
 
 
 def _views(rows: Iterable[Result]) -> list[str]:

@@ -54,7 +54,7 @@ METHODS: tuple[str, ...] = (
 
 def figures(run: Path) -> list[Figure]:
     """The study's figures."""
-    rows = _rows(run)
+    rows = results.of_study(run, "represent")
     if not rows:
         return []
     made = (_likeness(rows), _variance(rows), _steps(rows, pq.read_table(run / "points-represent-steps.parquet")))
@@ -63,7 +63,7 @@ def figures(run: Path) -> list[Figure]:
 
 def tables(run: Path) -> list[Table]:
     """The study's tables."""
-    rows = _rows(run)
+    rows = results.of_study(run, "represent")
     return [_likeness_table(rows), _steps_table(rows)] if rows else []
 
 
@@ -77,11 +77,6 @@ def lines(rows: Sequence[Result]) -> list[str]:
             stamp = origin_words(row.origin, row.dataset)
             said.append(f"{stamp}. {row.metric}, {row.model} − {row.baseline}{f' ({place})' if place else ''}: {value}")
     return said
-
-
-def _rows(run: Path) -> list[Result]:
-    file = run / "results" / "represent.parquet"
-    return results.read(file) if file.exists() else []
 
 
 def _models(rows: Sequence[Result]) -> list[str]:

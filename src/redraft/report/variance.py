@@ -5,7 +5,6 @@ In: a folder with `results/variance.parquet`. Out: figures and tables; nothing h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure as Canvas
@@ -14,7 +13,6 @@ from matplotlib.lines import Line2D
 from redraft import results
 from redraft.report.style import BASELINE, VIEW_STYLE, Figure, draw, origin_words, quiet
 from redraft.report.tables import Table, counts, table, with_interval
-from redraft.results import Result
 
 STYLES = {
     "student_share": ("student", VIEW_STYLE["trace"][0], "o"),
@@ -36,7 +34,7 @@ METHODS: tuple[str, ...] = (
 
 def figures(folder: Path) -> list[Figure]:
     """The shares of each metric, if the study was run and anything is scored."""
-    shown = [row for row in _rows(folder) if row.statistic in STYLES and row.value is not None]
+    shown = [row for row in results.of_study(folder, "variance") if row.statistic in STYLES and row.value is not None]
     if not shown:
         return []
     metrics = list(dict.fromkeys(row.metric for row in shown))
@@ -71,7 +69,7 @@ def figures(folder: Path) -> list[Figure]:
 
 def tables(folder: Path) -> list[Table]:
     """All shares, and the most that knowing the student alone can give within titles."""
-    rows = _rows(folder)
+    rows = results.of_study(folder, "variance")
     names = (*STYLES, "student_within_title_share")
     lines = []
     for metric in dict.fromkeys(row.metric for row in rows):
@@ -86,8 +84,3 @@ def tables(folder: Path) -> list[Table]:
         "unscored; the note says why."
     )
     return [table("variance", "Shares of variance", caption, header, lines, rows, last_words=1)] if lines else []
-
-
-def _rows(folder: Path) -> Sequence[Result]:
-    file = folder / "results" / "variance.parquet"
-    return results.read(file) if file.exists() else []

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ from redraft.data.split import TEST_SPLITS
 from redraft.data.store import write_table
 from redraft.errors import InputError, suggestion
 from redraft.metrics import agreement
-from redraft.metrics.agreement import CORRELATIONS, Estimate, holm
+from redraft.metrics.agreement import CORRELATIONS, Estimate
 from redraft.metrics.bootstrap import Clusters, Floats
 from redraft.metrics.registry import MEASURED, METRICS
 from redraft.metrics.titles import frequency_trend
@@ -38,6 +38,7 @@ from redraft.studies.claims import (
     TRACE_TEXT,
 )
 from redraft.studies.compared import ENDED, SELF_BLEU, Compared, Measures, compare_models
+from redraft.studies.families import adjusted
 from redraft.studies.finals import near_duplicates
 from redraft.studies.run import Run, open_run
 
@@ -86,7 +87,7 @@ def evaluate(folder: str | Path, config: EvaluateConfig | None = None) -> list[R
     jobs = [*_main(whole, config), *_sensitivity(measures, whole, config)]
     with ThreadPoolExecutor(workers) as pool:
         rows = list(pool.map(lambda job: job.row(run, config), jobs))
-    rows = _adjusted(rows)
+    rows = adjusted(rows)
     results.write(rows, run.path / "results" / "behaviour.parquet")
     write_table(_points(whole), run.path / "points-pairs.parquet")
     describe.write(describe.describe(run.dataset), run.path)
@@ -253,18 +254,6 @@ def _estimator(
         )
 
     return compute
-
-
-def _adjusted(rows: list[Result]) -> list[Result]:
-    """With Holm's correction within each family."""
-    families: dict[str, list[int]] = {}
-    for index, row in enumerate(rows):
-        if row.family:
-            families.setdefault(row.family, []).append(index)
-    for members in families.values():
-        for index, p in zip(members, holm([rows[index].p for index in members]), strict=True):
-            rows[index] = replace(rows[index], p_adjusted=p)
-    return rows
 
 
 def _points(compared: Compared) -> pa.Table:

@@ -18,9 +18,8 @@ import pyarrow as pa
 
 from redraft import results
 from redraft.data.store import write_table
-from redraft.errors import DatasetError, suggestion
 from redraft.execute.dataset import read_messages
-from redraft.lm.checkpoint import CARD, Model, load_model
+from redraft.lm.checkpoint import Model
 from redraft.metrics import agreement
 from redraft.metrics.agreement import Estimate
 from redraft.metrics.bootstrap import Clusters, Floats
@@ -31,6 +30,7 @@ from redraft.studies.adapt.fits import MEAN_VECTOR, OTHER, OWN, Choice, Fits, de
 from redraft.studies.adapt.newcomers import Newcomers, newcomers
 from redraft.studies.adapt.settings import AdaptConfig
 from redraft.studies.families import adjusted
+from redraft.studies.models import open_model, views_with_models
 from redraft.studies.run import Run, open_run
 from redraft.studies.work import work_folder
 
@@ -51,7 +51,7 @@ def adapt(folder: str | Path, config: AdaptConfig | None = None) -> list[Result]
     """
     run = open_run(folder)
     config = config or run.section(STUDY, AdaptConfig)
-    found = [_evidence(run, view, config) for view in _views(run, config)]
+    found = [_evidence(run, view, config) for view in views_with_models(run, config.views)]
     rows = adjusted([row for evidence in found for row in _rows(run, evidence, config)])
     results.write(rows, run.path / "results" / f"{STUDY}.parquet")
     write_table(pa.concat_tables(evidence.points for evidence in found), run.path / "points-adapt-students.parquet")
@@ -82,19 +82,8 @@ POINTS = pa.schema(
 )
 
 
-def _views(run: Run, config: AdaptConfig) -> list[str]:
-    found = [view for view in config.views if (run.path / "models" / view / CARD).exists()]
-    if not found:
-        raise DatasetError(
-            f"has no model of {' or '.join(config.views)}. {suggestion('', config.views) if not config.views else ''}",
-            where=run.path / "models", remedy="Train one: redraft train --view VIEW --out RUN/models/VIEW.",
-        )  # fmt: skip
-    return found
-
-
 def _evidence(run: Run, view: str, config: AdaptConfig) -> Evidence:
-    model = load_model(run.path / "models" / view)
-    model.check_split(run.split.hash)
+    model = open_model(run, view)
     new = newcomers(run, model.students, config)
     if new.reason:
         return Evidence(

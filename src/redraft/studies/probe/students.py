@@ -34,10 +34,10 @@ from redraft.progress import track
 from redraft.results import Result
 from redraft.rundir import atomic_file
 from redraft.studies.compared import measured
+from redraft.studies.models import open_model
 from redraft.studies.probe.habits import BASELINES, TARGET_SPLITS, Habits, make_habits
 from redraft.studies.probe.rows import DIFFERENCE, OWN, Maker
 from redraft.studies.probe.settings import STATISTICS, ProbeConfig
-from redraft.studies.probe.vectors import open_model
 from redraft.studies.run import Run
 
 FEWEST = 20

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from redraft import results
 from redraft.results import Result
+from redraft.studies.models import views_with_models
 from redraft.studies.probe.code_rows import code_rows
 from redraft.studies.probe.rows import STUDY, adjusted
 from redraft.studies.probe.settings import ProbeConfig
 from redraft.studies.probe.students import student_rows
-from redraft.studies.probe.vectors import probed_views
 from redraft.studies.run import open_run
 
 
@@ -31,7 +31,7 @@ def probe(folder: str | Path, config: ProbeConfig | None = None) -> list[Result]
     """
     run = open_run(folder)
     config = config or run.section(STUDY, ProbeConfig)
-    views = probed_views(run, config)
+    views = views_with_models(run, config.views)
     rows = adjusted([*code_rows(run, config, views), *student_rows(run, config, views)])
     results.write(rows, run.path / "results" / f"{STUDY}.parquet")
     return rows

@@ -18,44 +18,18 @@ import torch
 from numpy.typing import NDArray
 
 from redraft.data.trace import Trace
-from redraft.errors import DatasetError
 from redraft.execute.dataset import find_verdicts, read_messages
-from redraft.lm.checkpoint import CARD, Model, load_model
+from redraft.lm.checkpoint import Model
 from redraft.lm.embed import Reading, cut, embed, untrained
 from redraft.metrics.shuffle import Derangement, derange
 from redraft.progress import bar
 from redraft.rundir import atomic_file, sha256_file, sha256_json, write_json
+from redraft.studies.models import open_model
 from redraft.studies.probe.settings import ProbeConfig
 from redraft.studies.run import Run
 
 PART = 256
 """Traces embedded and written at once; what a killed run loses at most."""
-
-
-def probed_views(run: Run, config: ProbeConfig) -> list[str]:
-    """The views to probe that have a model.
-
-    Raises:
-        DatasetError: None has.
-    """
-    found = [view for view in config.views if (run.path / "models" / view / CARD).exists()]
-    if not found:
-        raise DatasetError(
-            f"has no model of {', '.join(config.views)}.", where=run.path / "models",
-            remedy="Train one with `redraft train --dataset D --view VIEW --out RUN/models/VIEW`.",
-        )  # fmt: skip
-    return found
-
-
-def open_model(run: Run, view: str) -> Model:
-    """A view's model.
-
-    Raises:
-        DatasetError: There is none, or it was trained on another split than the run's.
-    """
-    model = load_model(run.path / "models" / view)
-    model.check_split(run.split.hash)
-    return model
 
 
 class Vectors:

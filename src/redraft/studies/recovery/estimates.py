@@ -20,9 +20,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from redraft.metrics.agreement import holm, mean, mean_contrast
+from redraft.metrics.agreement import mean, mean_contrast
 from redraft.metrics.bootstrap import Clusters, Floats
 from redraft.results import Result
+from redraft.studies.families import adjusted
 from redraft.studies.recovery.baselines import BASELINES
 from redraft.studies.recovery.cases import Case
 from redraft.studies.recovery.measures import KEPT, MEASURES
@@ -121,7 +122,7 @@ def rows_of(
     )  # fmt: skip
     sides = [*sides, _any_baseline(sides, len(cases))]
     rows = [*_means(table, sides), *_primary(table, sides), *_models(table, sides), *_hands(table, sides)]
-    return _adjusted([*rows, *_times(table, sides)])
+    return adjusted([*rows, *_times(table, sides)])
 
 
 def _any_baseline(sides: Sequence[Side], n: int) -> Side:
@@ -224,18 +225,6 @@ def _at(sides: Sequence[Side], config: RecoverConfig, *, hand: str, start: str =
     """The models' sides of a hand at the main time."""
     wanted = {"student": hand, "seconds": f"{config.main_seconds:g}", "start": start}
     return [side for side in sides if side.view and dict(side.condition) == wanted]
-
-
-def _adjusted(rows: list[Result]) -> list[Result]:
-    """With Holm's correction within each family."""
-    families: dict[str, list[int]] = {}
-    for index, row in enumerate(rows):
-        if row.family:
-            families.setdefault(row.family, []).append(index)
-    for members in families.values():
-        for index, p in zip(members, holm([rows[index].p for index in members]), strict=True):
-            rows[index] = replace(rows[index], p_adjusted=p)
-    return rows
 
 
 def beats_every(rows: Sequence[Result], view: str) -> bool | None:

@@ -18,12 +18,12 @@ import pyarrow as pa
 
 from redraft import results
 from redraft.data.store import write_table
-from redraft.errors import DatasetError
-from redraft.lm.checkpoint import CARD, Model, load_model
+from redraft.lm.checkpoint import Model
 from redraft.metrics.bootstrap import Floats
 from redraft.progress import say, track
 from redraft.results import Result
 from redraft.studies.claims import FINAL_ONLY
+from redraft.studies.models import open_model, views_with_models
 from redraft.studies.recovery.baselines import BASELINES, Knowledge, proposals
 from redraft.studies.recovery.cases import Case, find_cases
 from redraft.studies.recovery.draws import Condition, conditions, draw
@@ -72,17 +72,7 @@ def recover(folder: str | Path, config: RecoverConfig | None = None) -> list[Res
 def _models(run: Run, config: RecoverConfig) -> dict[str, Model]:
     """The models to study, by view; each of this run's split."""
     named = config.views or tuple(view for view in run.settings.get("views", ()) if view not in FINAL_ONLY)
-    folders = {view: run.path / "models" / view for view in named}
-    there = {view: folder for view, folder in folders.items() if (folder / CARD).exists()}
-    if not there:
-        raise DatasetError(
-            f"has no models of {', '.join(named) or 'any view'}.", where=run.path / "models",
-            remedy="Train one with `redraft train --dataset D --view trace --out RUN/models/trace`.",
-        )  # fmt: skip
-    models = {view: load_model(folder) for view, folder in there.items()}
-    for model in models.values():
-        model.check_split(run.split.hash)
-    return models
+    return {view: open_model(run, view) for view in views_with_models(run, named)}
 
 
 def _language(cases: Sequence[Case]) -> str | None:

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from redraft.data.edits import EDIT_TYPES, edit_type, line_edits
 from redraft.data.trace import Pair, Trace
-from redraft.errors import DatasetError
 from redraft.execute.dataset import read_messages
-from redraft.lm.checkpoint import CARD, Model, load_model
+from redraft.lm.checkpoint import Model
 from redraft.lm.embed import Reading, count_layers, cut, embed, untrained
 from redraft.progress import say
 from redraft.rundir import sha256_json
+from redraft.studies.models import open_model, views_with_models
 from redraft.studies.represent.settings import RepresentConfig
 from redraft.studies.run import Run
 from redraft.studies.work import kept_array, work_folder
@@ -118,17 +118,10 @@ def read(run: Run, config: RepresentConfig) -> Vectors:
 
 def _models(run: Run, config: RepresentConfig) -> dict[str, Model]:
     """The views' models, and an untrained one of the first one's shape."""
-    found = [view for view in config.views if (run.path / "models" / view / CARD).exists()]
-    if not found:
-        raise DatasetError(
-            f"has no model of {', '.join(config.views) or 'any view'}.", where=run.path / "models",
-            remedy="Train one: redraft train --view VIEW --out RUN/models/VIEW.",
-        )  # fmt: skip
+    found = views_with_models(run, config.views)
     if missing := [view for view in config.views if view not in found]:
         say(f"No model of {', '.join(missing)}: left out.")
-    models = {view: load_model(run.path / "models" / view) for view in found}
-    for model in models.values():
-        model.check_split(run.split.hash)
+    models = {view: open_model(run, view) for view in found}
     return {**models, UNTRAINED: untrained(models[found[0]], seed=config.seed)}
 
 
