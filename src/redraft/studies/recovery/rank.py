@@ -13,7 +13,7 @@ failing program of C characters, of which a share K is left line by line (`outco
 
 Low is good. Fewest and smallest edits and what is kept have the same weight by default; nearness to the student
 counts as one more, half of it style, half the model's likelihood (-B is the log-likelihood, base 2). Ties go to fewer
-characters typed, then to what was drawn first.
+characters typed, then to what was drawn first. Of several ways to the same program only the best is kept.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def ranked(
     style: Callable[[str], float | None] = lambda _: None,
     bits: Callable[[Path], float | None] = lambda _: None,
 ) -> list[Ranked]:
-    """Paths by their cost, lowest first.
+    """Paths by their cost, lowest first; of those to the same program the first alone.
 
     Args:
         failing: The program that fails.
@@ -99,7 +99,11 @@ def ranked(
         bits: What a path's edits cost the model.
     """
     scored = [_cost(failing, path, weights, style(path.end), bits(path)) for path in found]
-    return sorted(scored, key=lambda one: (one.cost, one.typed, one.path.candidate, len(one.path.codes)))
+    scored.sort(key=lambda one: (one.cost, one.typed, one.path.candidate, len(one.path.codes)))
+    best: dict[str, Ranked] = {}
+    for one in scored:
+        best.setdefault(one.path.end, one)
+    return list(best.values())
 
 
 def _cost(failing: str, path: Path, weights: RankConfig, style: float | None, bits: float | None) -> Ranked:

@@ -201,8 +201,8 @@ def to_text(made: Suggestions, shown: int) -> list[str]:
         said.append(f"The {made.dropped} oldest drafts don't fit into the model's context and were left out.")
     if made.found:
         said.append(
-            f"{made.drawn} continuations drawn, {made.reached} of them reach a running program; "
-            f"{min(shown, len(made.found))} of {len(made.found)} ways, the best first:"
+            f"{made.drawn} continuations drawn, {made.reached} of them reach a running program. "
+            f"The best {min(shown, len(made.found))} of the {len(made.found)} programs they reach:"
         )
         for number, one in enumerate(made.found[:shown], 1):
             said += ["", f"{number}. {_summary(one)}", *_steps(problem, one)]
@@ -218,8 +218,8 @@ def to_text(made: Suggestions, shown: int) -> list[str]:
 
 def _summary(one: Ranked) -> str:
     n = len(one.path.codes)
-    typing = f"{one.typed} characters typed or deleted"
-    parts = [f"{n} edit{'s' * (n > 1)}", typing, f"keeps {one.kept:.0%} of the lines"]
+    typing = f"{one.typed} character{'s' * (one.typed != 1)} typed or deleted"
+    parts = [f"{n} edit{'s' * (n != 1)}", typing, f"keeps {one.kept:.0%} of the lines"]
     if one.style is not None:
         parts.append(f"style distance {one.style:.2f}")
     if one.bits is not None:
