@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from redraft.data.store import write_table
 from redraft.errors import InputError
 from redraft.lm.checkpoint import Model
-from redraft.lm.continuation import Continuation, Prefix, go_on, prefix_of
+from redraft.lm.continuation import Continuation, Place, Prefix, go_on, prefix_of
 from redraft.lm.settings import SampleConfig
 from redraft.progress import bar
 from redraft.rundir import sha256_json
@@ -102,9 +102,8 @@ def draw(
     sampling = SampleConfig(
         per_pair=1, top_p=config.top_p, temperature=config.temperature, rounds=config.rounds, seed=config.seed
     )
-    fingerprint = sha256_json(
-        [VERSION, model.fingerprint, depends, [case.id for case in cases], condition, steering, asdict(sampling)]
-    )
+    begun = [[case.id, _place(case, condition)] for case in cases]
+    fingerprint = sha256_json([VERSION, model.fingerprint, depends, begun, condition, steering, asdict(sampling)])
     file = folder / f"{condition.name}.parquet"
     if not _is_kept(file, fingerprint):
         rows = _draw(model, cases, condition, steering, sampling)
@@ -145,8 +144,12 @@ def _prefix(model: Model, case: Case, condition: Condition) -> Prefix | None:
     """What the model goes on from; None if the failing program alone is too long for it."""
     at = case.problem.failing.at
     later = None if at is None else at.replace(microsecond=0) + timedelta(seconds=int(condition.seconds))
-    place = blamed(case.problem) if condition.start == BLAMED else None
     try:
-        return prefix_of(model, case.problem.title, case.problem.states, later, place)
+        return prefix_of(model, case.problem.title, case.problem.states, later, _place(case, condition))
     except InputError:
         return None
+
+
+def _place(case: Case, condition: Condition) -> Place | None:
+    """Where the first edit begins; None: where the model likes."""
+    return blamed(case.problem) if condition.start == BLAMED else None
