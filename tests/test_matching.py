@@ -1,32 +1,12 @@
-"""Exchanging students, and habits to match them by."""
+"""Habits to match students by."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from factories import make_dataset
-from redraft.data.matching import Habit, derangement, habits
+from redraft.data.matching import Habit, habits
 from redraft.data.trace import State, Trace
-
-
-@given(st.sets(st.text(min_size=1)), st.integers(0, 9), st.integers(1, 4))
-def test_everyone_stands_for_one_other_of_the_group(students, seed, n) -> None:
-    groups = {student: len(student) % n for student in students}
-    exchanged = derangement(students, seed=seed, groups=groups)
-    assert all(one != other and groups[one] == groups[other] for one, other in exchanged.items())
-    assert sorted(exchanged) == sorted(exchanged.values())
-    assert {s for s in students if sum(groups[s] == groups[o] for o in students) > 1} == set(exchanged)
-    assert exchanged == derangement(sorted(students), seed=seed, groups=groups)
-
-
-def test_without_groups_all_are_one() -> None:
-    assert set(derangement("abcdef", seed=0)) == set("abcdef")
-    assert derangement("abcdef", seed=0) != derangement("abcdef", seed=1)
-    assert derangement("a", seed=0) == {}
-    assert set(derangement("abcd", seed=0, groups={"a": 1, "b": 1, "c": 2})) == {"a", "b"}
 
 
 def test_a_habit_is_what_most_traces_are(tmp_path) -> None:

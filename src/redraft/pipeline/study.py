@@ -15,9 +15,11 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from redraft import config as settings
 from redraft.data.ingest import IngestOptions, ingest
-from redraft.data.matching import derangement, habits
+from redraft.data.matching import habits
 from redraft.data.simulate import SimulateConfig, simulate
 from redraft.data.sources.pencilcode import PencilCode
 from redraft.data.split import TEST_SPLITS, Split, SplitConfig, load_split, make_split, split_file
@@ -29,6 +31,7 @@ from redraft.lm.machine import parallel_models
 from redraft.lm.sample import exchanged, requests_for, sample
 from redraft.lm.settings import SampleConfig, TrainConfig
 from redraft.lm.train import train
+from redraft.metrics.shuffle import derange
 from redraft.pipeline.settings import PRECISION, PRESET, RUN_FILE, RunConfig, protocol_files, within
 from redraft.pipeline.stages import Stage, Stages
 from redraft.progress import say
@@ -184,9 +187,10 @@ def _sample_control(run: Path, control: str, config: RunConfig) -> None:
     dataset = open_dataset(run / config.dataset)
     split, model = load_split(dataset, config.split), load_model(run / "models" / CONTROLLED)
     requests = requests_for(split, _filled(split), max_pairs=config.max_pairs, seed=config.seed)
-    known = {request.student for request in requests if request.student in model.students}
-    groups = habits(dataset, known) if control == "matched-student" else None
-    lent = exchanged(requests, derangement(known, seed=config.seed, groups=groups))
+    known = sorted({request.student for request in requests if request.student in model.students})
+    traits = habits(dataset, known) if control == "matched-student" else dict.fromkeys(known, ())
+    drawn = derange(known, [traits[student] for student in known], np.random.default_rng(config.seed)).of
+    lent = exchanged(requests, {student: other for student, other in drawn.items() if student != other})
     if lent:
         sample(model, lent, out=run / "samples" / control_folder(CONTROLLED, control), config=config.sample)
 

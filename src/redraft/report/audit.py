@@ -32,7 +32,8 @@ METHODS: tuple[str, ...] = (
 
 def figures(folder: Path) -> list[Figure]:
     """The gaps in within-title r, a panel a metric, if any is scored."""
-    shown = [row for row in results.of_study(folder, "audit") if row.statistic == f"within_r{GAP}" and row.value is not None]
+    rows = results.of_study(folder, "audit")
+    shown = [row for row in rows if row.statistic == f"within_r{GAP}" and row.value is not None]
     if not shown:
         return []
     metrics, groups, views = (list(dict.fromkeys(getattr(row, name) for row in shown))

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from redraft.data.matching import derangement
 from redraft.data.trace import Pair, Trace
 from redraft.lm.model import StudentIndex
+from redraft.metrics.shuffle import derange
 from redraft.rundir import sha256_json
 from redraft.studies.adapt.settings import AdaptConfig
 from redraft.studies.run import Run
@@ -74,10 +74,9 @@ def partners(of: Mapping[str, Sequence[Trace]], seed: int) -> tuple[NDArray[np.i
     That is who is alone in theirs.
     """
     years = {student: _year(traces[0]) for student, traces in of.items()}
-    drawn = derangement(of, seed=seed) | derangement(of, seed=seed, groups=years)
+    drawn = derange(list(of), [(years[student],) for student in of], np.random.default_rng(seed))
     number = {student: index for index, student in enumerate(of)}
-    strangers = sum(years[student] != years[other] for student, other in drawn.items())
-    return np.array([number[drawn[student]] for student in of]), strangers
+    return np.array([number[drawn.of[student]] for student in of]), drawn.unmatched
 
 
 def _year(trace: Trace) -> int:
