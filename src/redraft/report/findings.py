@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from redraft import results
-from redraft.report.style import BASELINE_MARKERS, origin_words
+from redraft.report.style import VIEW_STYLE, origin_words
 from redraft.report.tables import Table, number, probability, split_words, table, with_interval
 from redraft.results import Result
 from redraft.studies.claims import STUDIES, Claim, Verdict, judge, own_claims
@@ -91,14 +91,14 @@ def _outcome(verdict: Verdict) -> str:
     """What is seen; for students' traces, the verdict."""
     claim, row = verdict.claim, verdict.row
     assert row is not None
-    sides = f" between {_name(claim.model)} and {_name(claim.against)}" if claim.against else ""
+    sides = f" between {_name(claim.model)} and {_name(claim.other)}" if claim.other else ""
     seen = {
-        "not significant": f"No significant {'difference' if claim.against else 'agreement'}{sides}",
-        "no difference that matters": f"No {'difference' if claim.against else 'agreement'} that matters{sides}",
+        "not significant": f"No significant {'difference' if claim.other else 'agreement'}{sides}",
+        "no difference that matters": f"No {'difference' if claim.other else 'agreement'} that matters{sides}",
     }.get(verdict.seen)
     if seen is None:
         higher = (row.value or 0) > 0
-        what = f"{'higher' if higher else 'lower'} than {_name(claim.against)}" if claim.against else ""
+        what = f"{'higher' if higher else 'lower'} than {_name(claim.other)}" if claim.other else ""
         seen = f"{_name(claim.model)} is {what}" if what else f"It is {'above' if higher else 'below'} zero"
     if row.origin == "students":
         told = f"{verdict.outcome}, as claimed" if verdict.holds else verdict.outcome
@@ -115,7 +115,7 @@ def _numbers(verdict: Verdict, row: Result, rows: Sequence[Result]) -> str:
         return f"the {claim.model} model alone has a {_statistic(claim)} of {with_interval(alone)}" if known else ""
     a, b = (_side(rows, claim, name) for name in (claim.model, claim.against))
     sides = f" {number(a.value)} against {number(b.value)}" if a and b and a.n == b.n == row.n else ""
-    what = f"{_statistic(claim)}{sides}, difference " if claim.against else f"{_statistic(claim)} "
+    what = f"{_statistic(claim)}{sides}, difference " if claim.other else f"{_statistic(claim)} "
     p = f", p {_p(verdict.p)}" if verdict.p is not None else ""
     return f"{what}{with_interval(row)}{p} ({_counts(row, words=True)}{CONDITIONAL.get(row.clusters or '', '')})"
 
@@ -143,13 +143,17 @@ def _side(rows: Sequence[Result], claim: Claim, name: str) -> Result | None:
 
 
 def _statistic(claim: Claim) -> str:
-    return "BLEU" if claim.metric.startswith("bleu") else STATISTICS[claim.statistic]
+    """What the numbers are: `BLEU`, `kept success`, `within-title r`."""
+    if claim.statistic not in ("mean", "value"):
+        return STATISTICS[claim.statistic]
+    words = own_claims().metrics.get(claim.metric, claim.metric.replace("_", " "))
+    return "BLEU" if claim.metric.startswith("bleu") else words
 
 
 def _compared(claim: Claim) -> str:
-    sides = f"{claim.model} − {claim.against}" if claim.against else claim.model
+    sides = f"{claim.model} − {claim.other}" if claim.other else claim.model
     where = [split_words(claim.split)] if claim.split else []
-    where += [f"{key} {value}" for key, value in claim.condition.items()]
+    where += [f"{key} {value}" for key, value in claim.condition.items() if key != "against"]
     return f"{sides}, {STATISTICS[claim.statistic]} of {claim.metric}" + (f" ({'; '.join(where)})" if where else "")
 
 
@@ -165,8 +169,22 @@ def _counts(row: Result | None, *, words: bool = False) -> str:
     return f"{row.n} / {row.n_students} / {row.n_titles}"
 
 
+OTHERS = {
+    "title-mean": "the title mean",
+    "other-student": "another student's vector",
+    "shuffled": "another student's vector",
+    "permuted": "permuted ones",
+    "own": "the student's own hand",
+    "matched": "other students with as many traces",
+    "0.5 s": "half a second",
+    "k=0": "none of the student's traces",
+    "k=4": "four of the student's traces",
+}
+"""Sides that aren't models, in words."""
+
+
 def _name(side: str) -> str:
-    return f"the {side.replace('-', ' ')}" if side in BASELINE_MARKERS else f"the {side} model"
+    return f"the {side} model" if side in VIEW_STYLE else OTHERS.get(side, side.replace("-", " "))
 
 
 def _p(p: float | None) -> str:

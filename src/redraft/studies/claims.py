@@ -92,7 +92,7 @@ class Claim:
     model: str
     """The side expected to be ahead."""
     against: str = ""
-    """Another model, or a baseline; empty: the statistic is compared with zero."""
+    """Another model, or a baseline; empty: the model under another condition (`condition.against`), or zero."""
     split: str | None = None
     """Where; None in studies without splits."""
     condition: dict[str, str] = field(default_factory=dict)
@@ -117,9 +117,14 @@ class Claim:
     """The values the paper prints, by side."""
 
     @property
+    def other(self) -> str:
+        """What the model is compared with: another model, a baseline, or the same model under another condition."""
+        return self.against or self.condition.get("against", "")
+
+    @property
     def row_statistic(self) -> str:
         """The statistic as the row names it."""
-        return f"{self.statistic}_difference" if self.against else self.statistic
+        return f"{self.statistic}_difference" if self.other else self.statistic
 
     def is_of(self, row: Result) -> bool:
         """Whether a row measures this claim, whatever the row's condition."""
@@ -196,18 +201,19 @@ def _claim(study: str, name: str, entry: object) -> Claim | list[str]:
 
 def _problems(claim: Claim, metrics: Iterable[str], statistics: Iterable[str]) -> list[str]:
     """What is wrong with a claim's values."""
-    known = {"metric": metrics, "statistic": statistics, "split": ("all", *TEST_SPLITS)}
+    given = [("metric", claim.metric, metrics), ("statistic", claim.statistic, statistics)]
+    # Means over the traces of several splits have these joined by a plus.
+    given += [("split", part, ("all", *TEST_SPLITS)) for part in (claim.split or "all").split("+")]
     found = [
         f"has an unknown {key} {value!r}. {suggestion(value, names)}"
-        for key, names in known.items()
-        if (value := getattr(claim, key)) is not None and value not in set(names)
-    ]
+        for key, value, names in given if value not in set(names)
+    ]  # fmt: skip
     bad_texts = [k for k, v in claim.condition.items() if not isinstance(v, str)]
     bad_numbers = [k for k, v in claim.printed.items() if not isinstance(v, int | float)]
     rules = (
         (claim.smallest <= 0 or claim.margin <= 0, "needs a `smallest` and a `margin` above 0."),
         (claim.min_students < 0 or claim.min_titles < 0, "can't need a negative number of students or titles."),
-        (claim.expected == "equivalent" and not claim.against, "expects equivalence, but with nothing."),
+        (claim.expected == "equivalent" and not claim.other, "expects equivalence, but with nothing."),
         (bool(bad_texts), f"has conditions that aren't text: {', '.join(bad_texts)}."),
         (bool(bad_numbers), f"has printed values that aren't numbers: {', '.join(bad_numbers)}."),
         (
@@ -271,7 +277,7 @@ class Verdict:
         if not _significant(self.row, self.p):
             return "not significant"
         side = "higher" if (self.row.value or 0) > 0 else "lower"
-        return f"{self.claim.model} {side}" if self.claim.against else f"{'above' if side == 'higher' else 'below'} 0"
+        return f"{self.claim.model} {side}" if self.claim.other else f"{'above' if side == 'higher' else 'below'} 0"
 
 
 def judge(rows: Sequence[Result], claims: Sequence[Claim] | None = None) -> list[Verdict]:
