@@ -22,7 +22,7 @@ C = TypeVar("C")
 
 CONTROLS = {
     "other-student": "drawn with the vector of another student of the test pairs",
-    "matched-student": "drawn with the vector of another student of mostly the same year and editor mode, where there is one",
+    "matched-student": "the same, of one who mostly works in the same year and editor mode, where there is one",
 }
 """Control -> what it is: what a model says of a pair that it was not told the student of."""
 
