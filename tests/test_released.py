@@ -136,7 +136,7 @@ tokens = st.lists(st.sampled_from("abcde"), min_size=1, max_size=12)
 def test_bleu_is_that_of_comparing_every_pair(groups: list[list[list[str]]], references: list[list[str]]) -> None:
     owners = [number for number, texts in enumerate(groups) for _ in texts]
     texts = [text for of in groups for text in of]
-    assert bleu.self_bleu(texts, owners) == [plain.self_bleu(of) for of in groups]
+    assert bleu.self_bleu(bleu.count(texts), owners) == [plain.self_bleu(of) for of in groups]
     assert bleu.reference_bleu(texts, references) == plain.bleu(texts, [references] * len(texts))
 
 
@@ -241,6 +241,10 @@ def test_no_text_at_all_gives_an_empty_table(tmp_path: Path) -> None:
     (tmp_path / "all_x.json").write_text("[]")
     measured = measure_released(tmp_path / "all_x.json")
     assert (measured.table, measured.collections) == (SCHEMA.empty_table(), {})
+    (tmp_path / "all_x.json").write_text('[["no program", "s", "x"]]')
+    record = measure_released(tmp_path / "all_x.json").collections["all_x"]
+    assert (record["n"], record["n_with_program"], record["tok"], record["self_bleu"]) == (1, 0, 0, None)
+    assert (record["n_pairs"], record["self_bleu_per_pair_mean"]) == (0, None)
 
 
 def test_a_half_surrogate_pair_is_measured(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """BLEU of whole collections, as the released code has it from nltk.
 
-In: tokens of texts, in groups. Out: one score a group. Unlike `metrics.text`, n-gram matches and lengths are summed
-over a group's texts before anything is divided; a precision of zero is taken as the smallest normal float; of the
-references' lengths the nearest counts, of two equally near ones the shorter. Every reference is meant for every text:
-instead of comparing each pair, an n-gram's two largest counts and the owner of the largest are found by sorting.
+In: tokens of texts, in groups. Out: the scores of each group. Unlike `metrics.text`, n-gram matches and lengths are
+summed over a group's texts before anything is divided; a precision of zero is taken as the smallest normal float; of
+the references' lengths the nearest counts, of two equally near ones the shorter. Every reference is meant for every
+text: instead of comparing each pair, an n-gram's two largest counts and the owner of the largest are found by sorting.
 """
 
 from __future__ import annotations
@@ -34,46 +34,66 @@ class Sums(NamedTuple):
     """(G,) tokens of the nearest references."""
 
 
-def self_bleu(texts: Sequence[Sequence[str]], groups: Sequence[int] | Longs) -> list[list[float]]:
+class Counted(NamedTuple):
+    """The n-grams of some texts."""
+
+    lengths: Longs
+    """Tokens of each text."""
+    orders: list[tuple[Longs, Longs, Longs]]
+    """For n = 1..4, in order of the n-gram's number and then of the text: n-gram, text, and how often."""
+
+
+def count(texts: Sequence[Sequence[str]]) -> Counted:
+    """Count the n-grams of texts, given as tokens, once for several scores."""
+    lengths = np.array([len(text) for text in texts], np.int64)
+    orders = []
+    for gram, text in _grams(texts, lengths):
+        key, counts = np.unique(gram * len(lengths) + text, return_counts=True)
+        orders.append((key // len(lengths), key % len(lengths), counts.astype(np.int64)))
+    return Counted(lengths, orders)
+
+
+def self_bleu(counted: Counted, groups: Sequence[int] | Longs) -> list[list[float]]:
     """Self-BLEU of each group 0..G-1: its texts against the others of the group.
 
     Args:
-        texts: Tokens of each text.
-        groups: The group of each; at least two texts each.
+        counted: The texts.
+        groups: The group of each; a text alone in its group has nothing to match and scores 0.
 
     Returns:
         Of each group the cumulative scores of orders 1 to 4; the released code's Self-BLEU is their `mean`.
     """
-    group = np.asarray(groups, np.int64)
-    count = int(group.max(initial=-1)) + 1
-    lengths = np.array([len(text) for text in texts], np.int64)
-    matches, totals = np.zeros((count, MAX_ORDER), np.int64), np.zeros((count, MAX_ORDER), np.int64)
-    for order, (gram, text) in enumerate(_grams(texts, lengths)):
-        counts, place, owner = _counted(_paired(group[text], gram), text)
-        top, second, first = _tops(counts, place)
-        at_hand = np.where(np.arange(len(counts)) == first[place], second[place], top[place])
-        matches[:, order] = _sums(group[owner], np.minimum(counts, at_hand), count)
-        totals[:, order] = _sums(group, np.maximum(lengths - order, 1), count)
+    group, lengths = np.asarray(groups, np.int64), counted.lengths
+    number = int(group.max(initial=-1)) + 1
+    matches, totals = np.zeros((number, MAX_ORDER), np.int64), np.zeros((number, MAX_ORDER), np.int64)
+    for order, (gram, text, counts) in enumerate(counted.orders):
+        if number > 1:
+            by_group = np.lexsort((gram, group[text]))
+            gram, text, counts = gram[by_group], text[by_group], counts[by_group]
+        owner = group[text]
+        new = np.append(True, (np.diff(gram) != 0) | (np.diff(owner) != 0))[: len(gram)]
+        top, second, first = _tops(counts, np.flatnonzero(new), np.cumsum(new) - 1)
+        at_hand = top[np.cumsum(new) - 1]
+        at_hand[first] = second
+        matches[:, order] = _sums(owner, np.minimum(counts, at_hand), number)
+        totals[:, order] = _sums(group, np.maximum(lengths - order, 1), number)
     nearest = _nearest_others(lengths, group)
-    return _scores(Sums(matches, totals, _sums(group, lengths, count), _sums(group, nearest, count)))
+    return _scores(Sums(matches, totals, _sums(group, lengths, number), _sums(group, nearest, number)))
 
 
 def reference_bleu(texts: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> list[float]:
     """The cumulative scores of orders 1 to 4 of all texts, each against all references."""
-    lengths = np.array([len(text) for text in (*texts, *references)], np.int64)
-    n = len(texts)
+    counted, n = count([*texts, *references]), len(texts)
+    own, available = counted.lengths[:n], np.sort(counted.lengths[n:])
     matches, totals = np.zeros((1, MAX_ORDER), np.int64), np.zeros((1, MAX_ORDER), np.int64)
-    for order, (gram, text) in enumerate(_grams((*texts, *references), lengths)):
-        counts, place, owner = _counted(gram, text)
-        at_hand = np.zeros(int(place.max(initial=-1)) + 1, np.int64)
-        np.maximum.at(at_hand, place[owner >= n], counts[owner >= n])
-        matches[0, order] = np.minimum(counts, at_hand[place])[owner < n].sum()
-        totals[0, order] = np.maximum(lengths[:n] - order, 1).sum()
-    available = np.sort(lengths[n:])
-    above = np.searchsorted(available, lengths[:n])
-    longer = available[np.minimum(above, len(available) - 1)]
-    nearest = _nearer(lengths[:n], available[np.maximum(above - 1, 0)], longer)
-    return _scores(Sums(matches, totals, lengths[:n].sum(keepdims=True), nearest.sum(keepdims=True)))[0]
+    for order, (gram, text, counts) in enumerate(counted.orders):
+        most = np.zeros(int(gram.max(initial=-1)) + 1, np.int64)
+        np.maximum.at(most, gram[text >= n], counts[text >= n])
+        matches[0, order] = np.minimum(counts, most[gram])[text < n].sum()
+        totals[0, order] = np.maximum(own - order, 1).sum()
+    above = np.searchsorted(available, own)
+    shorter, longer = available[np.maximum(above - 1, 0)], available[np.minimum(above, len(available) - 1)]
+    return _scores(Sums(matches, totals, own.sum(keepdims=True), _nearer(own, shorter, longer).sum(keepdims=True)))[0]
 
 
 def mean(values: Sequence[float]) -> float:
@@ -105,16 +125,11 @@ def _paired(a: Longs, b: Longs) -> Longs:
     return np.asarray(number, np.int64)
 
 
-def _counted(gram: Longs, text: Longs) -> tuple[Longs, Longs, Longs]:
-    """How often each gram occurs in each text: the counts, the grams (numbered, ascending), and the texts."""
-    texts = int(text.max(initial=0)) + 1
-    key, counts = np.unique(gram * texts + text, return_counts=True)
-    return counts.astype(np.int64), np.cumsum(np.diff(key // texts, prepend=-1) > 0) - 1, key % texts
+def _tops(counts: Longs, starts: Longs, place: Longs) -> tuple[Longs, Longs, Longs]:
+    """Of each run of `counts` the largest, the second largest, and where the (first) largest is.
 
-
-def _tops(counts: Longs, place: Longs) -> tuple[Longs, Longs, Longs]:
-    """Of each place (ascending) the largest count, the second largest, and where the (first) largest is."""
-    starts = np.flatnonzero(np.diff(place, prepend=-1))
+    `starts` is where the runs begin, `place` which run each count is in.
+    """
     if not len(starts):
         return starts, starts, starts
     top = np.maximum.reduceat(counts, starts)

@@ -55,13 +55,16 @@ def read(text: str) -> Reading:
     pieces = [text[start:end] for start, end in pairwise([*starts, len(text)])]
     found = [_draft(piece, last=place == len(pieces) - 1) for place, piece in enumerate(pieces)]
     ended = bool(pieces) and END in pieces[-1]
+    places = [place for place, draft in enumerate(found) if draft]
     drafts = [draft for draft in found if draft]
     if drafts and not drafts[-1].program.strip():
         drafts.pop()
-    times = [_time(draft.date) for draft in drafts]
-    known = [time for time in times if time]
-    fails = found.count(None) > 1 or len(known) < len(times) or not _stand_in(drafts, text)
-    return Reading([], [], ended) if fails else Reading(drafts, known, ended)
+        places.pop()
+    times = [time for draft in drafts if _WRITTEN_SO.fullmatch(draft.number) and (time := _time(draft.date))]
+    together = not places or places[-1] - places[0] < len(places)
+    if found.count(None) > 1 or len(times) < len(drafts) or not together:
+        return Reading([], [], ended)
+    return Reading(drafts, times, ended)
 
 
 def write(states: Sequence[State], *, ended: bool) -> str:
@@ -83,12 +86,6 @@ def _draft(piece: str, *, last: bool) -> Draft | None:
     if not head or date_end < 0 or end < 0:
         return None
     return Draft(head[1], piece[head.end() : date_end], piece[date_end + 3 : end])
-
-
-def _stand_in(drafts: list[Draft], text: str) -> bool:
-    """Whether the text holds the programs, written out again, without anything between them."""
-    again = "".join(f"CODE {draft.number} ({draft.date}):\n{draft.program}" for draft in drafts).strip()
-    return again in text and all(_WRITTEN_SO.fullmatch(draft.number) for draft in drafts)
 
 
 def _time(date: str) -> datetime | None:

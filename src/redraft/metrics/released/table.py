@@ -118,24 +118,25 @@ def measure_collections(files: Sequence[str], finals: Sequence[Final | None]) ->
 
 def _self_bleus(finals: Sequence[Final]) -> Collection:
     """Self-BLEU of all programs, and of each pair with at least two; None where there are not as many."""
-    pairs: dict[tuple[str, str], list[list[str]]] = {}
-    for final in finals:
-        pairs.setdefault((final.username, final.title), []).append(final.tokens)
-    several = {pair: programs for pair, programs in pairs.items() if len(programs) > 1}
-    group = [number for number, programs in enumerate(several.values()) for _ in programs]
-    each = [bleu.mean(scores) for scores in bleu.self_bleu([p for of in several.values() for p in of], group)]
     texts = [final.tokens for final in finals]
-    pooled = bleu.self_bleu(texts, [0] * len(texts))[0] if len(texts) > 1 else None
+    number: dict[tuple[str, str], int] = {}
+    pair = np.array([number.setdefault((final.username, final.title), len(number)) for final in finals], np.int64)
+    counted = bleu.count(texts)
+    pooled = bleu.self_bleu(counted, np.zeros_like(pair))[0] if len(texts) > 1 else None
+    each = [
+        {"username": username, "title": title, "n": n, "self_bleu": bleu.mean(scores)}
+        for (username, title), n, scores in zip(
+            number, np.bincount(pair).tolist(), bleu.self_bleu(counted, pair), strict=True
+        )
+        if n > 1
+    ]
     return {
         "tok": sum(map(len, texts)),
         "self_bleu": bleu.mean(pooled) if pooled else None,
         "self_bleu_cum1to4": pooled,
-        "self_bleu_per_pair_mean": bleu.mean(each) if each else None,
+        "self_bleu_per_pair_mean": bleu.mean([entry["self_bleu"] for entry in each]) if each else None,
         "n_pairs": len(each),
-        "self_bleu_per_pair": [
-            {"username": username, "title": title, "n": len(programs), "self_bleu": score}
-            for ((username, title), programs), score in zip(several.items(), each, strict=True)
-        ],
+        "self_bleu_per_pair": each,
     }
 
 
