@@ -45,7 +45,7 @@ BY_RULE = "made by the synthetic rule"
 BY_RULE_METRICS = ("attempts", "edit_distance_mean", "comments_mean", "functions_mean")
 """Metrics of whole traces that vary under the synthetic rule (it never deletes or goes back)."""
 STRENGTHS = (0.0, 0.25, 0.5, 1.0)
-STUDENTS, TITLES, TAKES = 80, 12, 2
+STUDENTS, TITLES, TAKES = 60, 12, 2
 
 
 # ------------------------------------------------------------------------------------------------ synthetic data

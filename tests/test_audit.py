@@ -153,3 +153,13 @@ def test_report_and_command(run: Path, rows: list[Result], capsys: pytest.Captur
     assert (run / "figures" / "audit.svg").exists()
     with pytest.raises(InputError, match="bleu_final"):
         AuditConfig(metrics=("bleu_finl",))
+
+
+def test_too_small_a_run_is_unscored_with_reasons(tmp_path: Path) -> None:
+    run = make_run(tmp_path, students=5, titles=3)
+    rows = audit(run, AuditConfig(metrics=("comments_final",), replicates=20, permutations=20, workers=1))
+    gaps = [row for row in rows if row.baseline]
+    assert gaps
+    assert all(row.value is None and row.note and row.p is None for row in gaps)
+    assert figures(run) == []
+    assert "Of 0 gaps tested" in tables(run)[0].caption

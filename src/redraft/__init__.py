@@ -38,12 +38,15 @@ if TYPE_CHECKING:
     from redraft.report.html import write_report
     from redraft.results import Result
     from redraft.studies.adapt import adapt
+    from redraft.studies.audit import audit
     from redraft.studies.behaviour import evaluate
+    from redraft.studies.claims import judge
     from redraft.studies.describe import describe
     from redraft.studies.recovery.settings import RecoverConfig, SuggestConfig
     from redraft.studies.recovery.study import recover
     from redraft.studies.recovery.suggest import suggest
     from redraft.studies.represent import represent
+    from redraft.studies.variance import variance
 
 _HOMES = {
     "Dataset": "redraft.data.store",
@@ -71,11 +74,13 @@ _HOMES = {
     "TrainConfig": "redraft.lm.settings",
     "adapt": "redraft.studies.adapt",
     "apply_view": "redraft.data.views",
+    "audit": "redraft.studies.audit",
     "describe": "redraft.studies.describe",
     "evaluate": "redraft.studies.behaviour",
     "fit_students": "redraft.lm.adapt",
     "ingest": "redraft.data.ingest",
     "line_edits": "redraft.data.edits",
+    "judge": "redraft.studies.claims",
     "load_model": "redraft.lm.checkpoint",
     "load_split": "redraft.data.split",
     "make_split": "redraft.data.split",
@@ -87,6 +92,7 @@ _HOMES = {
     "simulate": "redraft.data.simulate",
     "suggest": "redraft.studies.recovery.suggest",
     "train": "redraft.lm.train",
+    "variance": "redraft.studies.variance",
     "write_report": "redraft.report.html",
 }
 
@@ -116,10 +122,12 @@ __all__ = [
     "TrainConfig",
     "adapt",
     "apply_view",
+    "audit",
     "describe",
     "evaluate",
     "fit_students",
     "ingest",
+    "judge",
     "line_edits",
     "load_model",
     "load_split",
@@ -132,6 +140,7 @@ __all__ = [
     "simulate",
     "suggest",
     "train",
+    "variance",
     "write_report",
 ]
 

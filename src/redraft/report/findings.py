@@ -66,7 +66,7 @@ def claims_table(rows: Sequence[Result], claims: Sequence[Claim] | None = None) 
         "(two one-sided tests at .05). Only students' own traces can support or contradict a claim: in a simulated "
         "class planted effects are recovered or missed, and a model's traces show how that model is imitated."
     )
-    header = ("study", "claim", "compared", "difference", "p (Holm)", "margin", "pairs / students / titles", "paper",
+    header = ("study", "claim", "compared", "difference", "p (Holm)", "margin", "n / students / titles", "paper",
               "verdict")  # fmt: skip
     measured = [verdict.row for verdict in verdicts if verdict.row is not None]
     return table("findings", "Every claim and its verdict", caption, header, lines, measured, words=3, last_words=2)
@@ -79,30 +79,27 @@ def _sentence(verdict: Verdict, rows: Sequence[Result]) -> str:
     begin = f"{origin_words(row.origin, row.dataset)}. Claim: “{claim.about}.”"
     numbers = _numbers(verdict, row, rows)
     if verdict.outcome == "not testable":
-        return f"{begin} This is not testable here ({verdict.reason}){f'; {numbers}' if numbers else ''}."
+        return f"{begin} This is not testable here: {verdict.reason}{f' ({numbers})' if numbers else ''}."
     weak = verdict.outcome == "inconclusive" and verdict.seen == "not significant"
-    text = f"{begin} {_outcome(verdict)}: {numbers}."
+    text = f"{begin} {_outcome(verdict)} ({numbers})."
     if weak and row.smallest_detectable is not None:
         text += f" Only a difference of {number(row.smallest_detectable)} or more was likely to be found."
     return f"{text} {_meaning(verdict, row)}".rstrip()
 
 
 def _outcome(verdict: Verdict) -> str:
-    """What is seen; for students' traces, the verdict."""
+    """What is seen; for students' traces, the verdict before it."""
     claim, row = verdict.claim, verdict.row
     assert row is not None
     sides = f" between {_name(claim.model)} and {_name(claim.other)}" if claim.other else ""
+    what = "difference" if claim.other else "agreement"
+    side = "higher" if (row.value or 0) > 0 else "lower"
     seen = {
-        "not significant": f"No significant {'difference' if claim.other else 'agreement'}{sides}",
-        "no difference that matters": f"No {'difference' if claim.other else 'agreement'} that matters{sides}",
-    }.get(verdict.seen)
-    if seen is None:
-        higher = (row.value or 0) > 0
-        what = f"{'higher' if higher else 'lower'} than {_name(claim.other)}" if claim.other else ""
-        seen = f"{_name(claim.model)} is {what}" if what else f"It is {'above' if higher else 'below'} zero"
+        "not significant": f"no significant {what}{sides}",
+        "no difference that matters": f"no {what} that matters{sides}",
+    }.get(verdict.seen, f"{_name(claim.model)} is {side} than {_name(claim.other) if claim.other else 'zero'}")
     if row.origin == "students":
-        told = f"{verdict.outcome}, as claimed" if verdict.holds else verdict.outcome
-        seen = f"{told} – {seen}" if verdict.outcome != "inconclusive" or verdict.reason else seen
+        seen = f"{verdict.outcome}{', as claimed' if verdict.holds else ''}: {seen}"
     return seen[0].upper() + seen[1:]
 
 
@@ -117,7 +114,7 @@ def _numbers(verdict: Verdict, row: Result, rows: Sequence[Result]) -> str:
     sides = f" {number(a.value)} against {number(b.value)}" if a and b and a.n == b.n == row.n else ""
     what = f"{_statistic(claim)}{sides}, difference " if claim.other else f"{_statistic(claim)} "
     p = f", p {_p(verdict.p)}" if verdict.p is not None else ""
-    return f"{what}{with_interval(row)}{p} ({_counts(row, words=True)}{CONDITIONAL.get(row.clusters or '', '')})"
+    return f"{what}{with_interval(row)}{p}; {_counts(row, words=True)}{CONDITIONAL.get(row.clusters or '', '')}"
 
 
 def _meaning(verdict: Verdict, row: Result) -> str:
@@ -165,7 +162,8 @@ def _counts(row: Result | None, *, words: bool = False) -> str:
     if row is None:
         return "–"
     if words:
-        return f"{row.n} pairs, {row.n_students} students, {row.n_titles} titles"
+        units = f"{row.n} pairs" if row.study in ("behaviour", "adapt") else f"n = {row.n}"
+        return f"{units}, {row.n_students} students, {row.n_titles} titles"
     return f"{row.n} / {row.n_students} / {row.n_titles}"
 
 
