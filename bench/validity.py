@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -276,33 +276,40 @@ def share_table(repetitions: int) -> Iterator[str]:
                 yield f"| {design[0]} x {design[1]} | {', '.join(f'{v:g}' for v in variances)} | {words} | {cells} |"
 
 
-def class_tables(classes: int) -> Iterator[str]:
-    """What is found in simulated classes."""
-    strengths: dict[float, dict[str, list[Estimate]]] = {s: {m: [] for m in PLANTED} for s in STRENGTHS}
-    contrasts: dict[str, dict[str, list[Estimate]]] = {}
-    traits: dict[str, list[float]] = {trait: [] for trait in (*PLANTED.values(), "placebo")}
-    leaks: dict[bool, list[Estimate]] = {True: [], False: []}
+class Found:
+    """What was found in the simulated classes so far."""
 
-    def settings(seed: int, **changes: object) -> SimulateConfig:
-        return SimulateConfig(students=STUDENTS, titles=TITLES, seed=seed, **changes)  # type: ignore[arg-type]
+    def __init__(self) -> None:
+        self.classes = 0
+        self.strengths: dict[float, dict[str, list[Estimate]]] = {s: {m: [] for m in PLANTED} for s in STRENGTHS}
+        self.contrasts: dict[str, dict[str, list[Estimate]]] = {}
+        self.traits: dict[str, list[float]] = {trait: [] for trait in (*PLANTED.values(), "placebo")}
+        self.leaks: dict[bool, list[Estimate]] = {True: [], False: []}
 
-    for seed in range(classes):
-        made = {strength: sides(settings(seed, trait_strength=strength)) for strength in STRENGTHS}
-        redrawn = sides(settings(seed, redraw_traits=True))
+    def add(self, seed: int) -> None:
+        """Another class."""
+
+        def settings(**changes: Any) -> SimulateConfig:
+            return SimulateConfig(students=STUDENTS, titles=TITLES, seed=seed, **changes)
+
+        made = {strength: sides(settings(trait_strength=strength)) for strength in STRENGTHS}
+        redrawn = sides(settings(redraw_traits=True))
         for strength, whole in made.items():
             for metric in PLANTED:
-                strengths[strength][metric].append(within(whole, metric, seed=seed))
+                self.strengths[strength][metric].append(within(whole, metric, seed=seed))
         for words, whole in (("traits kept", made[1.0]), ("traits redrawn each trace", redrawn)):
             for metric in PLANTED:
-                contrasts.setdefault(words, {}).setdefault(metric, []).append(own_less_other(whole, metric, seed=seed))
-        for trait, p in trait_ps(settings(seed), made[1.0], tuple(traits)).items():
-            traits[trait].append(p)
-        for leaky in leaks:
-            leaks[leaky].append(leak_gap(made[1.0], "comments_final", leaks=leaky, seed=seed))
-        for metric, found in trace_less_synthetic(settings(seed), seed=seed).items():
-            contrasts.setdefault(BY_RULE, {}).setdefault(metric, []).append(found)
-        print(f"class {seed + 1} of {classes}", flush=True)
-    yield from _class_lines(classes, strengths, contrasts, traits, leaks)
+                self._contrast(words, metric, own_less_other(whole, metric, seed=seed))
+        for trait, p in trait_ps(settings(), made[1.0], tuple(self.traits)).items():
+            self.traits[trait].append(p)
+        for leaky in self.leaks:
+            self.leaks[leaky].append(leak_gap(made[1.0], "comments_final", leaks=leaky, seed=seed))
+        for metric, found in trace_less_synthetic(settings(), seed=seed).items():
+            self._contrast(BY_RULE, metric, found)
+        self.classes += 1
+
+    def _contrast(self, words: str, metric: str, found: Estimate) -> None:
+        self.contrasts.setdefault(words, {}).setdefault(metric, []).append(found)
 
 
 def trace_less_synthetic(config: SimulateConfig, *, seed: int) -> dict[str, Estimate]:
@@ -331,10 +338,9 @@ def trace_less_synthetic(config: SimulateConfig, *, seed: int) -> dict[str, Esti
     return found
 
 
-def _class_lines(
-    classes: int, strengths: dict[float, dict[str, list[Estimate]]], contrasts: dict[str, dict[str, list[Estimate]]],
-    traits: dict[str, list[float]], leaks: dict[bool, list[Estimate]],
-) -> Iterator[str]:  # fmt: skip
+def class_lines(made: Found) -> Iterator[str]:
+    """Tables of what was found."""
+
     def share(found: Sequence[Estimate]) -> str:
         return f"{sum(map(is_found, found))} + {sum(is_found(one, -1) for one in found)}"
 
@@ -346,24 +352,24 @@ def _class_lines(
     yield "| metric (trait) | " + " | ".join(f"strength {s:g}" for s in STRENGTHS) + " |"
     yield "| --- |" + " --- |" * len(STRENGTHS)
     for metric, trait in PLANTED.items():
-        cells = [f"{average(strengths[s][metric])} ({share(strengths[s][metric])})" for s in STRENGTHS]
+        cells = [f"{average(made.strengths[s][metric])} ({share(made.strengths[s][metric])})" for s in STRENGTHS]
         yield f"| {metric} ({trait}) | " + " | ".join(cells) + " |"
     yield "\n**Contrasts.** Mean difference in within-title r, and in how many classes it is significantly above + below 0.\n"
     yield "| contrast | class | metric | difference | significant |"
     yield "| --- | --- | --- | --- | --- |"
-    for words, by_metric in contrasts.items():
+    for words, by_metric in made.contrasts.items():
         what = "trace - synthetic" if words == BY_RULE else "own hand - another student's"
         for metric, found in by_metric.items():
             yield f"| {what} | {words} | {metric} | {average(found)} | {share(found)} |"
     yield "\n**Traits** against the students' mean metrics (p over all metrics by exchanging whole students).\n"
-    yield f"| trait | found at .05, of {classes} |"
+    yield f"| trait | found at .05, of {made.classes} |"
     yield "| --- | --- |"
-    for trait, ps in traits.items():
+    for trait, ps in made.traits.items():
         yield f"| {trait} | {sum(p <= 0.05 for p in ps)} |"
     yield "\n**Leak check**: held-out r with traces in folds less that with students in folds, for comments.\n"
     yield "| input of the probe | gap | significant |"
     yield "| --- | --- | --- |"
-    for leaky, found in leaks.items():
+    for leaky, found in made.leaks.items():
         words = "who the student is (a leak, planted)" if leaky else "the trace's other metrics"
         yield f"| {words} | {average(found)} | {share(found)} |"
 
@@ -375,7 +381,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/validity.md"))
     options = parser.parse_args()
     started = time.process_time()
-    some = max(options.repetitions // 5, 20)
+    some = max(options.repetitions // 4, 20)
     ks = stats.kstest(permutation_ps(range(options.repetitions)), "uniform").pvalue
     parts = [
         HEAD,
@@ -383,16 +389,21 @@ def main() -> None:
         f"\nPermutation of whole students: p of {options.repetitions} groups that are none against the uniform "
         f"distribution, Kolmogorov-Smirnov p = {ks:.2f}.",
         "\n## Shares of variance\n\n" + SHARE, "\n".join(share_table(some)),
-        "\n## Simulated classes\n\n" + CLASSES.format(classes=options.classes, students=STUDENTS, titles=TITLES, takes=TAKES),
-        "\n".join(class_tables(options.classes)),
     ]
-    seconds = time.process_time() - started
-    parts.append(
-        f"\n*Made on {datetime.now(UTC):%Y-%m-%d} by `python bench/validity.py --classes {options.classes} --repetitions "
-        f"{options.repetitions}` in {seconds / 60:.0f} CPU minutes; {some} repetitions for shares of variance.*\n"
-    )
-    write_text(options.out, "\n".join(parts))
-    print(f"{options.out}: {seconds:.0f} CPU seconds")
+    found = Found()
+    for seed in range(options.classes):
+        found.add(seed)
+        minutes = (time.process_time() - started) / 60
+        about = CLASSES.format(classes=found.classes, students=STUDENTS, titles=TITLES, takes=TAKES)
+        foot = (
+            f"\n*Made on {datetime.now(UTC):%Y-%m-%d} by `python bench/validity.py --classes {found.classes} "
+            f"--repetitions {options.repetitions}` in {minutes:.0f} CPU minutes; {some} repetitions for shares of "
+            "variance.*\n"
+        )
+        # after each class, so that a run cut short leaves what it has
+        page = [*parts, "\n## Simulated classes\n\n" + about, "\n".join(class_lines(found)), foot]
+        write_text(options.out, "\n".join(page))
+        print(f"{options.out}: {found.classes} classes, {minutes:.1f} CPU minutes", flush=True)
 
 
 HEAD = """# Validity: what the instruments find, and what they don't
