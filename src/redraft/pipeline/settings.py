@@ -119,10 +119,13 @@ def within(config: RunConfig, minutes: float) -> RunConfig:
         return max(least, min(full, round(full * minutes / FULL_MINUTES)))
 
     trained = (*config.views, *config.recovery_views)
+    adapt = config.adapt
+    if 2 * minutes < FULL_MINUTES:  # fits cost as many traces as the ks add up to: 17 in place of 55
+        adapt = replace(adapt, ks=(0, 1, 2, 4, 10), sampled_ks=(0, 1, 4, 10))
     return replace(
         config,
         adapt=replace(
-            config.adapt, students=some(100, 20), tuning_students=some(20, 2), tuning_traces=some(10, 4),
+            adapt, students=some(100, 20), tuning_students=some(20, 2), tuning_traces=some(10, 4),
             seeds=some(3, 1), max_epochs=some(100, 20), sampled_pairs=some(3, 1), test_traces=some(100, 10),
             seed=config.seed,
         ),
