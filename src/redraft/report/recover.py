@@ -136,21 +136,21 @@ def _by_candidates(rows: Sequence[Result]) -> Figure | None:
         return None
     sizes = sorted({int(row.condition["candidates"]) for row in shown})
     views = _views(shown)
-    stamp = origin_words(shown[0].origin, shown[0].dataset)
+    stamp, n = origin_words(shown[0].origin, shown[0].dataset), max(row.n for row in shown)
 
     def paint(canvas: Canvas) -> None:
         grid = canvas.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
         for axes, metric in zip(grid, metrics, strict=True):
             here = [row for row in shown if row.metric == metric]
             _candidates_panel(axes, here, sizes, views)
-            axes.set(title=WORDS[metric], xlabel="candidates", ylim=(-0.02, 1.02))
+            axes.set(title=WORDS[metric].replace(", ", ",\n"), xlabel="candidates", ylim=(-0.02, 1.02))
         grid[0].set_ylabel("share of cases")
         handles, labels = grid[0].get_legend_handles_labels()
         canvas.legend(handles, labels, loc="outside upper left", ncols=5)
 
-    n = max(row.n for row in shown)
     return draw(
-        "recover-candidates", paint, size=(8.6, 4.0), stamp=stamp, points=results.to_table(shown),
+        "recover-candidates", paint, size=(8.6, 4.0), stamp=f"n = {n} failing programs. {stamp}",
+        points=results.to_table(shown),
         title="Who mends failing programs, and keeps them the student's own?",
         caption=f"{stamp}. n = {n} failing programs. A success runs, keeps at least 80% of the failing program's "
         "lines, and is no farther from the real final program. Left: lines must be unchanged; middle: a line changed "
@@ -200,6 +200,7 @@ def _by_time(rows: Sequence[Result]) -> Figure | None:
         return None
     times = sorted({float(row.condition["seconds"]) for row in shown})
     views, stamp = _views(shown), origin_words(shown[0].origin, shown[0].dataset)
+    n = max(row.n for row in shown)
     own = {row.metric: row.value for row in _means(rows, baseline=STUDENT)}
 
     def paint(canvas: Canvas) -> None:
@@ -214,12 +215,13 @@ def _by_time(rows: Sequence[Result]) -> Figure | None:
             axes.set_ylim(*((0, None) if MEASURES[metric].unit == "states" else (-0.02, 1.02)))
             quiet(axes, keep="left bottom")
         handles, labels = grid[0].get_legend_handles_labels()
-        canvas.legend(handles, labels, loc="outside upper left", ncols=4)
+        canvas.legend(handles, labels, loc="outside upper left", ncols=4, handlelength=3.5)
 
     return draw(
-        "recover-time", paint, size=(10.4, 3.9), stamp=stamp, points=results.to_table(shown),
+        "recover-time", paint, size=(10.4, 3.9), stamp=f"n = {n} failing programs. {stamp}",
+        points=results.to_table(shown),
         title="What time and a strong student's vector change",
-        caption=f"{stamp}. n = {max(row.n for row in shown)} failing programs, {size} continuations each. The header "
+        caption=f"{stamp}. n = {n} failing programs, {size} continuations each. The header "
         "of the next program is set so many seconds after the failing one (headers hold whole seconds). Solid: the "
         "student's own vector, which is the unknown student's where the model has not met them; dashed: strong "
         "students'. Dotted grey: the students' own outcome. BLEU compares with the real final program. Bars are 95% "
@@ -294,8 +296,8 @@ def _edits(rows: Sequence[Result]) -> Table:
 
 
 def _who(view: str | None, baseline: str | None) -> str:
-    if baseline == STUDENT:
-        return "students themselves"
+    if baseline in (STUDENT, ANY_BASELINE):
+        return "students themselves" if baseline == STUDENT else "any of these baselines"
     return view or f"{(baseline or '').replace('-', ' ')} (baseline)"
 
 

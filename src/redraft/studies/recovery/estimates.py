@@ -38,6 +38,8 @@ STUDENT = "student"
 ANY_BASELINE = "any-baseline"
 """Success of any of the baselines."""
 PRIMARY = "recovery: primary"
+ALIKE = "every case has this value, so that resampling them can't tell how far others may be from it"
+"""What is said of an interval without width."""
 CONTRASTED = ("executes", "attempts", "bleu_recovered", "kept_success_final", KEPT, "kept_success_first")
 """Measures by which models and hands are compared."""
 BY_SPLIT = ("executes", KEPT, "kept_success_first")
@@ -90,7 +92,8 @@ class _Table:
         else:
             found = mean_contrast(values[here], less[here], clusters, seed=seed, replicates=replicates)
         why = self.empty if not len(self.students) else found.note
-        notes = [each for each in (side.note, why, note) if each]
+        alike = ALIKE if found.low is not None and found.low == found.high else None
+        notes = [each for each in (side.note, why, alike, note) if each]
         return Result(
             origin=self.run.dataset.origin, dataset=self.run.dataset.name, study="recover", model=side.view,
             baseline=baseline or side.baseline,
@@ -197,12 +200,15 @@ def _times(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
 
 
 def _equivalent(row: Result, margin: float) -> Result:
-    """A row that says whether its whole interval is within the margin."""
+    """A row that says whether its whole interval is within the margin; one without width shows nothing."""
     if row.unit != "share" or row.low is None or row.high is None:
         return row
-    within = -margin < row.low and row.high < margin
-    verdict = "equivalent: the" if within else "not shown to be equivalent: not the"
-    said = f"{verdict} whole interval is within {margin:g}"
+    if row.low == row.high:
+        said = "not shown to be equivalent: no case differs from another"
+    elif -margin < row.low and row.high < margin:
+        said = f"equivalent: the whole interval lies within {margin:g}"
+    else:
+        said = f"not shown to be equivalent: the interval reaches beyond {margin:g}"
     return replace(
         row, condition={**row.condition, "margin": f"{margin:g}"}, note="; ".join(filter(None, [row.note, said]))
     )
