@@ -37,7 +37,7 @@ from toy import TOY, prepare_torch
 
 COLOURS = ("red", "blue", "green", "pink")
 TITLES = ("square", "star", "house", "spiral", "box", "ring", "wall", "sky", "sea", "sun", "moon", "tree")
-SETTINGS = {"cases": 60, "candidates": [1, 2, 4], "grid_candidates": 2, "seconds": [1.0, 60.0], "replicates": 100,
+SETTINGS = {"cases": 60, "candidates": [1, 2, 4], "grid_candidates": 2, "seconds": [1.0, 60.0], "replicates": 400,
             "workers": 1, "splits": ["unseen-seen", "unseen-unseen"]}  # fmt: skip
 
 

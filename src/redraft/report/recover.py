@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from redraft import results
+from redraft.report.findings import is_significant
 from redraft.report.style import BASELINE, MUTED, Figure, draw, origin_words, quiet, view_style
 from redraft.report.tables import DASH, Table, counts, number, probability, table, with_interval
 from redraft.results import Result
@@ -87,7 +88,7 @@ def sentences(rows: Sequence[Result]) -> list[str]:
             verdict = "can't be compared with the baselines: too few students and titles for an interval"
         elif all(row.low is not None and row.low > 0 for row in mine):
             verdict = "mends more failing programs than every baseline"
-        elif any(row.high is not None and row.high < 0 for row in mine):
+        elif any((row.value or 0) < 0 and is_significant(row) for row in mine):
             verdict = "does not beat the best baseline, which mends more"
         else:
             verdict = "does not beat the best baseline significantly"
