@@ -92,7 +92,7 @@ def correlation(
     statistic: str, real: Floats, generated: Floats, clusters: Clusters, *, seed: int = 0, replicates: int = REPLICATES
 ) -> Estimate:
     """A correlation of `CORRELATIONS` between real and generated values, (N,) each."""
-    return _estimate(
+    return estimated(
         statistic, (real, generated), clusters, lambda c, x, y: CORRELATIONS[statistic](x, y, c), seed, replicates
     )
 
@@ -113,19 +113,19 @@ def correlation_contrast(
         r_a, r_b = (CORRELATIONS[statistic](x, y, clusters) for y in (y_a, y_b))
         return lambda counts: r_a(counts) - r_b(counts)
 
-    return _estimate(f"{statistic}_difference", (real, a, b), clusters, difference, seed, replicates)
+    return estimated(f"{statistic}_difference", (real, a, b), clusters, difference, seed, replicates)
 
 
 def mean(values: Floats, clusters: Clusters, *, seed: int = 0, replicates: int = REPLICATES) -> Estimate:
     """The mean over pairs of `values`, (N,)."""
-    return _estimate("mean", (values,), clusters, _mean, seed, replicates)
+    return estimated("mean", (values,), clusters, _mean, seed, replicates)
 
 
 def mean_contrast(
     a: Floats, b: Floats, clusters: Clusters, *, seed: int = 0, replicates: int = REPLICATES
 ) -> Estimate:
     """The mean paired difference a - b over the pairs both score, with d_z."""
-    found = _estimate("mean_difference", (a, b), clusters, lambda c, x, y: _mean(c, x - y), seed, replicates)
+    found = estimated("mean_difference", (a, b), clusters, lambda c, x, y: _mean(c, x - y), seed, replicates)
     scored = np.isfinite(a) & np.isfinite(b)
     difference = (a - b)[scored]
     if found.value is None or len(difference) < 2 or _constant(difference):
@@ -144,8 +144,8 @@ def paper_t(a: Floats, b: Floats, clusters: Clusters, *, real: Floats | None = N
     a, b, kept = a[scored], b[scored], clusters.select(scored)
     statistic = "mean_difference" if real is None else "pooled_r_difference"
     if real is not None and len(a):
-        z = _standardised(real[scored])
-        a, b = z * _standardised(a), z * _standardised(b)
+        z = standardised(real[scored])
+        a, b = z * standardised(a), z * standardised(b)
     difference = a - b
     value = low = high = p = None
     if len(difference) > 1 and np.isfinite(difference).all() and not _constant(difference):
@@ -171,7 +171,7 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def _estimate(
+def estimated(
     statistic: str,
     columns: tuple[Floats, ...],
     clusters: Clusters,
@@ -215,7 +215,7 @@ def _constant(values: Floats) -> bool:
     return bool(np.ptp(values) <= _TINY * np.abs(values).max())
 
 
-def _standardised(values: Floats) -> Floats:
+def standardised(values: Floats) -> Floats:
     """Mean 0 and mean square 1; nan if constant."""
     if _constant(values):
         return np.full(len(values), np.nan)
@@ -224,7 +224,7 @@ def _standardised(values: Floats) -> Floats:
     return scaled
 
 
-def _sums(clusters: Clusters, *values: Floats) -> Callable[[Counts], list[Floats]]:
+def title_sums(clusters: Clusters, *values: Floats) -> Callable[[Counts], list[Floats]]:
     """A function giving, under student counts, the sum over each title of each column of values: (T, B) each.
 
     All statistics are made of these: one sparse product replaces a weight for every pair and replicate.
@@ -235,7 +235,7 @@ def _sums(clusters: Clusters, *values: Floats) -> Callable[[Counts], list[Floats
 
 
 def _mean(clusters: Clusters, values: Floats) -> Statistic:
-    sums = _sums(clusters, np.ones_like(values), values)
+    sums = title_sums(clusters, np.ones_like(values), values)
 
     def compute(counts: Counts) -> Floats:
         weight_TB, sum_TB = sums(counts)
@@ -251,7 +251,7 @@ Moments = tuple[Floats, Floats, Floats, Floats, Floats, Floats]
 """Weighted sums of 1, x, y, x^2, y^2 and xy."""
 
 
-def _r(w: Floats, x: Floats, y: Floats, xx: Floats, yy: Floats, xy: Floats) -> Floats:
+def r_of_sums(w: Floats, x: Floats, y: Floats, xx: Floats, yy: Floats, xy: Floats) -> Floats:
     """Pearson's r from weighted sums of roughly standardised values, nan where a side doesn't vary."""
     with np.errstate(divide="ignore", invalid="ignore"):
         var_x, var_y = xx - x * x / w, yy - y * y / w
@@ -265,7 +265,7 @@ def _correlation(x: Floats, y: Floats, clusters: Clusters, reduce: Callable[[Flo
     """The r that `reduce` makes of title counts and the titles' moments."""
     if len(x) < 3 or _constant(x) or _constant(y):
         return lambda counts: np.full(counts.titles.shape[1], np.nan)
-    sums = _sums(clusters, np.ones_like(x), x, y, x * x, y * y, x * y)
+    sums = title_sums(clusters, np.ones_like(x), x, y, x * x, y * y, x * y)
 
     def compute(counts: Counts) -> Floats:
         w, mx, my, mxx, myy, mxy = sums(counts)
@@ -276,9 +276,9 @@ def _correlation(x: Floats, y: Floats, clusters: Clusters, reduce: Callable[[Flo
 
 def _pooled(x: Floats, y: Floats, clusters: Clusters) -> Statistic:
     def reduce(titles_TB: Floats, moments: Moments) -> Floats:
-        return _r(*((titles_TB * moment).sum(0) for moment in moments))
+        return r_of_sums(*((titles_TB * moment).sum(0) for moment in moments))
 
-    return _correlation(_standardised(x), _standardised(y), clusters, reduce)
+    return _correlation(standardised(x), standardised(y), clusters, reduce)
 
 
 def _between(x: Floats, y: Floats, clusters: Clusters) -> Statistic:
@@ -287,9 +287,9 @@ def _between(x: Floats, y: Floats, clusters: Clusters) -> Statistic:
         x_TB, y_TB = (np.divide(s, w, out=np.zeros_like(s), where=w > 0) for s in (sx, sy))
         count_TB = titles_TB * (w > 0)
         columns = (np.ones_like(x_TB), x_TB, y_TB, x_TB**2, y_TB**2, x_TB * y_TB)
-        return _r(*((count_TB * column).sum(0) for column in columns))
+        return r_of_sums(*((count_TB * column).sum(0) for column in columns))
 
-    return _correlation(_standardised(x), _standardised(y), clusters, reduce)
+    return _correlation(standardised(x), standardised(y), clusters, reduce)
 
 
 def _within(x: Floats, y: Floats, clusters: Clusters) -> Statistic:
@@ -299,12 +299,12 @@ def _within(x: Floats, y: Floats, clusters: Clusters) -> Statistic:
         centred = (sxx - sx * sx * inverse, syy - sy * sy * inverse, sxy - sx * sy * inverse)
         zero = np.zeros(w.shape[1])
         weight = (titles_TB * w).sum(0)
-        return _r(weight, zero, zero, *((titles_TB * moment).sum(0) for moment in centred))
+        return r_of_sums(weight, zero, zero, *((titles_TB * moment).sum(0) for moment in centred))
 
-    return _correlation(_centred(x, clusters), _centred(y, clusters), clusters, reduce)
+    return _correlation(centred(x, clusters), centred(y, clusters), clusters, reduce)
 
 
-def _centred(values: Floats, clusters: Clusters) -> Floats:
+def centred(values: Floats, clusters: Clusters) -> Floats:
     """Residuals from title means, on the scale of their own spread; all 0 where only rounding is left."""
     means = np.bincount(clusters.titles, values) / np.bincount(clusters.titles)
     residuals: Floats = values - means[clusters.titles]

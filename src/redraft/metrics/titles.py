@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from redraft.metrics.agreement import Estimate, _estimate, _r, _standardised, _sums
+from redraft.metrics.agreement import Estimate, estimated, r_of_sums, standardised, title_sums
 from redraft.metrics.bootstrap import REPLICATES, Clusters, Counts, Floats, Statistic
 
 MIN_PAIRS = 5
@@ -42,7 +42,7 @@ def frequency_trend(
     scored = np.isfinite(real) & np.isfinite(generated)
     enough = np.bincount(clusters.titles[scored], minlength=clusters.n_titles) >= MIN_PAIRS
     few = ~enough[clusters.titles]
-    return _estimate(
+    return estimated(
         "frequency_spearman", (np.where(few, np.nan, real), generated, frequency), clusters, _trend, seed, replicates
     )
 
@@ -50,14 +50,14 @@ def frequency_trend(
 def _trend(clusters: Clusters, real: Floats, generated: Floats, frequency: Floats) -> Statistic:
     often_T = np.zeros(clusters.n_titles)
     often_T[clusters.titles] = frequency
-    x, y = _standardised(real), _standardised(generated)
-    sums = _sums(clusters, np.ones_like(x), x, y, x * x, y * y, x * y)
+    x, y = standardised(real), standardised(generated)
+    sums = title_sums(clusters, np.ones_like(x), x, y, x * x, y * y, x * y)
 
     def compute(counts: Counts) -> Floats:
         weight_TB, *rest = sums(counts)
         # a single student, drawn again and again, has no correlation
         w_TB = np.where(weight_TB > 2, weight_TB, np.nan)
-        r_TB = _r(w_TB, *rest)
+        r_TB = r_of_sums(w_TB, *rest)
         return np.array([_spearman(often_T, r_T, n_T) for r_T, n_T in zip(r_TB.T, counts.titles.T, strict=True)])
 
     return compute

@@ -13,7 +13,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from redraft import results
-from redraft.report.findings import is_significant
 from redraft.report.style import BASELINE, MUTED, Figure, draw, origin_words, quiet, view_style
 from redraft.report.tables import DASH, Table, counts, number, probability, table, with_interval
 from redraft.results import Result
@@ -49,6 +48,7 @@ WORDS = {
     "recovered": "a running program found", "edit_size": "characters typed", "lines_kept": "lines kept",
     "style_distance": "style distance (sd)",
 }  # fmt: skip
+SIGNIFICANT = 0.05
 SHAPES = ("|", "x", "+", "1", "2", "_")
 """Markers of baselines."""
 
@@ -88,12 +88,18 @@ def sentences(rows: Sequence[Result]) -> list[str]:
             verdict = "can't be compared with the baselines: too few students and titles for an interval"
         elif all(row.low is not None and row.low > 0 for row in mine):
             verdict = "mends more failing programs than every baseline"
-        elif any((row.value or 0) < 0 and is_significant(row) for row in mine):
+        elif any(_below(row) for row in mine):
             verdict = "does not beat the best baseline, which mends more"
         else:
             verdict = "does not beat the best baseline significantly"
         found.append(f"{stamp}. The {view} model {verdict}: {tail}")
     return found
+
+
+def _below(row: Result) -> bool:
+    """Significantly below zero, Holm's correction made."""
+    beyond = row.high is not None and row.high < 0
+    return beyond and row.p_adjusted is not None and row.p_adjusted < SIGNIFICANT
 
 
 def _views(rows: Iterable[Result]) -> list[str]:

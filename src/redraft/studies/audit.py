@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from redraft import progress, results
 from redraft.errors import InputError, suggestion
-from redraft.metrics.agreement import POWER, _centred, _r, _sums
+from redraft.metrics.agreement import POWER, centred, r_of_sums, title_sums
 from redraft.metrics.bootstrap import Clusters, Counts, Floats, bootstrap
 from redraft.metrics.permutation import PERMUTATIONS, Orders, Permuted, permutation_test
 from redraft.metrics.registry import METRICS
@@ -201,7 +201,7 @@ class Gap:
     def replicate(self) -> Callable[[Counts], Floats]:
         """The gap under counts of students and titles."""
         columns = self.statistic.columns
-        sums = _sums(self.clusters, *(c * self.inside for c in columns), *(c * ~self.inside for c in columns))
+        sums = title_sums(self.clusters, *(c * self.inside for c in columns), *(c * ~self.inside for c in columns))
 
         def compute(counts: Counts) -> Floats:
             totals = [(counts.titles * sum_TB).sum(0) for sum_TB in sums(counts)]
@@ -261,8 +261,8 @@ def _statistics(metric: str, real: Floats | None, generated: Floats, clusters: C
     error = generated[scored] - real[scored]
     if scored.any():
         kept = clusters.select(scored)
-        x, y = (spread(_centred(values[scored], kept)) for values in (real, generated))
-        yield Statistic(metric, "within_r", (ones, x, y, x * x, y * y, x * y), _r)
+        x, y = (spread(centred(values[scored], kept)) for values in (real, generated))
+        yield Statistic(metric, "within_r", (ones, x, y, x * x, y * y, x * y), r_of_sums)
     yield Statistic(metric, "mean_error", (ones, spread(error)), _mean)
     yield Statistic(metric, "mean_absolute_error", (ones, spread(np.abs(error))), _mean)
 
