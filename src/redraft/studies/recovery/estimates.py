@@ -201,17 +201,18 @@ def _times(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
 
 def _equivalent(row: Result, margin: float) -> Result:
     """A row that says whether its whole interval is within the margin; one without width shows nothing."""
-    if row.unit != "share" or row.low is None or row.high is None:
+    if row.unit != "share":
         return row
-    if row.low == row.high:
+    if row.low is None or row.high is None:
+        said = ""
+    elif row.low == row.high:
         said = "not shown to be equivalent: no case differs from another"
     elif -margin < row.low and row.high < margin:
         said = f"equivalent: the whole interval lies within {margin:g}"
     else:
         said = f"not shown to be equivalent: the interval reaches beyond {margin:g}"
-    return replace(
-        row, condition={**row.condition, "margin": f"{margin:g}"}, note="; ".join(filter(None, [row.note, said]))
-    )
+    note = "; ".join(filter(None, [row.note, said])) or None
+    return replace(row, condition={**row.condition, "margin": f"{margin:g}"}, note=note)
 
 
 def _between(
