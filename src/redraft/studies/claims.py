@@ -4,8 +4,8 @@ In: that file; results rows of any studies. Out: a `Verdict` for every claim. A 
 statistic, model, baseline, split and condition are exactly the claim's; a claim without a row is not testable, and says
 so. The rule, in this order:
 
-- not testable: no such row, the row is unscored or without interval, or there are fewer students or titles than the
-  claim needs;
+- not testable: no such row, the row is unscored, without interval or with one of no width, or there are fewer students
+  or titles than the claim needs;
 - equivalent: two one-sided tests at .05 find the difference within the margin, that is, its 90% bootstrap interval
   lies inside (rows without one: the 95% interval, which is stricter). It comes first: a difference that is certainly
   too small to matter is no support, whichever side of zero it is on;
@@ -324,6 +324,8 @@ def _untestable(claim: Claim, row: Result | None, rows: Sequence[Result]) -> str
         return f"titles: {row.n_titles}; the claim needs {claim.min_titles}"
     if row.low is None or row.high is None or row.p is None:
         return (row.note or "no interval").split("; ")[-1]
+    if row.low == row.high:  # resampled, cases that are all alike stay so: that shows nothing
+        return "all cases alike: the interval has no width"
     return ""
 
 
