@@ -203,6 +203,7 @@ def _rows(run: Run, evidence: Evidence, config: AdaptConfig) -> Iterator[Result]
         found = Estimate(
             statistic="chosen", value=float(choice.epochs), n=len(evidence.newcomers.tuning),
             n_students=len(evidence.newcomers.tuning), n_titles=0,
+            note="the most that was tried: more might have been better" if choice.epochs == config.max_epochs else None,
         )  # fmt: skip
         yield _row(
             run, evidence, found, metric="fit_epochs", level="collection", baseline=None,
