@@ -421,7 +421,8 @@ title` is student / (student + residual). Few titles and skewed effects are the 
 """
 CLASSES = """{classes} classes of {students} students and {titles} titles each. In a model's place stands an oracle: the same
 students do the same titles again, {takes} times. Tests are at .05, not corrected, so of 20 nulls one is expected to be
-significant, on either side.
+significant, on either side. That the trace's other metrics show a small gap in the leak check, too, is no mistake: a
+student's habits hang together, and a probe that has met the student's other traces profits from that.
 """
 
 
