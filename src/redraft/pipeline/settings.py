@@ -131,7 +131,7 @@ def within(config: RunConfig, minutes: float) -> RunConfig:
         ),
         probe=replace(
             config.probe, titles=some(100, 12), traces_per_title=some(50, 12), permutations=some(999, 199),
-            replicates=some(2000, 500), seed=config.seed,
+            seed=config.seed,
         ),
         represent=replace(config.represent, traces=some(1000, 100), seed=config.seed),
         recover=replace(

@@ -71,6 +71,13 @@ def _conditions(rows: Sequence[Result]) -> Table:
     return table("conditions", "Do the comparisons hold up?", caption, header, lines, behind, words=2)
 
 
+PRINTED = {
+    "last": {"seen-seen": ".262 ± .013", "unseen-seen": ".246 ± .013", "seen-unseen": ".042 ± .005"},
+    "trace-downsampled": {"seen-seen": ".284 ± .013", "unseen-seen": ".276 ± .013", "seen-unseen": ".059 ± .006"},
+}
+"""The paper's table 3: BLEU of final programs ± standard error, OLMo-2 1B on Pencil Code's students."""
+
+
 def _text(rows: Sequence[Result], sides: Sides, splits: Iterable[str]) -> Table:
     metrics = (*FINAL_TEXT[:1], *TRACE_TEXT[:1], FINAL_TEXT[1], TRACE_TEXT[1], "self_bleu", "ended_share")
     shown = [r for r in rows if not r.condition and r.statistic == "mean" and r.metric in metrics and r.n]
@@ -82,13 +89,16 @@ def _text(rows: Sequence[Result], sides: Sides, splits: Iterable[str]) -> Table:
             known = [cell for cell in cells if cell is not None and cell.value is not None]
             if known:
                 name = model or f"{(baseline or '').replace('-', ' ')} (baseline)"
-                lines.append([split_words(split), name, *(with_interval(cell) for cell in cells), str(known[0].n)])
-    header = ("split", "model", "BLEU, final", "BLEU, trace", "colour cosine, final", "colour cosine, trace",
-              "Self-BLEU", "ended", "pairs")  # fmt: skip
+                printed = PRINTED.get(model or "", {}).get(split, DASH)
+                first, *others = (with_interval(cell) for cell in cells)
+                lines.append([split_words(split), name, first, printed, *others, str(known[0].n)])
+    header = ("split", "model", "BLEU, final", "paper's table 3", "BLEU, trace", "colour cosine, final",
+              "colour cosine, trace", "Self-BLEU", "ended", "pairs")  # fmt: skip
     caption = (
         "Means over pairs, of means over samples. BLEU compares a sample with the student's own program; Self-BLEU "
         "compares the samples of a pair among themselves, so neither high nor low is good: 'real students' is how "
-        "alike as many students are on the title. 'Random trace' is another student's training program."
+        "alike as many students are on the title. 'Random trace' is another student's training program. "
+        "The paper's table 3 is of a model of a billion weights, trained on other students' traces: a yardstick, not a target."
     )
     return table("text", "Likeness of text", caption, header, lines, shown, words=2)
 
