@@ -98,7 +98,7 @@ def _text(rows: Sequence[Result], sides: Sides, splits: Iterable[str]) -> Table:
         "Means over pairs, of means over samples. BLEU compares a sample with the student's own program; Self-BLEU "
         "compares the samples of a pair among themselves, so neither high nor low is good: 'real students' is how "
         "alike as many students are on the title. 'Random trace' is another student's training program. "
-        "The paper's table 3 is of a model of a billion weights, trained on other students' traces: a yardstick, not a target."
+        "The paper's table 3 is of a model of a billion weights and of other students: a yardstick, not a target."
     )
     return table("text", "Likeness of text", caption, header, lines, shown, words=2)
 

@@ -6,10 +6,9 @@ probes: mean or residual), `grouping`, `input` (own, shuffled, matched, permuted
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from redraft.metrics.agreement import Estimate, holm
+from redraft.metrics.agreement import Estimate
 from redraft.results import Result
 from redraft.studies.run import Run
 
@@ -45,24 +44,13 @@ class Maker:
         tested = found.value is not None and (p is not None or found.p is not None)
         return Result(
             origin=self.run.dataset.origin, dataset=self.run.dataset.name, study=STUDY, model=model, baseline=baseline,
-            condition={"part": self.part, **condition}, metric=metric, level=self.level, statistic=found.statistic,
-            unit=UNITS[statistic], direction="" if statistic == "prevalence" else "higher", split=self.split,
-            n=found.n, n_students=found.n_students, n_titles=found.n_titles, unscored=found.unscored,
-            value=found.value, low=found.low, high=found.high, test=(test or found.test) if tested else None,
-            p=(found.p if p is None else p) if tested else None, family=family if tested else None,
-            clusters=found.clusters, smallest_detectable=found.smallest_detectable, seed=found.seed,
+            condition={"part": self.part, **condition}, metric=metric, level=self.level, unit=UNITS[statistic],
+            direction="" if statistic == "prevalence" else "higher", split=self.split,
             note="; ".join(text for text in (self.note, note, found.note) if text) or None,
+            family=family if tested else None,
+            **{
+                **found.columns,
+                "test": (test or found.test) if tested else None,
+                "p": (found.p if p is None else p) if tested else None,
+            },
         )  # fmt: skip
-
-
-def adjusted(rows: Sequence[Result]) -> list[Result]:
-    """With Holm's correction within each family."""
-    found = list(rows)
-    families: dict[str, list[int]] = {}
-    for index, row in enumerate(found):
-        if row.family:
-            families.setdefault(row.family, []).append(index)
-    for members in families.values():
-        for index, p in zip(members, holm([found[index].p for index in members]), strict=True):
-            found[index] = replace(found[index], p_adjusted=p)
-    return found

@@ -98,11 +98,8 @@ class _Table:
             origin=self.run.dataset.origin, dataset=self.run.dataset.name, study="recover", model=side.view,
             baseline=baseline or side.baseline,
             condition={**side.condition, "candidates": str(size), **(condition or {})},
-            metric=measure, level="program", statistic=found.statistic, unit=known.unit, direction=known.direction,
-            split=split, n=found.n, n_students=found.n_students, n_titles=found.n_titles, unscored=found.unscored,
-            value=found.value, low=found.low, high=found.high, effect_size=found.effect_size,
-            test=found.test if found.p is not None else None, p=found.p, family=family, clusters=found.clusters,
-            smallest_detectable=found.smallest_detectable, seed=found.seed, note="; ".join(notes) or None,
+            metric=measure, level="program", unit=known.unit, direction=known.direction, split=split, family=family,
+            note="; ".join(notes) or None, **found.columns,
         )  # fmt: skip
 
 
