@@ -21,12 +21,15 @@ from redraft.rundir import write_text
 SMALL = """
 [probe]
 replicates = 60
-permutations = 19
+jackknife_groups = 5
+permutations = 9
 repeats = 2
-iterations = 60
+folds = 5
+inner_folds = 3
+iterations = 80
 hidden = [20]
 lr = 0.01
-traces_per_title = 6
+traces_per_title = 4
 fewest_students = 20
 fewest_traces = 3
 fewest_test_traces = 3
@@ -34,7 +37,7 @@ student_metrics = ["comments_final", "backtracking", "year_final"]
 """
 
 
-def make_model(dataset: Dataset, split: Split, vectors: np.ndarray, *, context: int = 160, seed: int = 0) -> Model:
+def make_model(dataset: Dataset, split: Split, vectors: np.ndarray, *, context: int = 260, seed: int = 0) -> Model:
     """An untrained model; `vectors` (students, 4) are its training students', in order of id."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)

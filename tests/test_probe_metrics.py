@@ -45,7 +45,7 @@ def test_folds_keep_groups_whole_and_are_even(seed: int, n_groups: int, folds: i
 def test_ridge_is_scikit_learns_with_the_penalty_that_does_best_in_the_inner_folds(rows: int, features: int, standardise: bool) -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(size=(rows, features)) * rng.uniform(0.1, 30, features) + 50
-    y = np.stack([x @ rng.normal(size=features), x[:, 0] + 40 * rng.normal(size=rows), rng.normal(size=rows)], 1)
+    y = np.stack([x @ rng.normal(size=features) + rng.normal(size=rows), x[:, 0] + 40 * rng.normal(size=rows), rng.normal(size=rows)], 1)
     groups = rng.integers(12, size=rows)
     folds = grouped_folds(groups, 4, rng)
     fits = fit(x, y, folds, groups, np.random.default_rng(5), standardise=standardise)

@@ -36,10 +36,10 @@ METHODS: tuple[str, ...] = (
     "Of each prefix of a test trace, after 0, 1, ... all of its states, the mean of the model's last-layer token "
     "states is taken, and a ridge regression predicts from it what comes later (paper section 4.2). All prefixes "
     "of a student are on one side of every fold; the penalty is chosen inside the training folds, grouped "
-    "likewise; five folds are drawn five times, and a score is the mean over these. Intervals resample students "
-    "and take the fitted probes as given: that other students would have trained other probes is not in them, so "
-    "they are somewhat too narrow. The p of a score comes from exchanging whole students' targets and fitting the "
-    "probes anew.",
+    "likewise; five folds are drawn five times, and a score is the mean over these. Intervals, and the p of "
+    "differences, come from leaving out a tenth of the students at a time and fitting all probes anew (a jackknife): "
+    "other students would not only be other test cases, they would train other probes. The p of a score comes from "
+    "exchanging whole students' targets and fitting the probes anew.",
     "The same model is given another student's vector, once any other's and once one of the same year and editor "
     "mode; and embeddings are exchanged between traces. Baselines are what is seen without a model (number of "
     "states, title, length, seconds so far, last verdict), a model of the same shape with fresh weights, and "
@@ -229,7 +229,7 @@ def _drawn(name: str, chart: Chart, rows: Sequence[Result], *, title: str, capti
     return draw(
         name, paint, size=(1.2 + 3.9 * len(panels), 1.5 + tallest * (0.22 + 0.09 * main)), title=title, alt=alt,
         stamp=f"{stamp}; {n}", points=results.to_table([dot.row for dot in shown]),
-        caption=f"{stamp}. {caption} {'Bars are 95% intervals (students resampled). ' if main else ''}{n}."
+        caption=f"{stamp}. {caption} {'Bars are 95% intervals over students. ' if main else ''}{n}."
         + (f" {kept[0].upper()}{kept[1:]}." if kept else "")
         + (f" Unscored: {', '.join(unscored)}." if unscored else ""),
     )  # fmt: skip

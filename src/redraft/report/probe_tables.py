@@ -103,8 +103,8 @@ def _leads(code: Sequence[Result]) -> Table:
     ]  # fmt: skip
     header = ("against", "target", "score", "difference", "p", "p, Holm", "detectable")
     caption = (
-        "What the first model's embeddings have over others, with the same prefixes and folds. p is the student "
-        "bootstrap's, given the fitted probes; Holm's correction is over the targets of one comparison."
+        "What the first model's embeddings have over others, with the same prefixes and folds. Holm's "
+        "correction is over the targets of one comparison."
     )
     return table("probes-leads", "Code probes: differences", caption, header, cells, leads, words=3, folded=True)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,13 @@ from numpy.typing import NDArray
 from redraft.metrics.bootstrap import Statistic
 from redraft.metrics.folds import Codes, grouped_folds
 from redraft.metrics.ridge import Fit, Floats, fit
-from redraft.metrics.scores import SCORES, Score, difference, mean_of, plain
+from redraft.metrics.scores import SCORES, Score, mean_of, plain
 from redraft.metrics.shuffle import exchange_groups, exchange_rows
 from redraft.studies.probe.prefixes import Prefixes
 from redraft.studies.probe.settings import STATISTICS, TARGETS, ProbeConfig
 
+Embeddings = Callable[[bool], Floats]
+"""Gives (N, D), told whether the title is hidden."""
 _CELLS = 10_000_000
 """Numbers of permuted targets held at a time."""
 
@@ -51,6 +54,16 @@ class Probed:
         return np.isfinite(self.predicted[statistic])
 
 
+class _How(NamedTuple):
+    """How targets are probed for."""
+
+    grouping: str
+    permuted: bool
+    with_p: bool
+    standardise: bool
+    repeats: int
+
+
 class Prober:
     """Probes the same prefixes, with the same folds, through any embeddings.
 
@@ -73,8 +86,8 @@ class Prober:
         return self._folds[grouping]
 
     def probe(
-        self, embeddings: Callable[[bool], Floats], grouping: str, *, permuted: bool = False, with_p: bool = False,
-        standardise: bool | None = None,
+        self, embeddings: Embeddings, grouping: str, *, permuted: bool = False, with_p: bool = False,
+        standardise: bool | None = None, keep: NDArray[np.bool_] | None = None, repeats: int | None = None,
     ) -> dict[str, Probed]:  # fmt: skip
         """Probe for every target.
 
@@ -84,30 +97,34 @@ class Prober:
             permuted: Exchange the embeddings between traces first, within training and test rows.
             with_p: Test each score by exchanging whole students' targets.
             standardise: Instead of the setting.
+            keep: (N,) the rows there are; None: all.
+            repeats: How many of the repetitions; None: all.
         """
         found: dict[str, Probed] = {}
-        scale = self.config.standardise if standardise is None else standardise
-        for hidden, masks in self._asked(grouping).items():
+        how = _How(grouping, permuted, with_p, self.config.standardise if standardise is None else standardise,
+                   repeats or self.config.repeats)  # fmt: skip
+        there = np.ones(len(self.prefixes), np.bool_) if keep is None else keep
+        for hidden, masks in self._asked(grouping, there).items():
             x_ND = embeddings(hidden) if masks else np.empty((0, 0))
             for rows, names in masks:
-                found |= self._together(x_ND, rows, names, grouping, permuted, with_p, scale)
+                found |= self._together(x_ND, rows, names, how)
         for name in self.config.targets:
-            found.setdefault(name, self._unscored(name, grouping))
+            found.setdefault(name, self._unscored(name, grouping, there))
         return {name: found[name] for name in self.config.targets}
 
-    def _asked(self, grouping: str) -> dict[bool, list[tuple[Codes, list[str]]]]:
+    def _asked(self, grouping: str, there: NDArray[np.bool_]) -> dict[bool, list[tuple[Codes, list[str]]]]:
         """By whether the title is hidden: the rows, and the targets asked of exactly those."""
         asked: dict[bool, dict[bytes, tuple[Codes, list[str]]]] = {True: {}, False: {}}
         for name in self.config.targets:
-            mask = np.isfinite(self.prefixes.targets[name])
-            if self._reason(name, grouping) is None:
+            mask = np.isfinite(self.prefixes.targets[name]) & there
+            if self._reason(name, grouping, there) is None:
                 asked[name == "title"].setdefault(mask.tobytes(), (np.flatnonzero(mask), []))[1].append(name)
         return {hidden: [*masks.values()] for hidden, masks in asked.items()}
 
-    def _reason(self, name: str, grouping: str) -> str | None:
+    def _reason(self, name: str, grouping: str, there: NDArray[np.bool_]) -> str | None:
         """Why a target can't be probed for."""
         values = self.prefixes.targets[name]
-        rows = np.isfinite(values)
+        rows = np.isfinite(values) & there
         if name == "title" and grouping == "title":
             return "a title that is held out can't be named"
         if not rows.any():
@@ -118,39 +135,38 @@ class Prober:
             return f"one {grouping} only"
         return None
 
-    def _unscored(self, name: str, grouping: str) -> Probed:
+    def _unscored(self, name: str, grouping: str, there: NDArray[np.bool_]) -> Probed:
         none: Floats = np.empty((self.config.repeats, 0))
-        return Probed(target=name, rows=np.empty(0, np.int64), truth=np.empty(0), note=self._reason(name, grouping),
-                      predicted=dict.fromkeys(STATISTICS[TARGETS[name].kind], none))  # fmt: skip
+        return Probed(target=name, rows=np.empty(0, np.int64), truth=np.empty(0),
+                      predicted=dict.fromkeys(STATISTICS[TARGETS[name].kind], none),
+                      note=self._reason(name, grouping, there))  # fmt: skip
 
-    def _together(
-        self, x_ND: Floats, rows: Codes, names: Sequence[str], grouping: str, permuted: bool, with_p: bool, scale: bool
-    ) -> dict[str, Probed]:
+    def _together(self, x_ND: Floats, rows: Codes, names: Sequence[str], how: _How) -> dict[str, Probed]:
         """Probes of targets that are asked of the same rows, which share all but the last step."""
         truths = {name: self.prefixes.targets[name][rows] for name in names}
         coded = [_coded(truths[name], TARGETS[name].kind) for name in names]
         ends = np.cumsum([one.shape[1] for one in coded])
         columns = np.split(np.arange(ends[-1]), ends[:-1])
-        y_NK, groups = np.concatenate(coded, 1), self.prefixes.groups(grouping)[rows]
+        y_NK, groups = np.concatenate(coded, 1), self.prefixes.groups(how.grouping)[rows]
         predicted = {
-            name: {s: np.full((self.config.repeats, len(rows)), np.nan) for s in STATISTICS[TARGETS[name].kind]}
+            name: {s: np.full((how.repeats, len(rows)), np.nan) for s in STATISTICS[TARGETS[name].kind]}
             for name in names
         }
-        for repeat, folds in enumerate(self.folds(grouping)):
+        for repeat, folds in enumerate(self.folds(how.grouping)[: how.repeats]):
             folds, x_MD = folds[rows], x_ND[rows]
-            if permuted:
+            if how.permuted:
                 rng = np.random.default_rng([self.config.seed, 5, repeat])
                 x_MD = x_MD[exchange_rows(self.prefixes.trace[rows], folds, rng)]
-            for one in self._fit(x_MD, y_NK, folds, groups, repeat, columns, scale):
+            for one in self._fit(x_MD, y_NK, folds, groups, repeat, columns, how.standardise):
                 deviation_MK, mean_K = one.predict(x_MD)
                 for name, block in zip(names, columns, strict=True):
                     said = _said(deviation_MK[:, block], mean_K[block], np.unique(truths[name]), TARGETS[name].kind)
                     for statistic, values in said.items():
                         predicted[name][statistic][repeat, one.test] = values
         ps: dict[str, float | None] = {}
-        if with_p and self.config.permutations:
+        if how.with_p and self.config.permutations:
             x_MD = x_ND[rows]
-            ps = {name: self._p(x_MD, rows, truths[name], predicted[name], name, grouping, scale) for name in names}
+            ps = {name: self._p(x_MD, rows, truths[name], predicted[name], name, how) for name in names}
         return {
             name: Probed(target=name, rows=rows, truth=truths[name], predicted=predicted[name], p=ps.get(name))
             for name in names
@@ -168,9 +184,8 @@ class Prober:
         )  # fmt: skip
 
     def _p(
-        self, x_MD: Floats, rows: Codes, truth: Floats, predicted: Mapping[str, Floats], name: str, grouping: str,
-        scale: bool,
-    ) -> float | None:  # fmt: skip
+        self, x_MD: Floats, rows: Codes, truth: Floats, predicted: Mapping[str, Floats], name: str, how: _How
+    ) -> float | None:
         """Share of exchanges of whole students' targets, the penalties chosen anew, that score at least as high."""
         kind = TARGETS[name].kind
         statistic, score = STATISTICS[kind][0], SCORES[STATISTICS[kind][0]]
@@ -179,7 +194,7 @@ class Prober:
         if not np.isfinite(observed) or len(np.unique(students)) < 2:
             return None
         rng = np.random.default_rng([self.config.seed, 4])
-        folds, groups = self.folds(grouping)[0][rows], self.prefixes.groups(grouping)[rows]
+        folds, groups = self.folds(how.grouping)[0][rows], self.prefixes.groups(how.grouping)[rows]
         width = len(classes) if kind == "class" else 1
         step = max(1, _CELLS // (len(rows) * width))
         reached = 0
@@ -189,7 +204,7 @@ class Prober:
             coded_MK = np.concatenate([_coded(one, kind, classes) for one in truths], 1)
             columns = np.split(np.arange(size * width), size)
             said = np.full((size, len(rows)), np.nan)
-            for one in self._fit(x_MD, coded_MK, folds, groups, 0, columns, scale):
+            for one in self._fit(x_MD, coded_MK, folds, groups, 0, columns, how.standardise):
                 deviation_MK, mean_K = one.predict(x_MD)
                 for line, block in zip(said, columns, strict=True):
                     line[one.test] = _said(deviation_MK[:, block], mean_K[block], classes, kind)[statistic]
@@ -222,24 +237,26 @@ def _plain(score: Score, truth: Floats, predicted: Floats) -> float:
     return plain(score, truth[tested], predicted[tested])
 
 
-def statistic_of(probed: Probed, name: str, students: Codes, only: NDArray[np.bool_] | None = None) -> Statistic:
-    """A score of what was predicted, averaged over repetitions, as a function of students' counts.
+def score(probed: Probed, name: str, tested: NDArray[np.bool_] | None = None) -> float:
+    """A score of what was predicted, averaged over repetitions; nan if undefined.
 
     Args:
         probed: The predictions.
         name: The statistic.
-        students: (M,) codes of the rows' students.
-        only: (R, M) rows to take, of those tested.
+        tested: (R, M) rows to take; None: all that were tested.
     """
-    tested = probed.tested(name) if only is None else only
+    lines = probed.tested(name) if tested is None else tested
+    if not lines.any():
+        return float("nan")
+    return float(np.mean([
+        plain(SCORES[name], probed.truth[line], values[line])
+        for values, line in zip(probed.predicted[name], lines, strict=True)
+    ]))  # fmt: skip
+
+
+def statistic_of(probed: Probed, name: str, students: Codes, tested: NDArray[np.bool_]) -> Statistic:
+    """The same as a function of students' counts; `students` are the codes of the rows (M,)."""
     return mean_of([
         SCORES[name](probed.truth[line], values[line], students[line])
         for values, line in zip(probed.predicted[name], tested, strict=True)
     ])  # fmt: skip
-
-
-def contrast_of(a: Probed, b: Probed, name: str, students: Codes) -> tuple[Statistic, NDArray[np.bool_]]:
-    """Score of `a` - score of `b` on the rows both tested, and which those are (R, M)."""
-    both = a.tested(name) & b.tested(name)
-    return difference(statistic_of(a, name, students, both), statistic_of(b, name, students, both)), both
-

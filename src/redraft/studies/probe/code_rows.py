@@ -1,4 +1,4 @@
-"""The code probes' results rows: scores, controls, baselines, contrasts and the leak meter.
+"""The code probes' results rows: scores, controls, baselines, differences and the leak meter.
 
 In: prefixes and their embeddings. Out: rows, in the order of a reader's questions: how well do the models' embeddings
 do, how well do those of less, is the difference sure, and what would leaky folds have shown?
@@ -6,43 +6,43 @@ do, how well do those of less, is the difference sure, and what would leaky fold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from redraft.metrics.agreement import Estimate
-from redraft.metrics.bootstrap import Statistic
+from redraft.metrics.folds import Codes
 from redraft.metrics.ridge import Floats
-from redraft.metrics.scores import estimate, mean_of
+from redraft.metrics.scores import difference
 from redraft.progress import bar
 from redraft.results import Result
-from redraft.studies.probe.code import Probed, Prober, contrast_of, statistic_of
+from redraft.studies.probe.code import Embeddings, Probed, Prober, score, statistic_of
 from redraft.studies.probe.prefixes import Prefixes, make_prefixes
-from redraft.studies.probe.rows import DIFFERENCE, OWN, Maker
+from redraft.studies.probe.rows import OWN, Maker, Scored, groups_of
 from redraft.studies.probe.settings import STATISTICS, TARGETS, ProbeConfig
 from redraft.studies.probe.vectors import Vectors
 from redraft.studies.run import Run
 
 PERMUTATION = "exchange of whole students' targets, one-sided, first repetition"
 ALWAYS_YES = "always-yes"
-Embeddings = Callable[[bool], Floats]
-"""Gives (N, D), told whether the title is hidden."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """Embeddings probed, and what they are called in the rows."""
+    """What was predicted from some embeddings."""
 
     name: str
-    """A view or a control."""
+    """A view, a control or a baseline."""
     model: str | None = None
     baseline: str | None = None
     input: str = OWN
     """Whose vectors, or what was done to the embeddings."""
     probed: Mapping[str, Probed]
+    """Target -> predictions."""
+    without: Sequence[Mapping[str, Probed]] = ()
+    """The same without each group of students: the first repetition."""
     note: str | None = None
 
 
@@ -51,17 +51,18 @@ def code_rows(run: Run, config: ProbeConfig, views: Sequence[str]) -> list[Resul
     prefixes = make_prefixes(run, config)
     vectors = Vectors(run, prefixes.traces, config)
     prefixes = _within_context(prefixes, vectors.cut(views[0]), config)
-    maker = Maker(run=run, part="code", split=config.split, level="trace", note=prefixes.note)
-    work = _Work(prefixes, Prober(prefixes, config), maker, config)
+    maker = Maker(run=run, config=config, part="code", split=config.split, level="trace", note=prefixes.note)
+    work = _Work(prefixes, maker, config)
     with bar("code probes", len(views) + len(config.controls) + len(config.leak_groupings)) as watcher:
         sides = []
         for side in _sides(vectors, work, views, config):
             sides.append(side)
             watcher.advance()
         rows = [*work.trivial(), *(row for side in sides for row in work.scores(side))]
-        rows += [row for side in sides[1:] for row in work.contrasts(sides[0], side)]
+        rows += [row for side in sides[1:] for row in work.leads(sides[0], side)]
         for grouping in config.leak_groupings:
-            rows += work.leaks(sides[0], grouping, _own(vectors, views[0]))
+            leaky = work.side(views[0], _own(vectors, views[0]), model=views[0], grouping=grouping)
+            rows += work.leaks(sides[0], leaky, grouping)
             watcher.advance()
     return rows
 
@@ -82,29 +83,29 @@ def _own(vectors: Vectors, view: str, reader: str = OWN) -> Embeddings:
 
 def _sides(vectors: Vectors, work: _Work, views: Sequence[str], config: ProbeConfig) -> Iterator[Side]:
     """Everything probed with the main grouping, the first view's own embeddings first."""
-    probe, first = work.prober.probe, views[0]
+    first = views[0]
     for view in views:
-        yield Side(name=view, model=view, probed=probe(_own(vectors, view), config.grouping, with_p=True))
+        yield work.side(view, _own(vectors, view), model=view, with_p=True)
     for control in config.controls:
         if control == "surface":
-            yield Side(name=control, baseline=control, probed=probe(work.surface, config.grouping, standardise=True))
+            yield work.side(control, work.surface, baseline=control, standardise=True)
         elif control == "untrained":
-            yield Side(name=control, baseline=control, probed=probe(_own(vectors, first, control), config.grouping))
+            yield work.side(control, _own(vectors, first, control), baseline=control)
         elif control == "permuted":
-            found = probe(_own(vectors, first), config.grouping, permuted=True)
-            yield Side(name=control, model=first, input=control, probed=found)
+            yield work.side(control, _own(vectors, first), model=first, input=control, permuted=True)
         else:
             alone = vectors.readers(control).unmatched
             note = f"{alone} students are exchanged with one of another year or mode" if alone else None
-            found = probe(_own(vectors, first, control), config.grouping)
-            yield Side(name=control, model=first, input=control, probed=found, note=note)
+            yield work.side(control, _own(vectors, first, control), model=first, input=control, note=note)
 
 
 class _Work:
-    """From probes to rows."""
+    """From embeddings to rows."""
 
-    def __init__(self, prefixes: Prefixes, prober: Prober, maker: Maker, config: ProbeConfig) -> None:
-        self.prefixes, self.prober, self.maker, self.config = prefixes, prober, maker, config
+    def __init__(self, prefixes: Prefixes, maker: Maker, config: ProbeConfig) -> None:
+        self.prefixes, self.maker, self.config = prefixes, maker, config
+        self.prober = Prober(prefixes, config)
+        self.groups = groups_of(prefixes.student, config)
 
     def surface(self, hidden: bool) -> Floats:
         """Surface features, and which title it is unless that is hidden."""
@@ -112,6 +113,25 @@ class _Work:
             return self.prefixes.surface
         is_title = self.prefixes.title[:, None] == np.arange(self.prefixes.title.max(initial=-1) + 1)
         return np.concatenate([self.prefixes.surface, is_title.astype(float)], 1)
+
+    def side(
+        self, name: str, x: Embeddings, *, grouping: str | None = None, with_p: bool = False, permuted: bool = False,
+        standardise: bool | None = None, **about: Any,
+    ) -> Side:  # fmt: skip
+        """Probe through some embeddings, with all students and without each group."""
+        kept = {hidden: x(hidden) for hidden in self._needed()}
+        probe, main = self.prober.probe, grouping or self.config.grouping
+        without = [
+            probe(kept.__getitem__, main, keep=~np.isin(self.prefixes.student, group), repeats=1, permuted=permuted,
+                  standardise=standardise)
+            for group in self.groups
+        ]  # fmt: skip
+        whole = probe(kept.__getitem__, main, with_p=with_p, permuted=permuted, standardise=standardise)
+        return Side(name=name, probed=whole, without=without, **about)
+
+    def _needed(self) -> list[bool]:
+        """Whether embeddings without and with the title are asked for."""
+        return sorted({name == "title" for name in self.config.targets})
 
     def trivial(self) -> Iterator[Result]:
         """Of yes-no targets, how many are yes, and the F1 of always saying so."""
@@ -124,67 +144,86 @@ class _Work:
             probed = Probed(target=target, rows=rows, truth=values[rows],
                             predicted={"prevalence": always, "f1": always})  # fmt: skip
             for name, baseline in (("prevalence", None), ("f1", ALWAYS_YES)):
-                yield self._score(probed, name, model=None, baseline=baseline)
+                scored = self._scored(name, [probed], resampled=True)
+                yield self._row(scored, target, baseline=baseline, notes=["no prefix to ask"])
 
     def scores(self, side: Side) -> Iterator[Result]:
         """A row a target and statistic; the first statistic with p, if there is one."""
         for target, probed in side.probed.items():
             for number, name in enumerate(STATISTICS[TARGETS[target].kind]):
-                more: dict[str, Any] = {"grouping": self.config.grouping, "input": side.input, "note": side.note}
+                more: dict[str, Any] = {"grouping": self.config.grouping, "input": side.input}
                 if number == 0 and probed.p is not None:
                     more |= {"p": probed.p, "test": PERMUTATION, "family": f"probe: code, {side.name}"}
-                yield self._score(probed, name, model=side.model, baseline=side.baseline, **more)
+                scored = self._scored(name, [probed], [[one[target] for one in side.without]])
+                yield self._row(scored, target, model=side.model, baseline=side.baseline,
+                                notes=[probed.note, side.note], **more)  # fmt: skip
 
-    def contrasts(self, first: Side, other: Side) -> Iterator[Result]:
+    def leads(self, first: Side, other: Side) -> Iterator[Result]:
         """What the first side has over another, a row a target and statistic."""
-        for target, probed in first.probed.items():
+        for target in first.probed:
             for number, name in enumerate(STATISTICS[TARGETS[target].kind]):
-                family = f"probe: code, {first.name} - {other.name}" if number == 0 else None
-                yield self._contrast(
-                    probed, other.probed[target], name, model=first.model, family=family, note=other.note,
+                yield self._row(
+                    self._lead(name, target, first, other), target, model=first.model,
                     baseline=other.baseline or (other.model if other.input == OWN else None),
-                    grouping=self.config.grouping, input=OWN, against=other.name,
+                    family=f"probe: code, {first.name} - {other.name}" if number == 0 else None,
+                    notes=[first.probed[target].note, other.note], grouping=self.config.grouping, input=OWN,
+                    against=other.name,
                 )  # fmt: skip
 
-    def leaks(self, first: Side, grouping: str, embeddings: Embeddings) -> Iterator[Result]:
+    def leaks(self, first: Side, leaky: Side, grouping: str) -> Iterator[Result]:
         """The first view's scores with other folds, and how much higher they are."""
-        for target, probed in self.prober.probe(embeddings, grouping).items():
+        for target, probed in leaky.probed.items():
             for name in STATISTICS[TARGETS[target].kind]:
-                yield self._score(probed, name, model=first.model, grouping=grouping, input=OWN)
-                yield self._contrast(probed, first.probed[target], name, model=first.model, grouping=grouping,
-                                     input=OWN, against=self.config.grouping)  # fmt: skip
+                more: dict[str, Any] = {"model": first.model, "grouping": grouping, "input": OWN}
+                scored = self._scored(name, [probed], [[one[target] for one in leaky.without]])
+                yield self._row(scored, target, notes=[probed.note], **more)
+                more |= {"against": self.config.grouping}
+                yield self._row(self._lead(name, target, leaky, first), target, notes=[probed.note], **more)
 
-    def _score(self, probed: Probed, name: str, **more: Any) -> Result:
-        students = self._students(probed)
-        found = self._estimate(name, probed, statistic_of(probed, name, students), probed.tested(name))
-        return self._row(replace(found, p=None), probed, probed.note, **more)
+    def _lead(self, name: str, target: str, a: Side, b: Side) -> Scored:
+        return self._scored(name, [a.probed[target], b.probed[target]],
+                            [[one[target] for one in a.without], [one[target] for one in b.without]])  # fmt: skip
 
-    def _contrast(self, a: Probed, b: Probed, name: str, **more: Any) -> Result:
-        if len(a.rows) and len(b.rows):
-            statistic, both = contrast_of(a, b, name, self._students(a))
-            found = self._estimate(name, a, statistic, both)
-        else:
-            found = self._estimate(name, a if a.note else b, mean_of([]), np.empty((0, 0), np.bool_))
-        return self._row(replace(found, statistic=f"{name}{DIFFERENCE}"), a, a.note or b.note, **more)
+    def _scored(
+        self, name: str, probed: Sequence[Probed], without: Sequence[Sequence[Probed]] = ((),), *,
+        resampled: bool = False,
+    ) -> Scored:  # fmt: skip
+        """The score of one side, or the difference of two on the rows that both were tested on."""
+        target, rows = probed[0].target, probed[0].rows
+        resampled = resampled or not self.config.jackknife_groups
+        known = all(len(one.rows) for one in probed)
+        tested = np.zeros((1, len(rows)), np.bool_)
+        if known:
+            tested = np.logical_and.reduce([one.tested(name) for one in probed])
+        at = rows[tested.any(0)]
+        return Scored(
+            statistic=name, value=_difference(name, probed) if known else float("nan"),
+            without=np.array([_difference(name, both) for both in zip(*without, strict=True)]),
+            bootstrap=self._resampled(name, probed, tested) if known and resampled else None,
+            students=_coded(self.prefixes.student[at]), titles=_coded(self.prefixes.title[at]),
+            unscored=self.prefixes.unscored(target), is_difference=len(probed) > 1,
+        )  # fmt: skip
 
-    def _estimate(self, name: str, probed: Probed, statistic: Statistic, tested: NDArray[np.bool_]) -> Estimate:
-        if not len(probed.rows):
-            return Estimate(statistic=name, value=None, n=0, n_students=0, n_titles=0,
-                            unscored=self.prefixes.unscored(probed.target))  # fmt: skip
-        rows = probed.rows[tested.any(0)]
-        found = estimate(name, statistic, self._students(probed), titles=len(np.unique(self.prefixes.title[rows])),
-                         seed=self.config.seed, replicates=self.config.replicates)  # fmt: skip
-        return replace(found, n=len(rows), n_students=len(np.unique(self.prefixes.student[rows])),
-                       unscored=self.prefixes.unscored(probed.target))  # fmt: skip
+    def _resampled(self, name: str, probed: Sequence[Probed], tested: NDArray[np.bool_]) -> Any:
+        of_tested = np.full(len(tested[0]), -1)
+        of_tested[tested.any(0)] = _coded(self.prefixes.student[probed[0].rows][tested.any(0)])
+        statistics = [statistic_of(one, name, of_tested, tested) for one in probed]
+        return difference(*statistics) if len(statistics) > 1 else statistics[0]
 
-    def _students(self, probed: Probed) -> NDArray[np.int64]:
-        """Codes, without gaps, of the students of a probe's rows."""
-        return np.unique(self.prefixes.student[probed.rows], return_inverse=True)[1]
+    def _row(self, scored: Scored, target: str, *, notes: Sequence[str | None], **more: Any) -> Result:
+        values = self.prefixes.targets[target]
+        traces = len(np.unique(self.prefixes.trace[np.isfinite(values)]))
+        told = [*notes, f"n counts prefixes, of {traces} traces"]
+        return self.maker.row(scored, f"probe_{target}", notes=told, **more)
 
-    def _row(
-        self, found: Estimate, probed: Probed, reason: str | None, *, note: str | None = None, **more: Any
-    ) -> Result:
-        traces = len(np.unique(self.prefixes.trace[probed.rows]))
-        notes = (note, reason or f"n counts prefixes, of {traces} traces")
-        found = replace(found, note=found.note if reason is None else None)
-        return self.maker.row(found, f"probe_{probed.target}", note="; ".join(text for text in notes if text), **more)
+
+def _difference(name: str, probed: Sequence[Probed]) -> float:
+    """The score of one, or of the first less that of the second on the rows both tested; nan if undefined."""
+    tested = np.logical_and.reduce([one.tested(name) for one in probed])
+    values = [score(one, name, tested) for one in probed]
+    return values[0] if len(values) == 1 else values[0] - values[1]
+
+
+def _coded(codes: Codes) -> Codes:
+    """Codes without gaps."""
+    return np.unique(codes, return_inverse=True)[1]

@@ -5,17 +5,16 @@ predicts each habit from the vector of a student it wasn't trained on; the same 
 exchanged between students, and baselines; and the first view's lead over each.
 
 All sides are scored on the same students with the same folds. Features and targets are standardised on training folds.
-Predictions are kept in `RUN/work/probe/students/` by a hash of all they depend on.
+Predictions are kept in `RUN/work/probe/`, so that a killed study goes on.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sklearn
@@ -25,20 +24,19 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
 from redraft.lm.checkpoint import Model
-from redraft.metrics.agreement import Estimate
 from redraft.metrics.folds import Codes, grouped_folds, sides
 from redraft.metrics.ridge import Floats, fit
-from redraft.metrics.scores import SCORES, difference, estimate, mean_of
+from redraft.metrics.scores import SCORES, difference, mean_of, plain
 from redraft.metrics.shuffle import derange
 from redraft.progress import track
 from redraft.results import Result
-from redraft.rundir import atomic_file
 from redraft.studies.compared import measured
 from redraft.studies.models import open_model
 from redraft.studies.probe.habits import BASELINES, TARGET_SPLITS, Habits, make_habits
-from redraft.studies.probe.rows import DIFFERENCE, OWN, Maker
+from redraft.studies.probe.rows import OWN, Maker, Scored, groups_of
 from redraft.studies.probe.settings import STATISTICS, ProbeConfig
 from redraft.studies.run import Run
+from redraft.studies.work import kept_array, work_folder
 
 FEWEST = 20
 """Students without which no network is trained: it stops early by a tenth of its training students."""
@@ -52,10 +50,16 @@ def student_rows(run: Run, config: ProbeConfig, views: Sequence[str], workers: i
     vectors = {view: first_layer(open_model(run, view), habits.students) for view in views}
     vectors[SHUFFLED] = vectors[views[0]][_exchanged(habits.students, config)]
     tested = {"test": "+".join(TARGET_SPLITS["test"]), "all": "all"}[config.student_targets]
-    maker = Maker(run=run, part="students", split=tested, level="student", note=habits.note)
-    work = _Work(habits, vectors, maker, config, run.path / "work" / "probe" / "students")
+    maker = Maker(run=run, config=config, part="students", split=tested, level="student", note=habits.note)
+    work = _Work(habits, vectors, maker, config, work_folder(run.path, "probe/students", **_key(config)))
     asked = [(target, metric) for target, metrics in habits.targets.items() for metric in metrics]
     return [row for target, metric in track(asked, "student probes") for row in work.rows(target, metric)]
+
+
+def _key(config: ProbeConfig) -> dict[str, Any]:
+    """What a network's predictions depend on beside what it is trained on, of which files' names are hashes."""
+    names = ("hidden", "iterations", "lr", "batch", "seed")
+    return {"sklearn": sklearn.__version__, **{name: getattr(config, name) for name in names}}
 
 
 def first_layer(model: Model, students: Sequence[str]) -> Floats:
@@ -81,28 +85,35 @@ class _Work:
     ) -> None:
         self.habits, self.vectors, self.maker, self.config, self.folder = habits, vectors, maker, config, folder
         self.first = next(iter(vectors))
+        self.groups = groups_of(np.arange(len(habits.students)), config)
 
     def rows(self, target: str, metric: str) -> Iterator[Result]:
         """Scores of every side, and what the first has over each other one."""
         truth = self.habits.targets[target][metric]
         kept = np.isfinite(truth)
-        truth, reason = truth[kept], self._reason(truth[kept])
-        said = {} if reason else self._predicted(truth, kept, metric)
-        for side in (*self.vectors, *BASELINES):
+        reason = self._reason(truth[kept])
+        whole = {} if reason else self._predicted(truth, kept, metric, self.config.repeats)
+        parts = [] if reason else [
+            self._predicted(truth, kept & ~np.isin(np.arange(len(truth)), group), metric, 1) for group in self.groups
+        ]  # fmt: skip
+        sides = (*self.vectors, *BASELINES)
+        for side in sides:
             for name in STATISTICS["number"]:
-                model = side if side in self.vectors else None
+                scored = self._scored(name, truth, kept, [whole.get(side)], [[part[side]] for part in parts])
+                model = self.first if side == SHUFFLED else side if side in self.vectors else None
                 yield self.maker.row(
-                    replace(self._estimate(name, kept, truth, *([said[side]] if said else [])), p=None), metric,
-                    model=self.first if side == SHUFFLED else model, baseline=side if side in BASELINES else None,
-                    note=reason, target=target, input=SHUFFLED if side == SHUFFLED else OWN,
+                    scored, metric, model=model, baseline=side if side in BASELINES else None, notes=[reason],
+                    target=target, input=SHUFFLED if side == SHUFFLED else OWN,
                 )  # fmt: skip
-        for side in (*self.vectors, *BASELINES):
+        for side in sides:
             for number, name in enumerate(STATISTICS["number"] if side != self.first else ()):
-                found = self._estimate(name, kept, truth, *([said[self.first], said[side]] if said else []))
+                both = (self.first, side)
+                scored = self._scored(name, truth, kept, [whole.get(one) for one in both],
+                                      [[part[one] for one in both] for part in parts])  # fmt: skip
                 yield self.maker.row(
-                    replace(found, statistic=f"{name}{DIFFERENCE}"), metric, model=self.first,
-                    baseline=None if side == SHUFFLED else side, note=reason, target=target, input=OWN, against=side,
+                    scored, metric, model=self.first, baseline=None if side == SHUFFLED else side, notes=[reason],
                     family=f"probe: students, {target}, {self.first} - {side}" if number == 0 else None,
+                    target=target, input=OWN, against=side,
                 )  # fmt: skip
 
     def _reason(self, truth: Floats) -> str | None:
@@ -111,16 +122,21 @@ class _Work:
             return f"{len(truth)} students; {FEWEST} are needed"
         return "the target is constant" if np.ptp(truth) <= 1e-9 * np.abs(truth).max() else None
 
-    def _predicted(self, truth: Floats, kept: NDArray[np.bool_], metric: str) -> dict[str, Floats]:
+    def _predicted(
+        self, truth: Floats, kept: NDArray[np.bool_], metric: str, repeats: int
+    ) -> dict[str, Floats]:
         """Side -> out-of-fold predictions (R, S), as deviations from training means; nan where not tested."""
-        rng, one_each = np.random.default_rng([self.config.seed, 12]), np.arange(len(truth))
-        drawn = [grouped_folds(one_each, self.config.folds, rng) for _ in range(self.config.repeats)]
+        rng, here = np.random.default_rng([self.config.seed, 12]), np.flatnonzero(kept)
+        drawn = [grouped_folds(np.arange(len(truth)), self.config.folds, rng)[here] for _ in range(repeats)]
         tested = self.config.tested_folds or self.config.folds
-        folds_RS = np.stack([np.where(folds < tested, folds, -1) for folds in drawn])
-        said = {side: self._network(x_SD[kept], truth, folds_RS) for side, x_SD in self.vectors.items()}
+        folds_RM = np.stack([np.where(folds < tested, folds, -1) for folds in drawn])
+        said = {side: self._network(x_SD[here], truth[here], folds_RM) for side, x_SD in self.vectors.items()}
         for baseline in BASELINES:
-            said[baseline] = self._line(self.habits.baseline(baseline, metric)[kept], truth, folds_RS)
-        return said
+            said[baseline] = self._line(self.habits.baseline(baseline, metric)[here], truth[here], folds_RM)
+        spread = {side: np.full((repeats, len(truth)), np.nan) for side in said}
+        for side, said_RM in said.items():
+            spread[side][:, here] = said_RM
+        return spread
 
     def _line(self, x_S: Floats, truth: Floats, folds_RS: Codes) -> Floats:
         """Predictions of a straight line through one number, missing ones taken for the mean."""
@@ -134,23 +150,19 @@ class _Work:
 
     def _network(self, x_SD: Floats, truth: Floats, folds_RS: Codes) -> Floats:
         """Predictions of the network, or those kept of an earlier run."""
-        c = self.config
-        settings = [c.hidden, c.iterations, c.lr, c.batch, c.seed, sklearn.__version__]
-        digest = hashlib.sha256(json.dumps(settings).encode())
+        digest = hashlib.sha256()
         for array in (x_SD, truth, folds_RS):
             digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
-        file = self.folder / f"{digest.hexdigest()[:32]}.npy"
-        if file.exists():
-            kept: Floats = np.load(file)
-            return kept
-        said_RS = np.full(folds_RS.shape, np.nan)
-        for repeat, folds in enumerate(folds_RS):
-            for train, test in sides(folds):
-                if folds[test[0]] >= 0:
-                    said_RS[repeat, test] = self._trained(x_SD, truth, train, test, repeat)
-        with atomic_file(file) as temporary, temporary.open("wb") as stream:
-            np.save(stream, said_RS)
-        return said_RS
+
+        def make() -> Floats:
+            said_RS = np.full(folds_RS.shape, np.nan)
+            for repeat, folds in enumerate(folds_RS):
+                for train, test in sides(folds):
+                    if folds[test[0]] >= 0:
+                        said_RS[repeat, test] = self._trained(x_SD, truth, train, test, repeat)
+            return said_RS
+
+        return kept_array(self.folder / f"{digest.hexdigest()[:32]}.npy", make)
 
     def _trained(self, x_SD: Floats, truth: Floats, train: Codes, test: Codes, repeat: int) -> Floats:
         """What a network trained on some students says of others: deviations from the training mean."""
@@ -169,21 +181,33 @@ class _Work:
         deviation: Floats = network.predict(scaler.transform(x_SD[test])) * spread
         return deviation
 
-    def _estimate(self, name: str, kept: NDArray[np.bool_], truth: Floats, *said: Floats) -> Estimate:
+    def _scored(
+        self, name: str, truth: Floats, kept: NDArray[np.bool_], said: Sequence[Floats | None],
+        parts: Sequence[Sequence[Floats]],
+    ) -> Scored:  # fmt: skip
         """The score of a side's predictions, or of two sides' the difference."""
-        unscored, n_titles = int((~kept).sum()), self.habits.n_titles
-        if not said:
-            return Estimate(statistic=name, value=None, n=len(truth), n_students=len(truth), n_titles=n_titles,
-                            unscored=unscored)  # fmt: skip
-        tested_RS = np.logical_and.reduce([np.isfinite(one) for one in said])
-        students = np.arange(len(truth))
-        statistics = [
-            mean_of([SCORES[name](truth[line], values[line], students[line])
-                     for values, line in zip(one, tested_RS, strict=True)])
-            for one in said
-        ]  # fmt: skip
-        statistic = difference(*statistics) if len(said) > 1 else statistics[0]
-        found = estimate(name, statistic, students, titles=n_titles, seed=self.config.seed,
-                         replicates=self.config.replicates)  # fmt: skip
-        tested = int(tested_RS.any(0).sum())
-        return replace(found, n=tested, n_students=tested, unscored=unscored)
+        known = [one for one in said if one is not None]
+        tested_RS = np.logical_and.reduce([np.isfinite(one) for one in known]) if known else kept[None]
+        students, resampled = np.arange(int(tested_RS.any(0).sum())), None
+        if known and not self.config.jackknife_groups:
+            code = np.cumsum(tested_RS.any(0)) - 1
+            statistics = [
+                mean_of([SCORES[name](truth[line], values[line], code[line])
+                         for values, line in zip(one, tested_RS, strict=True)]) for one in known
+            ]  # fmt: skip
+            resampled = difference(*statistics) if len(statistics) > 1 else statistics[0]
+        return Scored(
+            statistic=name, value=_lead(name, truth, known) if known else float("nan"),
+            without=np.array([_lead(name, truth, part) for part in parts]), bootstrap=resampled, students=students,
+            titles=np.arange(self.habits.n_titles), unscored=int((~kept).sum()), is_difference=len(said) > 1,
+        )  # fmt: skip
+
+
+def _lead(name: str, truth: Floats, said: Sequence[Floats]) -> float:
+    """The score of one side, or of the first less that of the second, averaged over repetitions."""
+    tested_RS = np.logical_and.reduce([np.isfinite(one) for one in said])
+    values = [
+        np.mean([plain(SCORES[name], truth[line], one[line]) for one, line in zip(side, tested_RS, strict=True)])
+        for side in said
+    ]
+    return float(values[0] - values[1] if len(values) > 1 else values[0])

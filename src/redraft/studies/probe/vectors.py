@@ -7,7 +7,6 @@ they depend on, and parts of some hundred traces each; a part of another key is 
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from redraft.data.matching import habits
 from redraft.data.trace import Trace
 from redraft.execute.dataset import find_verdicts, read_messages
 from redraft.lm.checkpoint import Model
@@ -86,18 +86,9 @@ class Vectors:
     def readers(self, control: str) -> Derangement:
         """Whose vector each student is read with in a control."""
         students = sorted({trace.student for trace in self.traces})
-        traits = [self._traits[student] if control == "matched" else () for student in students]
+        habit = habits(self.run.dataset, students) if control == "matched" else {}
+        traits = [habit.get(student, ()) for student in students]
         return derange(students, traits, np.random.default_rng([self.config.seed, 1]))
-
-    @cached_property
-    def _traits(self) -> dict[str, tuple[Any, ...]]:
-        """Student -> the year and the editor mode of most of the states sampled."""
-        years: dict[str, Counter[int | None]] = {}
-        modes: dict[str, Counter[str | None]] = {}
-        for trace in self.traces:
-            years.setdefault(trace.student, Counter()).update(s.at.year if s.at else None for s in trace.states)
-            modes.setdefault(trace.student, Counter()).update(s.mode for s in trace.states)
-        return {s: (years[s].most_common(1)[0][0], modes[s].most_common(1)[0][0]) for s in years}
 
     def _model(self, view: str, *, untrained_one: bool = False) -> Model:
         if (view, untrained_one) not in self._models:
