@@ -219,3 +219,12 @@ def test_rows_are_exchanged_between_groups_on_their_side(seed: int) -> None:
     assert sorted(source) == list(range(80))
     assert (on[source] == on).all()
     assert (groups[source] != groups).all()
+
+
+def test_a_target_that_is_fitted_perfectly_has_a_penalty() -> None:
+    x_NP = np.arange(30.0)[:, None]
+    y_NK = 3 * x_NP + 1
+    folds = np.arange(30) % 5
+    for one in fit(x_NP, y_NK, folds, np.arange(30), np.random.default_rng(0), standardise=True):
+        said, true = one.predict(x_NP)[0][:, 0], y_NK[one.test, 0]
+        assert said - said.mean() == pytest.approx(true - true.mean(), abs=1e-3)

@@ -162,7 +162,8 @@ def _errors(x_TP: Floats, y_TK: Floats, whole: _Moments, inner: Codes, alphas: S
 def _best(error_A: Floats, alphas: Sequence[float]) -> float:
     if not np.isfinite(error_A).all():
         return sorted(alphas)[len(alphas) // 2]
-    good = error_A <= error_A.min() * (1 + 1e-12)
+    # sums of squares, but multiplied out: where a fit is perfect they may be a little below zero
+    good = error_A <= error_A.min() + 1e-12 * np.abs(error_A).max()
     return max(alpha for alpha, is_good in zip(alphas, good, strict=True) if is_good)
 
 
