@@ -26,7 +26,7 @@ def work_folder(run: Path, study: str, **depends_on: Any) -> Path:
     mine = folder / sha256_json({**depends_on, "redraft": versions()["redraft"]})[:16]
     for other in folder.glob("*"):
         if other != mine:
-            shutil.rmtree(other)
+            shutil.rmtree(other) if other.is_dir() else other.unlink()
     mine.mkdir(parents=True, exist_ok=True)
     return mine
 
