@@ -21,7 +21,7 @@ from redraft.rundir import write_text
 SMALL = """
 [probe]
 replicates = 60
-jackknife_groups = 5
+halves = 6
 permutations = 9
 repeats = 2
 folds = 5
@@ -29,10 +29,10 @@ inner_folds = 3
 iterations = 80
 hidden = [20]
 lr = 0.01
-traces_per_title = 4
+traces_per_title = 6
 fewest_students = 20
-fewest_traces = 3
-fewest_test_traces = 3
+fewest_traces = 2
+fewest_test_traces = 2
 student_metrics = ["comments_final", "backtracking", "year_final"]
 """
 
@@ -59,7 +59,7 @@ def make_model(dataset: Dataset, split: Split, vectors: np.ndarray, *, context: 
     return Model(lm=lm, codec=codec, students=StudentIndex(names), card=card)
 
 
-def make_probed_run(folder: Path, settings: str = SMALL, *, students: int = 60, titles: int = 10) -> Path:
+def make_probed_run(folder: Path, settings: str = SMALL, *, students: int = 100, titles: int = 7) -> Path:
     """A run with models `trace`, whose students' vectors hold their habits, and `last`, whose don't."""
     rng = np.random.default_rng(7)
     true = habits(students, rng)

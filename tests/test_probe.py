@@ -167,7 +167,8 @@ def test_folds_keep_together_what_they_say() -> None:
     asked = asked_of()
     prober = Prober(asked, settings("title", tested_folds=1))
     for name in ("student", "trace", "title"):
-        for folds in prober.folds(name):
+        for folds, inner in prober.folds(name):
+            assert all(len(set(inner[asked.groups(name) == group])) == 1 for group in asked.groups(name))
             assert set(folds) <= {-1, 0}
             assert all(len(set(folds[asked.groups(name) == group])) == 1 for group in asked.groups(name))
     assert len(prober.folds("prefix")) == 2
@@ -245,7 +246,7 @@ def test_vectors_that_hold_habits_are_told_from_those_that_do_not(rows: list[Res
     assert lead.low is not None
     assert lead.low > 0
     assert lead.clusters == "student"
-    assert "jackknife" in (lead.test or "")
+    assert "6 random halves" in (lead.test or "")
     assert lead.low_90 is not None
     assert lead.low_90 > lead.low
     assert lead.family == "probe: students, mean, trace - last"
@@ -360,7 +361,7 @@ over = "all"
 too_long = "drop"
 title_with_final = true
 student_targets = "all"
-jackknife_groups = 0
+halves = 0
 leak_groupings = []
 residuals = false
 """
@@ -369,7 +370,7 @@ residuals = false
 @pytest.mark.parametrize("more", [f'grouping = "trace"\n{PAPER}', f'grouping = "prefix"\n{PAPER}'.replace("[-7, 0]", "[3, 7]")])
 def test_the_papers_and_the_released_codes_designs(tmp_path: Path, more: str) -> None:
     controls = 'controls = ["shuffled", "permuted"]\ntargets = ["halfway", "title", "attempts_left"]\n'
-    folder = make_probed_run(tmp_path, SMALL.replace("permutations = 9", "permutations = 0").replace("jackknife_groups = 5\n", "") + more + controls)
+    folder = make_probed_run(tmp_path, SMALL.replace("permutations = 9", "permutations = 0").replace("halves = 6\n", "") + more + controls)
     rows = probe(folder)
     scored = [row for row in rows if row.value is not None]
     assert {row.condition.get("input") for row in scored} >= {"own", "shuffled", "permuted"}

@@ -1,6 +1,6 @@
 """Ridge regression whose penalty is chosen by grouped cross-validation, for many targets and penalties at once.
 
-In: features, targets, whose row is whose (groups). Out: fits, which predict held-out rows, and what they were made
+In: features, targets, the folds of rows. Out: fits, which predict held-out rows, and what they were made
 with. A fit minimises |y - b - Xw|^2 + alpha |w|^2 with the intercept b unpenalised, as scikit-learn's `Ridge` does.
 
 Each set of training rows costs one eigendecomposition of its covariance, whatever the number of penalties and targets;
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from redraft.metrics.folds import Codes, grouped_folds, sides
+from redraft.metrics.folds import Codes, sides
 
 Floats = NDArray[np.float64]
 
@@ -102,24 +102,22 @@ class Fit(NamedTuple):
 
 
 def fit(
-    x_NP: Floats, y_NK: Floats, folds: Codes, groups: Codes, rng: np.random.Generator, *,
-    together: Sequence[Sequence[int]] | None = None, alphas: Sequence[float] = ALPHAS, inner_folds: int = 5,
-    standardise: bool = False,
+    x_NP: Floats, y_NK: Floats, folds: Codes, inner: Codes, *,
+    together: Sequence[Sequence[int]] | None = None, alphas: Sequence[float] = ALPHAS, standardise: bool = False,
 ) -> list[Fit]:  # fmt: skip
     """A fit for each fold, the penalties chosen within its training rows.
 
-    The penalty is that of the least squared error, summed over all rows held out in the inner folds, which keep groups
-    whole too; of several that do equally well the largest; if there is one group only, the middle one.
+    The penalty is that of the least squared error, summed over all rows held out in the inner folds; of several that do
+    equally well the largest; if the training rows are of one inner fold only, the middle one. Both kinds of folds are
+    given, so that leaving out some rows leaves the others where they are.
 
     Args:
         x_NP: Features.
         y_NK: Targets, none missing.
         folds: The fold of each row; rows below 0 are in none and train always.
-        groups: What inner folds keep whole.
-        rng: Draws inner folds.
+        inner: The fold of each row among the training rows, whichever those are; it keeps the same groups whole.
         together: Columns that share a penalty (of one-hot classes, for instance); None: each its own.
         alphas: Penalties tried.
-        inner_folds: How many folds choose.
         standardise: Divide features by their standard deviation over a fold's training rows.
     """
     blocks = [[column] for column in range(y_NK.shape[1])] if together is None else together
@@ -131,8 +129,7 @@ def fit(
         scale_P = _spread(x_NP[train]) if standardise else np.ones_like(centre_P)
         x_TP, y_TK = _scaled(x_NP[train], centre_P, scale_P), y_NK[train]
         whole = _Moments.of(x_TP, y_TK)
-        inner = grouped_folds(groups[train], inner_folds, rng)
-        error_AK = _errors(x_TP, y_TK, whole, inner, alphas)
+        error_AK = _errors(x_TP, y_TK, whole, inner[train], alphas)
         alpha_K = np.empty(y_NK.shape[1])
         for block in blocks:
             alpha_K[block] = _best(error_AK[:, block].sum(1), alphas)
@@ -143,7 +140,7 @@ def fit(
 def _errors(x_TP: Floats, y_TK: Floats, whole: _Moments, inner: Codes, alphas: Sequence[float]) -> Floats:
     """Squared errors of the rows held out in the inner folds, summed (A, K); nan with a single fold."""
     error_AK = np.full((len(alphas), y_TK.shape[1]), np.nan)
-    if inner.max() == 0:
+    if len(np.unique(inner)) < 2:
         return error_AK
     error_AK[:] = 0
     for fold in np.unique(inner):

@@ -74,15 +74,16 @@ class Prober:
 
     def __init__(self, prefixes: Prefixes, config: ProbeConfig) -> None:
         self.prefixes, self.config = prefixes, config
-        self._folds: dict[str, list[Codes]] = {}
+        self._folds: dict[str, list[tuple[Codes, Codes]]] = {}
 
-    def folds(self, grouping: str) -> list[Codes]:
-        """The fold of each row (N,), a line a repetition; below 0: not tested."""
+    def folds(self, grouping: str) -> list[tuple[Codes, Codes]]:
+        """The fold of each row (N,), below 0: not tested; and its inner fold; a pair a repetition."""
         if grouping not in self._folds:
             groups, rng = self.prefixes.groups(grouping), np.random.default_rng([self.config.seed, 2])
-            drawn = [grouped_folds(groups, self.config.folds, rng) for _ in range(self.config.repeats)]
             tested = self.config.tested_folds or self.config.folds
-            self._folds[grouping] = [np.where(folds < tested, folds, -1) for folds in drawn]
+            drawn = [[grouped_folds(groups, many, rng) for many in (self.config.folds, self.config.inner_folds)]
+                     for _ in range(self.config.repeats)]  # fmt: skip
+            self._folds[grouping] = [(np.where(outer < tested, outer, -1), inner) for outer, inner in drawn]
         return self._folds[grouping]
 
     def probe(
@@ -147,17 +148,17 @@ class Prober:
         coded = [_coded(truths[name], TARGETS[name].kind) for name in names]
         ends = np.cumsum([one.shape[1] for one in coded])
         columns = np.split(np.arange(ends[-1]), ends[:-1])
-        y_NK, groups = np.concatenate(coded, 1), self.prefixes.groups(how.grouping)[rows]
+        y_NK = np.concatenate(coded, 1)
         predicted = {
             name: {s: np.full((how.repeats, len(rows)), np.nan) for s in STATISTICS[TARGETS[name].kind]}
             for name in names
         }
-        for repeat, folds in enumerate(self.folds(how.grouping)[: how.repeats]):
-            folds, x_MD = folds[rows], x_ND[rows]
+        for repeat, (folds, inner) in enumerate(self.folds(how.grouping)[: how.repeats]):
+            folds, inner, x_MD = folds[rows], inner[rows], x_ND[rows]
             if how.permuted:
                 rng = np.random.default_rng([self.config.seed, 5, repeat])
                 x_MD = x_MD[exchange_rows(self.prefixes.trace[rows], folds, rng)]
-            for one in self._fit(x_MD, y_NK, folds, groups, repeat, columns, how.standardise):
+            for one in self._fit(x_MD, y_NK, folds, inner, columns, how.standardise):
                 deviation_MK, mean_K = one.predict(x_MD)
                 for name, block in zip(names, columns, strict=True):
                     said = _said(deviation_MK[:, block], mean_K[block], np.unique(truths[name]), TARGETS[name].kind)
@@ -173,15 +174,11 @@ class Prober:
         }
 
     def _fit(
-        self, x_MD: Floats, y_MK: Floats, folds: Codes, groups: Codes, repeat: int, columns: Sequence[Codes],
-        scale: bool,
-    ) -> list[Fit]:  # fmt: skip
-        """The fits of a repetition; the same inner folds whatever is predicted."""
-        return fit(
-            x_MD, y_MK, folds, groups, np.random.default_rng([self.config.seed, 3, repeat]),
-            together=[column.tolist() for column in columns], alphas=self.config.alphas,
-            inner_folds=self.config.inner_folds, standardise=scale,
-        )  # fmt: skip
+        self, x_MD: Floats, y_MK: Floats, folds: Codes, inner: Codes, columns: Sequence[Codes], scale: bool
+    ) -> list[Fit]:
+        """The fits of a repetition."""
+        return fit(x_MD, y_MK, folds, inner, together=[column.tolist() for column in columns],
+                   alphas=self.config.alphas, standardise=scale)  # fmt: skip
 
     def _p(
         self, x_MD: Floats, rows: Codes, truth: Floats, predicted: Mapping[str, Floats], name: str, how: _How
@@ -194,7 +191,7 @@ class Prober:
         if not np.isfinite(observed) or len(np.unique(students)) < 2:
             return None
         rng = np.random.default_rng([self.config.seed, 4])
-        folds, groups = self.folds(how.grouping)[0][rows], self.prefixes.groups(how.grouping)[rows]
+        folds, inner = (one[rows] for one in self.folds(how.grouping)[0])
         width = len(classes) if kind == "class" else 1
         step = max(1, _CELLS // (len(rows) * width))
         reached = 0
@@ -204,7 +201,7 @@ class Prober:
             coded_MK = np.concatenate([_coded(one, kind, classes) for one in truths], 1)
             columns = np.split(np.arange(size * width), size)
             said = np.full((size, len(rows)), np.nan)
-            for one in self._fit(x_MD, coded_MK, folds, groups, 0, columns, how.standardise):
+            for one in self._fit(x_MD, coded_MK, folds, inner, columns, how.standardise):
                 deviation_MK, mean_K = one.predict(x_MD)
                 for line, block in zip(said, columns, strict=True):
                     line[one.test] = _said(deviation_MK[:, block], mean_K[block], classes, kind)[statistic]

@@ -20,7 +20,7 @@ from redraft.progress import bar
 from redraft.results import Result
 from redraft.studies.probe.code import Embeddings, Probed, Prober, score, statistic_of
 from redraft.studies.probe.prefixes import Prefixes, make_prefixes
-from redraft.studies.probe.rows import OWN, Maker, Scored, groups_of
+from redraft.studies.probe.rows import OWN, Maker, Scored, halves_of
 from redraft.studies.probe.settings import STATISTICS, TARGETS, ProbeConfig
 from redraft.studies.probe.vectors import Vectors
 from redraft.studies.run import Run
@@ -41,8 +41,8 @@ class Side:
     """Whose vectors, or what was done to the embeddings."""
     probed: Mapping[str, Probed]
     """Target -> predictions."""
-    without: Sequence[Mapping[str, Probed]] = ()
-    """The same without each group of students: the first repetition."""
+    halves: Sequence[Mapping[str, Probed]] = ()
+    """The same on each half of the students: the first repetition."""
     note: str | None = None
 
 
@@ -105,7 +105,7 @@ class _Work:
     def __init__(self, prefixes: Prefixes, maker: Maker, config: ProbeConfig) -> None:
         self.prefixes, self.maker, self.config = prefixes, maker, config
         self.prober = Prober(prefixes, config)
-        self.groups = groups_of(prefixes.student, config)
+        self.halves = halves_of(prefixes.student, config)
 
     def surface(self, hidden: bool) -> Floats:
         """Surface features, and which title it is unless that is hidden."""
@@ -118,16 +118,16 @@ class _Work:
         self, name: str, x: Embeddings, *, grouping: str | None = None, with_p: bool = False, permuted: bool = False,
         standardise: bool | None = None, **about: Any,
     ) -> Side:  # fmt: skip
-        """Probe through some embeddings, with all students and without each group."""
+        """Probe through some embeddings, with all students and with each half of them."""
         kept = {hidden: x(hidden) for hidden in self._needed()}
         probe, main = self.prober.probe, grouping or self.config.grouping
-        without = [
-            probe(kept.__getitem__, main, keep=~np.isin(self.prefixes.student, group), repeats=1, permuted=permuted,
+        halves = [
+            probe(kept.__getitem__, main, keep=np.isin(self.prefixes.student, half), repeats=1, permuted=permuted,
                   standardise=standardise)
-            for group in self.groups
+            for half in self.halves
         ]  # fmt: skip
         whole = probe(kept.__getitem__, main, with_p=with_p, permuted=permuted, standardise=standardise)
-        return Side(name=name, probed=whole, without=without, **about)
+        return Side(name=name, probed=whole, halves=halves, **about)
 
     def _needed(self) -> list[bool]:
         """Whether embeddings without and with the title are asked for."""
@@ -154,7 +154,7 @@ class _Work:
                 more: dict[str, Any] = {"grouping": self.config.grouping, "input": side.input}
                 if number == 0 and probed.p is not None:
                     more |= {"p": probed.p, "test": PERMUTATION, "family": f"probe: code, {side.name}"}
-                scored = self._scored(name, [probed], [[one[target] for one in side.without]])
+                scored = self._scored(name, [probed], [[one[target] for one in side.halves]])
                 yield self._row(scored, target, model=side.model, baseline=side.baseline,
                                 notes=[probed.note, side.note], **more)  # fmt: skip
 
@@ -175,22 +175,22 @@ class _Work:
         for target, probed in leaky.probed.items():
             for name in STATISTICS[TARGETS[target].kind]:
                 more: dict[str, Any] = {"model": first.model, "grouping": grouping, "input": OWN}
-                scored = self._scored(name, [probed], [[one[target] for one in leaky.without]])
+                scored = self._scored(name, [probed], [[one[target] for one in leaky.halves]])
                 yield self._row(scored, target, notes=[probed.note], **more)
                 more |= {"against": self.config.grouping}
                 yield self._row(self._lead(name, target, leaky, first), target, notes=[probed.note], **more)
 
     def _lead(self, name: str, target: str, a: Side, b: Side) -> Scored:
         return self._scored(name, [a.probed[target], b.probed[target]],
-                            [[one[target] for one in a.without], [one[target] for one in b.without]])  # fmt: skip
+                            [[one[target] for one in a.halves], [one[target] for one in b.halves]])  # fmt: skip
 
     def _scored(
-        self, name: str, probed: Sequence[Probed], without: Sequence[Sequence[Probed]] = ((),), *,
+        self, name: str, probed: Sequence[Probed], halves: Sequence[Sequence[Probed]] = ((),), *,
         resampled: bool = False,
     ) -> Scored:  # fmt: skip
         """The score of one side, or the difference of two on the rows that both were tested on."""
         target, rows = probed[0].target, probed[0].rows
-        resampled = resampled or not self.config.jackknife_groups
+        resampled = resampled or not self.config.halves
         known = all(len(one.rows) for one in probed)
         tested = np.zeros((1, len(rows)), np.bool_)
         if known:
@@ -198,7 +198,7 @@ class _Work:
         at = rows[tested.any(0)]
         return Scored(
             statistic=name, value=_difference(name, probed) if known else float("nan"),
-            without=np.array([_difference(name, both) for both in zip(*without, strict=True)]),
+            halves=np.array([_difference(name, both) for both in zip(*halves, strict=True)]),
             bootstrap=self._resampled(name, probed, tested) if known and resampled else None,
             students=_coded(self.prefixes.student[at]), titles=_coded(self.prefixes.title[at]),
             unscored=self.prefixes.unscored(target), is_difference=len(probed) > 1,

@@ -60,11 +60,12 @@ class ProbeConfig:
     """Views whose models are probed; the first is the one with controls, and that the others are compared with."""
     seed: int = 0
     """Seed of samples, folds, controls and resampling."""
-    jackknife_groups: int = 10
-    """Groups of students left out in turn, the probes fitted anew, for each interval and for p of differences; 0: the
-    bootstrap of students that takes the fitted probes as given, which finds several times too many differences."""
+    halves: int = 20
+    """Random halves of the students on which the probes are fitted anew: their spread gives each interval, and p of
+    differences; 0: the bootstrap of students that takes the fitted probes as given, and finds several times too many
+    differences."""
     replicates: int = 2000
-    """Bootstrap replicates of each interval, if there are no groups."""
+    """Bootstrap replicates of each interval, if there are no halves."""
     permutations: int = 999
     """Exchanges of whole students' targets behind each p of a code probe; 0: no p."""
     fewest_traces: int = 20
@@ -141,8 +142,8 @@ class ProbeConfig:
                     raise InputError(f"unknown {name} {value!r} in [probe]. {suggestion(value, known)}")
         if not self.views or self.folds < 2 or self.repeats < 1 or self.inner_folds < 2:
             raise InputError("[probe] needs a view, at least 2 folds and inner folds, and at least 1 repetition.")
-        if self.jackknife_groups and self.jackknife_groups < 5:
-            raise InputError("jackknife_groups in [probe] is 0 (none) or at least 5.")
+        if self.halves and self.halves < 5:
+            raise InputError("halves in [probe] is 0 (none) or at least 5.")
         if len(self.alpha_powers) != 2 or self.alpha_powers[0] > self.alpha_powers[1]:
             raise InputError("alpha_powers in [probe] are two whole numbers, the smaller first.")
 

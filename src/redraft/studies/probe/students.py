@@ -33,7 +33,7 @@ from redraft.results import Result
 from redraft.studies.compared import measured
 from redraft.studies.models import open_model
 from redraft.studies.probe.habits import BASELINES, TARGET_SPLITS, Habits, make_habits
-from redraft.studies.probe.rows import OWN, Maker, Scored, groups_of
+from redraft.studies.probe.rows import OWN, Maker, Scored, halves_of
 from redraft.studies.probe.settings import STATISTICS, ProbeConfig
 from redraft.studies.run import Run
 from redraft.studies.work import kept_array, work_folder
@@ -85,7 +85,7 @@ class _Work:
     ) -> None:
         self.habits, self.vectors, self.maker, self.config, self.folder = habits, vectors, maker, config, folder
         self.first = next(iter(vectors))
-        self.groups = groups_of(np.arange(len(habits.students)), config)
+        self.halves = halves_of(np.arange(len(habits.students)), config)
 
     def rows(self, target: str, metric: str) -> Iterator[Result]:
         """Scores of every side, and what the first has over each other one."""
@@ -93,9 +93,10 @@ class _Work:
         kept = np.isfinite(truth)
         reason = self._reason(truth[kept])
         whole = {} if reason else self._predicted(truth, kept, metric, self.config.repeats)
-        parts = [] if reason else [
-            self._predicted(truth, kept & ~np.isin(np.arange(len(truth)), group), metric, 1) for group in self.groups
-        ]  # fmt: skip
+        halves = [kept & np.isin(np.arange(len(truth)), half) for half in self.halves]
+        if reason or any(half.sum() < FEWEST // 2 or np.ptp(truth[half]) == 0 for half in halves):
+            halves = []
+        parts = [self._predicted(truth, half, metric, 1) for half in halves]
         sides = (*self.vectors, *BASELINES)
         for side in sides:
             for name in STATISTICS["number"]:
@@ -130,21 +131,21 @@ class _Work:
         drawn = [grouped_folds(np.arange(len(truth)), self.config.folds, rng)[here] for _ in range(repeats)]
         tested = self.config.tested_folds or self.config.folds
         folds_RM = np.stack([np.where(folds < tested, folds, -1) for folds in drawn])
+        inner = grouped_folds(np.arange(len(truth)), self.config.inner_folds, rng)[here]
         said = {side: self._network(x_SD[here], truth[here], folds_RM) for side, x_SD in self.vectors.items()}
         for baseline in BASELINES:
-            said[baseline] = self._line(self.habits.baseline(baseline, metric)[here], truth[here], folds_RM)
+            said[baseline] = self._line(self.habits.baseline(baseline, metric)[here], truth[here], folds_RM, inner)
         spread = {side: np.full((repeats, len(truth)), np.nan) for side in said}
         for side, said_RM in said.items():
             spread[side][:, here] = said_RM
         return spread
 
-    def _line(self, x_S: Floats, truth: Floats, folds_RS: Codes) -> Floats:
+    def _line(self, x_S: Floats, truth: Floats, folds_RS: Codes, inner: Codes) -> Floats:
         """Predictions of a straight line through one number, missing ones taken for the mean."""
         mean = x_S[np.isfinite(x_S)].mean() if np.isfinite(x_S).any() else 0.0
         x_S1, said_RS = np.where(np.isfinite(x_S), x_S, mean)[:, None], np.full(folds_RS.shape, np.nan)
         for said_S, folds in zip(said_RS, folds_RS, strict=True):
-            rng = np.random.default_rng([self.config.seed, 13])
-            for one in fit(x_S1, truth[:, None], folds, np.arange(len(truth)), rng, standardise=True):
+            for one in fit(x_S1, truth[:, None], folds, inner, standardise=True):
                 said_S[one.test] = one.predict(x_S1)[0][:, 0]
         return said_RS
 
@@ -189,7 +190,7 @@ class _Work:
         known = [one for one in said if one is not None]
         tested_RS = np.logical_and.reduce([np.isfinite(one) for one in known]) if known else kept[None]
         students, resampled = np.arange(int(tested_RS.any(0).sum())), None
-        if known and not self.config.jackknife_groups:
+        if known and not self.config.halves:
             code = np.cumsum(tested_RS.any(0)) - 1
             statistics = [
                 mean_of([SCORES[name](truth[line], values[line], code[line])
@@ -198,7 +199,7 @@ class _Work:
             resampled = difference(*statistics) if len(statistics) > 1 else statistics[0]
         return Scored(
             statistic=name, value=_lead(name, truth, known) if known else float("nan"),
-            without=np.array([_lead(name, truth, part) for part in parts]), bootstrap=resampled, students=students,
+            halves=np.array([_lead(name, truth, part) for part in parts]), bootstrap=resampled, students=students,
             titles=np.arange(self.habits.n_titles), unscored=int((~kept).sum()), is_difference=len(said) > 1,
         )  # fmt: skip
 
