@@ -251,7 +251,7 @@ def test_runs_that_cannot_be_studied_are_refused(tmp_path, folder, sampler) -> N
     bare = tmp_path / "bare"
     bare.mkdir()
     (bare / "run.toml").write_text(tomli_w.dumps({"dataset": str(folder.parent / "class"), "views": ["trace"]}))
-    with pytest.raises(DatasetError, match="has no models of trace"):
+    with pytest.raises(DatasetError, match="has no model of trace"):
         recover(bare)
     (bare / "models").symlink_to(folder / "models")
     make_split(open_dataset(folder.parent / "class"), SplitConfig(held_students=3, held_titles=1), name="other")
