@@ -131,6 +131,7 @@ def within(config: RunConfig, minutes: float) -> RunConfig:
         ),
         probe=replace(
             config.probe, titles=some(100, 12), traces_per_title=some(50, 12), permutations=some(999, 199),
+            repeats=some(5, 1), halves=some(20, 10),
             seed=config.seed,
         ),
         represent=replace(config.represent, traces=some(1000, 100), seed=config.seed),
