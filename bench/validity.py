@@ -234,7 +234,7 @@ def leak_gap(found: Sides, metric: str, *, leaks: bool, seed: int = 0, replicate
     scores = []
     for groups in (np.arange(len(y)), students):
         predicted = np.full(len(y), np.nan)
-        for one in fit(x, y[:, None], grouped_folds(groups, 5, rng), groups, rng):
+        for one in fit(x, y[:, None], *(grouped_folds(groups, 5, rng) for _ in range(2))):
             away, middle = one.predict(x)
             predicted[one.test] = (away + middle)[:, 0]
         scores.append(pearson(y, predicted, students))

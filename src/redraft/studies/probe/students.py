@@ -39,7 +39,9 @@ from redraft.studies.run import Run
 from redraft.studies.work import kept_array, work_folder
 
 FEWEST = 20
-"""Students without which no network is trained: it stops early by a tenth of its training students."""
+"""Students without which nothing is probed for."""
+TRAINING = 11
+"""Students without which no network is trained: a tenth of them, at least 2, say when it stops."""
 SHUFFLED = "shuffled"
 
 
@@ -94,7 +96,7 @@ class _Work:
         reason = self._reason(truth[kept])
         whole = {} if reason else self._predicted(truth, kept, metric, self.config.repeats)
         halves = [kept & np.isin(np.arange(len(truth)), half) for half in self.halves]
-        if reason or any(half.sum() < FEWEST // 2 or np.ptp(truth[half]) == 0 for half in halves):
+        if reason or any(half.sum() < self._fewest or np.ptp(truth[half]) == 0 for half in halves):
             halves = []
         parts = [self._predicted(truth, half, metric, 1) for half in halves]
         sides = (*self.vectors, *BASELINES)
@@ -117,10 +119,16 @@ class _Work:
                     target=target, input=OWN, against=side,
                 )  # fmt: skip
 
+    @property
+    def _fewest(self) -> int:
+        """Students that leave each fold enough to train on; one more, since folds differ by one."""
+        folds = self.config.folds
+        return -(-TRAINING * folds // (folds - 1)) + 1
+
     def _reason(self, truth: Floats) -> str | None:
         """Why a target can't be probed for."""
-        if len(truth) < FEWEST:
-            return f"{len(truth)} students; {FEWEST} are needed"
+        if len(truth) < (needed := max(FEWEST, self._fewest)):
+            return f"{len(truth)} students; {needed} are needed"
         return "the target is constant" if np.ptp(truth) <= 1e-9 * np.abs(truth).max() else None
 
     def _predicted(
