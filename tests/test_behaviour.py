@@ -13,10 +13,13 @@ from redraft.data.split import SplitConfig, load_split, make_split
 from redraft.data.store import DatasetWriter, open_dataset
 from redraft.data.trace import Pair
 from redraft.errors import DatasetError, InputError
+from redraft.execute.dataset import verdict_file, verdict_writer
+from redraft.execute.verdict import Verdict
 from redraft.report.html import write_report
 from redraft.results import Result
 from redraft.studies.behaviour import EvaluateConfig, evaluate
 from redraft.studies.claims import PRIMARY, PRIMARY_FAMILY, TRACE_METRICS
+from redraft.studies.compared import measured
 from redraft.studies.finals import near_duplicates, random_bleu, read_finals
 
 
@@ -154,6 +157,16 @@ def test_cache_of_other_data_is_not_used(run: Path) -> None:
     pq.write_table(whole.slice(0, 3).replace_schema_metadata({"dataset": "other"}), cached)
     evaluate(run, EvaluateConfig(metrics=("comments_final",), replicates=20))
     assert pq.read_table(cached).equals(whole)
+
+
+def test_verdicts_that_come_later_are_measured(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "d", [make_trace(["fd 10"], "s", "t")])
+    (before,) = measured(dataset, tmp_path / "m.parquet", workers=1)["runs_final"].to_pylist()
+    (state,) = next(iter(dataset.traces())).states
+    with verdict_writer(verdict_file(dataset, "v8"), "1") as keep:
+        keep(Verdict(id=state.id, verdict="ok", language="coffeescript", end_reached=True, errors=()))
+    (after,) = measured(dataset, tmp_path / "m.parquet", workers=1)["runs_final"].to_pylist()
+    assert (before, after) == (None, 1.0)
 
 
 def test_samples_of_another_split_are_refused(tmp_path: Path) -> None:

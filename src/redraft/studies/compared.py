@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from redraft.data.split import TEST_SPLITS, TRAIN
 from redraft.data.store import Dataset, write_table
 from redraft.data.trace import Pair
+from redraft.execute.dataset import find_verdicts
 from redraft.metrics.baselines import BASELINES, predict
 from redraft.metrics.bootstrap import Clusters, Floats
 from redraft.metrics.measure import Languages, languages_of, measure
 from redraft.metrics.pairs import compare, pairs_of
 from redraft.metrics.registry import MEASURED
-from redraft.rundir import versions
+from redraft.rundir import sha256_file, versions
 from redraft.studies.claims import FINAL_ONLY, FINAL_TEXT, TRACE_METRICS, TRACE_TEXT
 from redraft.studies.finals import Finals, random_bleu, read_finals
 from redraft.studies.run import Run
@@ -91,8 +92,13 @@ class Compared:
 
 
 def measured(dataset: Dataset, file: Path, *, workers: int, language: Languages = None) -> pa.Table:
-    """`metrics.measure`, kept in `file`; measured again if the dataset or redraft has changed."""
-    stamp = {b"dataset": dataset.fingerprint.encode(), b"redraft": versions()["redraft"].encode()}
+    """`metrics.measure`, kept in `file`; measured again if the dataset, its verdicts or redraft have changed."""
+    verdicts = find_verdicts(dataset)
+    stamp = {
+        b"dataset": dataset.fingerprint.encode(),
+        b"verdicts": sha256_file(verdicts).encode() if verdicts else b"",
+        b"redraft": versions()["redraft"].encode(),
+    }
     if file.exists():
         found = pq.read_schema(file).metadata or {}
         if all(found.get(key) == value for key, value in stamp.items()):
