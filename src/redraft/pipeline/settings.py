@@ -1,8 +1,8 @@
 """Everything a run is made with: its settings, the protocols that set some of them, what fits into a budget.
 
 In: a protocol's name, minutes. Out: a `RunConfig`. `corrected` is the settings' defaults; `paper` and `released` are
-files of settings (`protocols/`), with the paper's choices and its released code's. They set how
-something is done; how much of it is done, the budget sets.
+files of settings (`protocols/`), with the paper's choices and its released code's. They set how something is done; how
+much of it is done, the budget sets.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ RECOVERY_VIEWS = ("synthetic-complex",)
 STUDIES = ("variance", "probe", "adapt", "recover", "represent", "audit")
 
 FULL_MINUTES = 480
-"""Minutes in which a small model's studies can be done in the size that the paper's design asks for."""
+"""Budget from which on studies have the size that the paper's design asks for; a choice, not a measurement."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,8 +131,7 @@ def within(config: RunConfig, minutes: float) -> RunConfig:
         ),
         probe=replace(
             config.probe, titles=some(100, 12), traces_per_title=some(50, 12), permutations=some(999, 199),
-            repeats=some(5, 1), halves=some(20, 10),
-            seed=config.seed,
+            repeats=some(5, 1), halves=some(20, 10), seed=config.seed,
         ),
         represent=replace(config.represent, traces=some(1000, 100), seed=config.seed),
         recover=replace(
