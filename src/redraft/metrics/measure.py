@@ -7,17 +7,18 @@ In: a dataset. Out: an Arrow table in the dataset's order with
 - colours, colours_trace: fixed-size lists of 139 floats, the counts by colour (order of `colours.COLOURS`) in the
   final program and their mean over the trace's programs.
 
-A million rows take about 1.5 GB; `measure_groups` yields them in pieces.
+With the released code's definitions the columns are the same, their values that code's (`released.counterparts`), and
+lists of colours have 140 floats. A million rows take about 1.5 GB; `measure_groups` yields them in pieces.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +31,8 @@ from redraft.errors import DatasetError
 from redraft.execute.dataset import find_verdicts, read_runs
 from redraft.metrics.behaviour import TraceFacts, trace_facts
 from redraft.metrics.colours import COLOURS
-from redraft.metrics.registry import MEASURED
+from redraft.metrics.registry import MEASURED, Definitions
+from redraft.metrics.released.counterparts import as_released
 
 _VECTOR = pa.list_(pa.float32(), len(COLOURS))
 SCHEMA = pa.schema(
@@ -53,7 +55,9 @@ Languages = str | Mapping[Pair, str] | None
 """What stands in for a language the states don't record: one for all, or by (student, title)."""
 
 
-def measure(dataset: Dataset, *, workers: int = 1, language: Languages = None) -> pa.Table:
+def measure(
+    dataset: Dataset, *, workers: int = 1, language: Languages = None, definitions: Definitions = "corrected"
+) -> pa.Table:
     """Measure every trace of `dataset`.
 
     Whether programs run is taken from the dataset's verdict file, if it has one (`redraft execute`).
@@ -63,18 +67,24 @@ def measure(dataset: Dataset, *, workers: int = 1, language: Languages = None) -
         workers: Processes; 1 stays in this one.
         language: Read states that record no language as this one; generated traces record none, so give them the
             languages of the real pairs (`languages_of`).
+        definitions: The corrected ones, or those of the paper's released code, which know no languages.
 
     Raises:
         DatasetError: A shard can't be read.
     """
-    tables = list(measure_groups(dataset, workers=workers, language=language))
-    return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+    tables = list(measure_groups(dataset, workers=workers, language=language, definitions=definitions))
+    return pa.concat_tables(tables or [measure_traces(iter(()), definitions=definitions)])
 
 
-def measure_groups(dataset: Dataset, *, workers: int = 1, language: Languages = None) -> Iterator[pa.Table]:
+def measure_groups(
+    dataset: Dataset, *, workers: int = 1, language: Languages = None, definitions: Definitions = "corrected"
+) -> Iterator[pa.Table]:
     """The same table in pieces of at most 4,096 traces, in order: for datasets whose metrics don't fit into memory."""
     verdicts = find_verdicts(dataset)
-    jobs = [(shard, group, language, verdicts) for shard in dataset.shards for group in range(_row_groups(shard))]
+    jobs = [
+        Job(shard, group, language, verdicts, definitions)
+        for shard in dataset.shards for group in range(_row_groups(shard))
+    ]  # fmt: skip
     with progress.bar(f"measure {dataset.name}", len(dataset)) as watcher:
         for table in _run(jobs, workers):
             yield table
@@ -88,9 +98,11 @@ def languages_of(table: pa.Table) -> dict[Pair, str]:
 
 
 def measure_traces(
-    traces: Iterator[Trace], language: Languages = None, runs: Mapping[str, bool | None] | None = None
-) -> pa.Table:
+    traces: Iterable[Trace], language: Languages = None, runs: Mapping[str, bool | None] | None = None,
+    definitions: Definitions = "corrected",
+) -> pa.Table:  # fmt: skip
     """Measure traces, in their order; `runs` says by program id which programs run."""
+    traces = list(traces)
     columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names if name not in ("colours", "colours_trace")}
     finals: list[np.ndarray] = []
     means: list[np.ndarray] = []
@@ -101,7 +113,8 @@ def measure_traces(
         final, mean = _colour_vectors(facts)
         finals.append(final)
         means.append(mean)
-    return pa.table({**columns, "colours": _vectors(finals), "colours_trace": _vectors(means)}, schema=SCHEMA)
+    table = pa.table({**columns, "colours": _vectors(finals), "colours_trace": _vectors(means)}, schema=SCHEMA)
+    return as_released(table, traces) if definitions == "released" else table
 
 
 def _append(columns: dict[str, list[Any]], trace: Trace, facts: TraceFacts, stand_in: str | None) -> None:
@@ -144,17 +157,27 @@ def _runs(file: Path) -> dict[str, bool | None]:
     return read_runs(file)
 
 
-def _measure_group(job: tuple[Path, int, Languages, Path | None]) -> pa.Table:
-    shard, group, language, verdicts = job
+class Job(NamedTuple):
+    """A row group to measure, and how."""
+
+    shard: Path
+    group: int
+    language: Languages
+    verdicts: Path | None
+    definitions: Definitions
+
+
+def _measure_group(job: Job) -> pa.Table:
     try:
-        with pq.ParquetFile(shard) as file:
-            table = file.read_row_group(group)
+        with pq.ParquetFile(job.shard) as file:
+            table = file.read_row_group(job.group)
     except (OSError, pa.ArrowInvalid) as error:
-        raise _unreadable(shard, error) from error
-    return measure_traces(from_batch(table), language, _runs(verdicts) if verdicts else None)
+        raise _unreadable(job.shard, error) from error
+    runs = _runs(job.verdicts) if job.verdicts else None
+    return measure_traces(from_batch(table), job.language, runs, job.definitions)
 
 
-def _run(jobs: list[tuple[Path, int, Languages, Path | None]], workers: int) -> Iterator[pa.Table]:
+def _run(jobs: list[Job], workers: int) -> Iterator[pa.Table]:
     if workers <= 1 or len(jobs) <= 1:
         yield from map(_measure_group, jobs)
         return

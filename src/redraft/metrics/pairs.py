@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from redraft import progress
 from redraft.data.store import Dataset
 from redraft.data.trace import Pair, from_batch
-from redraft.metrics.colours import COLOURS
-from redraft.metrics.registry import MEASURED, METRICS
-from redraft.metrics.text import bleu_of_grams, grams, self_bleu, tokens
+from redraft.metrics.likeness import LIKENESS, Likeness
+from redraft.metrics.registry import MEASURED, METRICS, Definitions
+from redraft.metrics.text import tokens
 
 Floats = NDArray[np.float64]
 Column = Sequence[object] | NDArray[Any]
@@ -52,6 +52,7 @@ def compare(
     *,
     only_ended: bool = False,
     self_bleu_samples: int | None = None,
+    definitions: Definitions = "corrected",
 ) -> pa.Table:
     """The pair table of a model.
 
@@ -63,6 +64,7 @@ def compare(
         only_ended: Leave out samples that never ended.
         self_bleu_samples: How many samples (at least 2, the first ones) Self-BLEU takes of each pair, the same for all
             models compared; pairs with fewer are unscored. None: as many as every pair with two or more has.
+        definitions: By which the tables were measured; likeness of texts follows them.
     """
     kept = generated.filter(generated["ended"]) if only_ended else generated
     pairs = sorted(set(pairs_of(real)) & set(pairs_of(kept)))
@@ -80,8 +82,9 @@ def compare(
     columns["colour_cosine"] = cosines(left.vectors("colours"), right.vectors("colours"))
     columns["colour_cosine_trace"] = cosines(left.vectors("colours_trace"), right.vectors("colours_trace"))
     texts = _texts(generated_dataset, pairs, only_ended=only_ended)
-    columns |= _bleus(_texts(real_dataset, pairs), texts, pairs)
-    columns |= _self_bleus(real_dataset, texts, pairs, self_bleu_samples)
+    likeness = LIKENESS[definitions]
+    columns |= _bleus(_texts(real_dataset, pairs), texts, pairs, likeness)
+    columns |= _self_bleus(real_dataset, texts, pairs, self_bleu_samples, likeness)
     return pair_table(pairs, columns)
 
 
@@ -119,22 +122,29 @@ class ByPair:
         return means
 
     def vectors(self, column: str) -> Floats:
-        """(P, 139) mean colour vectors."""
-        flat = self._table[column].combine_chunks().flatten().to_numpy().reshape(-1, len(COLOURS))
-        totals = np.zeros((self._n, len(COLOURS)))
-        np.add.at(totals, self._rows, flat[self._kept])
-        return totals / np.maximum(self.counts, 1)[:, None]
+        """(P, C) mean colour vectors over each pair's scored rows, nan without any; C colours."""
+        lists = self._table[column].combine_chunks()
+        scored = lists.is_valid().to_numpy(zero_copy_only=False)
+        flat = lists.flatten().to_numpy().reshape(-1, lists.type.list_size)[self._kept[scored]]  # of scored rows only
+        rows = self._rows[scored[self._kept]]
+        totals = np.zeros((self._n, lists.type.list_size))
+        np.add.at(totals, rows, flat)
+        count = np.bincount(rows, minlength=self._n)[:, None]
+        means: Floats = np.divide(totals, count, out=np.full_like(totals, np.nan), where=count > 0)
+        return means
 
 
 def cosines(a: Floats, b: Floats) -> Floats:
-    """Row-wise cosine of (P, 139) colour vectors: 0 where one side is zero, nan (unscored) where both are."""
+    """Row-wise cosine of (P, C) colour vectors: 0 where one side is zero, nan where both are or one is unscored."""
     lengths_a, lengths_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
     product = lengths_a * lengths_b
     cosine: Floats = np.divide((a * b).sum(1), product, out=np.zeros(len(a)), where=product > 0)
-    return np.where((lengths_a == 0) & (lengths_b == 0), np.nan, np.minimum(cosine, 1.0))
+    return np.where((lengths_a == 0) & (lengths_b == 0) | np.isnan(product), np.nan, np.minimum(cosine, 1.0))
 
 
-def between_students(dataset: Dataset, titles: Iterable[str], count: int) -> dict[str, float | None]:
+def between_students(
+    dataset: Dataset, titles: Iterable[str], count: int, likeness: Likeness = LIKENESS["corrected"]
+) -> dict[str, float | None]:
     """Self-BLEU among the final programs of `count` students of each title, None for titles with fewer.
 
     They are the first ones by their hashed ids, which have nothing to do with what they write.
@@ -149,7 +159,7 @@ def between_students(dataset: Dataset, titles: Iterable[str], count: int) -> dic
         for student, title, code in zip(*(c.to_pylist() for c in (rows["student"], rows["title"], codes)), strict=True):
             if len(finals[title]) < count:
                 finals[title].setdefault(student, tokens(code))
-    return {title: self_bleu(list(of.values())) if len(of) >= count else None for title, of in finals.items()}
+    return {title: likeness.self_bleu(list(of.values())) if len(of) >= count else None for title, of in finals.items()}
 
 
 def _texts(dataset: Dataset, pairs: Sequence[Pair], *, only_ended: bool = False) -> dict[Pair, list[Text]]:
@@ -167,32 +177,25 @@ def _texts(dataset: Dataset, pairs: Sequence[Pair], *, only_ended: bool = False)
 
 
 def _bleus(
-    real: Mapping[Pair, list[Text]], generated: Mapping[Pair, list[Text]], pairs: Sequence[Pair]
+    real: Mapping[Pair, list[Text]], generated: Mapping[Pair, list[Text]], pairs: Sequence[Pair], likeness: Likeness
 ) -> dict[str, Column]:
     finals, wholes = [], []
     for pair in progress.track(pairs, "compare texts"):
-        finals.append(_mean_bleu([text.final for text in generated[pair]], [text.final for text in real[pair]]))
-        wholes.append(_mean_bleu([text.whole for text in generated[pair]], [text.whole for text in real[pair]]))
-    return {"bleu_final": finals, "bleu_trace": wholes}
-
-
-def _mean_bleu(hypotheses: Sequence[list[str]], references: Sequence[list[str]]) -> float:
-    """BLEU, mean over samples and references; nan if nothing is defined."""
-    counted = [grams(reference) for reference in references]
-    scores = [bleu_of_grams(own, reference) for own in map(grams, hypotheses) for reference in counted]
-    known = [score for score in scores if score is not None]
-    return sum(known) / len(known) if known else float("nan")
+        finals.append(likeness.bleu([text.final for text in generated[pair]], [text.final for text in real[pair]]))
+        wholes.append(likeness.bleu([text.whole for text in generated[pair]], [text.whole for text in real[pair]]))
+    return {"bleu_final": _floats(finals), "bleu_trace": _floats(wholes)}
 
 
 def _self_bleus(
-    real: Dataset, generated: Mapping[Pair, list[Text]], pairs: Sequence[Pair], samples: int | None
-) -> dict[str, Column]:
+    real: Dataset, generated: Mapping[Pair, list[Text]], pairs: Sequence[Pair], samples: int | None,
+    likeness: Likeness,
+) -> dict[str, Column]:  # fmt: skip
     count = samples or min((len(texts) for texts in generated.values() if len(texts) >= 2), default=2)
     own = [
-        self_bleu([text.final for text in generated[pair][:count]]) if len(generated[pair]) >= count else None
+        likeness.self_bleu([text.final for text in generated[pair][:count]]) if len(generated[pair]) >= count else None
         for pair in pairs
     ]
-    of_title = between_students(real, {pair.title for pair in pairs}, count)
+    of_title = between_students(real, {pair.title for pair in pairs}, count, likeness)
     return {"self_bleu": _floats(own), "self_bleu_real": _floats([of_title[pair.title] for pair in pairs])}
 
 

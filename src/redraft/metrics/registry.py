@@ -19,6 +19,8 @@ from redraft.rundir import write_text
 
 Level = Literal["program", "trace", "pair", "collection"]
 Need = Literal["time", "language", "samples", "verdict"]
+Definitions = Literal["corrected", "released"]
+"""Whose definitions: the paper's text made exact, or its released code's (`released.counterparts`)."""
 Compute = Callable[[TraceFacts], float | None]
 
 
@@ -281,7 +283,9 @@ MEASURED: dict[str, Compute] = {name: metric.compute for name, metric in METRICS
 
 def document() -> str:
     """The metrics' documentation, as Markdown."""
-    from redraft.metrics.released.columns import RELEASED  # declared in terms of this module's `Metric`
+    # declared in terms of this module's `Metric`
+    from redraft.metrics.released.columns import RELEASED
+    from redraft.metrics.released.counterparts import COUNTERPARTS, PAIRS
 
     head = """# Metrics
 
@@ -309,15 +313,37 @@ the same within each pair of at least two programs, and its mean `self_bleu_per_
 `reference_bleu_vs_last` and `reference_bleu_vs_synthetic`, all of `all_TITLE` against all of that model's file; and the
 counts `n`, `n_with_program` and `tok` (tokens).
 """
-    return "\n".join([head, _table(METRICS), released, _table(RELEASED)])
+    counterparts = """
+## Our metrics by the released code's definitions
+
+With `definitions = "released"` in the section `[evaluate]` of run.toml, as the protocol `released` sets it, the
+behaviour study takes our metrics by the released code's definitions: under our names the values of that code's columns
+(of `colors_last` the sum). Whether programs run is told by the verdicts of `[execute]`, as always. Everything else is
+unscored, because that code has no such metric: pauses (`seconds_active`; its time is `seconds_total`), backtracking of
+longer traces alone (`backtracking_t3`), `colour_cosine_trace`, shares of edits with line counts, and most means over
+programs. Units differ with the columns: a released share is edits by programs, T, not by edits, T - 1. Traces without
+times are unscored altogether, since that code fails on them. Texts are written anew from the states, so that rollouts
+whose text breaks off within a header have a program less than in that code's own values; all others are equal in every
+bit. Splits, near-duplicates, ended shares and all statistics stay as they are; so do the other studies, whose metrics
+are the corrected ones.
+"""
+    theirs = {name: f"`{column}`" for name, column in COUNTERPARTS.items()} | PAIRS
+    return "\n".join([
+        head, _table(METRICS), released, _table(RELEASED), counterparts,
+        _grid(["metric", "released"], [[f"`{name}`", text] for name, text in theirs.items()]),
+    ])  # fmt: skip
 
 
 def _table(metrics: Mapping[str, Metric]) -> str:
-    rows = [["metric", "level", "unit", "better", "needs", "definition", "source"], ["---"] * 7]
-    for m in metrics.values():
-        needs = ", ".join(m.needs) or "-"
-        rows.append([f"`{m.name}`", m.level, m.unit, m.direction or "-", needs, m.definition, m.source])
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    rows = [
+        [f"`{m.name}`", m.level, m.unit, m.direction or "-", ", ".join(m.needs) or "-", m.definition, m.source]
+        for m in metrics.values()
+    ]
+    return _grid(["metric", "level", "unit", "better", "needs", "definition", "source"], rows)
+
+
+def _grid(header: list[str], rows: list[list[str]]) -> str:
+    return "".join(f"| {' | '.join(row)} |\n" for row in [header, ["---"] * len(header), *rows])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 In: a run. Out: `Compared`: for every side (a view, a baseline) and every metric one value a pair, nan where unscored.
 Models are compared on the pairs that all of them have samples for; how many that leaves out is kept and told.
-Measuring is cached in `RUN/metrics/`, and used again only for exactly the same dataset.
+Measuring is cached in `RUN/metrics/` (by the released code's definitions in `RUN/metrics/released/`), and used again
+only for exactly the same dataset, verdicts and definitions.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +25,10 @@ from redraft.data.trace import Pair
 from redraft.execute.dataset import find_verdicts
 from redraft.metrics.baselines import BASELINES, predict
 from redraft.metrics.bootstrap import Clusters, Floats
+from redraft.metrics.likeness import LIKENESS
 from redraft.metrics.measure import Languages, languages_of, measure
 from redraft.metrics.pairs import compare, pairs_of
-from redraft.metrics.registry import MEASURED
+from redraft.metrics.registry import MEASURED, Definitions
 from redraft.rundir import sha256_file, versions
 from redraft.studies.claims import FINAL_ONLY, FINAL_TEXT, TRACE_METRICS, TRACE_TEXT
 from redraft.studies.finals import Finals, random_bleu, read_finals
@@ -91,36 +94,45 @@ class Compared:
         )
 
 
-def measured(dataset: Dataset, file: Path, *, workers: int, language: Languages = None) -> pa.Table:
-    """`metrics.measure`, kept in `file`; measured again if the dataset, its verdicts or redraft have changed."""
+def measured(
+    dataset: Dataset, file: Path, *, workers: int, language: Languages = None, definitions: Definitions = "corrected"
+) -> pa.Table:
+    """`metrics.measure`, kept in `file`; measured again if data, verdicts, definitions or redraft aren't those kept."""
     verdicts = find_verdicts(dataset)
     stamp = {
         b"dataset": dataset.fingerprint.encode(),
         b"verdicts": sha256_file(verdicts).encode() if verdicts else b"",
         b"redraft": versions()["redraft"].encode(),
+        b"definitions": definitions.encode(),
     }
     if file.exists():
         found = pq.read_schema(file).metadata or {}
         if all(found.get(key) == value for key, value in stamp.items()):
             return pq.read_table(file)
-    table = measure(dataset, workers=workers, language=language)
+    table = measure(dataset, workers=workers, language=language, definitions=definitions)
     write_table(table.replace_schema_metadata(stamp), file)
     return table
+
+
+_FOLDERS: dict[Definitions, str] = {"corrected": "metrics", "released": "metrics/released"}
+"""Where measured traces are kept: apart, since other studies of the run use the corrected ones."""
 
 
 class Measures:
     """A run's measured traces: of the real pairs, and of every view's samples."""
 
-    def __init__(self, run: Run, workers: int) -> None:
-        self.run = run
-        folder = run.path / "metrics"
-        self.real = measured(run.dataset, folder / "real.parquet", workers=workers)
+    def __init__(self, run: Run, workers: int, definitions: Definitions = "corrected") -> None:
+        self.run, self.definitions = run, definitions
+        folder = run.path / _FOLDERS[definitions]
+        self.real = measured(run.dataset, folder / "real.parquet", workers=workers, definitions=definitions)
         languages = languages_of(self.real)
         self.samples = {view: run.samples(view) for view in run.views}
         self.controls = run.controls(CONTROLLED)
         self.generated, self.controlled = (
             {
-                name: measured(samples, folder / f"{name}.parquet", workers=workers, language=languages)
+                name: measured(
+                    samples, folder / f"{name}.parquet", workers=workers, language=languages, definitions=definitions
+                )
                 for name, samples in of.items()
             }
             for of in (self.samples, self.controls)
@@ -151,10 +163,10 @@ def compare_models(measures: Measures, *, seed: int, only_ended: bool = False) -
     common = tested.intersection(*each.values())
     real = test.filter(pa.array([pair in common for pair in pairs_of(test)], pa.bool_()))
     size = _samples_in_common(measures.generated.values())
-    tables = {
-        view: compare(real, run.dataset, table, measures.samples[view], only_ended=only_ended, self_bleu_samples=size)
-        for view, table in measures.generated.items()
-    }
+    beside = partial(
+        compare, real, run.dataset, only_ended=only_ended, self_bleu_samples=size, definitions=measures.definitions
+    )
+    tables = {view: beside(table, measures.samples[view]) for view, table in measures.generated.items()}
     first = next(iter(tables.values()))
     pairs = pairs_of(first)
     finals = read_finals(run.dataset, run.split, pairs)
@@ -164,11 +176,11 @@ def compare_models(measures: Measures, *, seed: int, only_ended: bool = False) -
         for name, table in predicted.items()
     }
     for name, table in measures.controlled.items():
-        found = compare(
-            real, run.dataset, table, measures.controls[name], only_ended=only_ended, self_bleu_samples=size
-        )
+        found = beside(table, measures.controls[name])
         baselines[name] = _aligned(_side(CONTROLLED, found), pairs_of(found), pairs)
-    baselines["random-trace"]["bleu_final"] = random_bleu(finals, pairs, seed=seed)
+    baselines["random-trace"]["bleu_final"] = random_bleu(
+        finals, pairs, seed=seed, likeness=LIKENESS[measures.definitions]
+    )
     baselines[REAL_STUDENTS] = {SELF_BLEU: _floats(first, "self_bleu_real")}
     return Compared(
         pairs=pairs,

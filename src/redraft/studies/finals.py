@@ -20,7 +20,8 @@ from redraft.data.split import TRAIN, Split
 from redraft.data.store import Dataset
 from redraft.data.trace import Pair
 from redraft.metrics.bootstrap import Floats
-from redraft.metrics.text import bleu, tokens
+from redraft.metrics.likeness import LIKENESS, Likeness
+from redraft.metrics.text import tokens
 
 
 class Finals(NamedTuple):
@@ -71,13 +72,15 @@ def near_duplicates(finals: Finals, pairs: Sequence[Pair], threshold: float) -> 
     return np.array([found[pair] for pair in pairs], dtype=bool)
 
 
-def random_bleu(finals: Finals, pairs: Sequence[Pair], *, seed: int) -> Floats:
+def random_bleu(
+    finals: Finals, pairs: Sequence[Pair], *, seed: int, likeness: Likeness = LIKENESS["corrected"]
+) -> Floats:
     """BLEU of a random training student's final program of the title, (N,); nan for titles without training."""
     rng = np.random.default_rng(seed)
     scores = []
     for pair in pairs:
         programs = finals.train[pair.title]
         drawn = programs[int(rng.integers(len(programs)))] if programs else None
-        score = bleu(tokens(drawn), tokens(finals.test[pair])) if drawn is not None else None
+        score = likeness.bleu([tokens(drawn)], [tokens(finals.test[pair])]) if drawn is not None else None
         scores.append(np.nan if score is None else score)
     return np.array(scores, dtype=np.float64)
