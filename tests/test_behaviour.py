@@ -79,6 +79,16 @@ def test_final_only_model_has_no_trace_metrics(rows: list[Result]) -> None:
     assert not of_last & {*TRACE_METRICS, "bleu_trace", "colour_cosine_trace"}
 
 
+def test_other_metrics_of_traces_are_shown_with_them(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, students=12, titles=4)
+    rows = evaluate(folder, EvaluateConfig(metrics=("comments_final", "seconds_total"), replicates=20))
+    assert "seconds_total" not in {row.metric for row in rows if row.model == "last" and row.baseline is None}
+    write_report(folder)
+    drawn = pq.read_table(folder / "points-whole-traces.parquet")
+    assert set(drawn["metric"].to_pylist()) == {"seconds_total"}
+    assert set(drawn["model"].to_pylist()) == {"trace", "synthetic", None}
+
+
 def test_a_side_that_never_varies_is_unscored_with_a_reason(rows: list[Result]) -> None:
     row = one(rows, model="synthetic", metric="backtracking", statistic="within_r", split="seen-seen")
     assert (row.value, row.low, row.p) == (None, None, None)

@@ -170,11 +170,13 @@ def _agreement(rows: Sequence[Result], views: list[str]) -> list[Figure | None]:
         alt = f"{what} Dots with intervals by split, metric and model; the values are in the tables."
         return dots(name, rows, panels, title=title, caption=f"{what} {read}", alt=alt)
 
-    tracing = list(dict.fromkeys(row.model for row in rows if row.model and row.metric in TRACE_METRICS))
+    asked = (row.metric for row in rows if row.level == "trace" and row.statistic in R_STATISTICS)
+    of_traces = list(dict.fromkeys([*TRACE_METRICS, *asked]))
+    tracing = list(dict.fromkeys(row.model for row in rows if row.model and row.metric in of_traces))
     return [
         one("final-programs", FINAL_METRICS, views, "Do generated final programs agree with the students' own?",
             "Correlation of each property of the final program, real against generated."),
-        one("whole-traces", TRACE_METRICS, [view for view in views if view in tracing],
+        one("whole-traces", of_traces, [view for view in views if view in tracing],
             "Do generated traces agree with the students' own?",
             "Correlation of each property of the whole trace, real against generated; models of final programs "
             "have none."),
@@ -211,7 +213,8 @@ def _label(metric: str) -> str:
     words = {
         "bleu_final": "BLEU, final program", "bleu_trace": "BLEU, whole trace", "colour_cosine": "colour cosine",
         "self_bleu": "Self-BLEU", "ended_share": "ended", "backtracking_t3": "backtracking (T ≥ 3)",
-        "seconds_active": "active seconds", "edit_distance_mean": "mean edit distance",
+        "seconds_active": "active seconds", "seconds_total": "total seconds",
+        "edit_distance_mean": "mean edit distance",
     }  # fmt: skip
     return words.get(metric, metric.removesuffix("_final").removesuffix("_count").replace("_", " "))
 

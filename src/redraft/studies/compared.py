@@ -28,9 +28,9 @@ from redraft.metrics.bootstrap import Clusters, Floats
 from redraft.metrics.likeness import LIKENESS
 from redraft.metrics.measure import Languages, languages_of, measure
 from redraft.metrics.pairs import compare, pairs_of
-from redraft.metrics.registry import MEASURED, Definitions
+from redraft.metrics.registry import MEASURED, METRICS, Definitions
 from redraft.rundir import sha256_file, versions
-from redraft.studies.claims import FINAL_ONLY, FINAL_TEXT, TRACE_METRICS, TRACE_TEXT
+from redraft.studies.claims import FINAL_ONLY, FINAL_TEXT, TRACE_TEXT
 from redraft.studies.finals import Finals, random_bleu, read_finals
 from redraft.studies.run import Run
 
@@ -195,12 +195,15 @@ def compare_models(measures: Measures, *, seed: int, only_ended: bool = False) -
     )
 
 
+_OF_TRACES = frozenset(name for name in MEASURED if METRICS[name].level == "trace")
+
+
 def _side(view: str, table: pa.Table) -> dict[str, Floats]:
     """Every metric that applies to a view's samples."""
     final_only = view in FINAL_ONLY
     columns = {name: f"generated_{name}" for name in MEASURED}
     columns |= {name: name for name in (*FINAL_TEXT, *TRACE_TEXT, SELF_BLEU, ENDED)}
-    skipped = {*TRACE_METRICS, *TRACE_TEXT} if final_only else set()
+    skipped = {*_OF_TRACES, *TRACE_TEXT} if final_only else set()
     return {name: _floats(table, column) for name, column in columns.items() if name not in skipped}
 
 
