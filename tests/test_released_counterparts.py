@@ -14,10 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 import released_oracle as plain
+from fabricate import make_run
 from factories import make_dataset, make_trace
+from redraft import results
 from redraft.data.identity import keyed_hash
 from redraft.data.ingest import IngestOptions, ingest
 from redraft.data.sources.rollouts import Rollouts, read_text
+from redraft.data.store import DatasetWriter, open_dataset
 from redraft.data.trace import State, Trace
 from redraft.metrics.likeness import LIKENESS
 from redraft.metrics.measure import measure, measure_traces
@@ -25,8 +28,12 @@ from redraft.metrics.pairs import compare
 from redraft.metrics.registry import MEASURED, METRICS
 from redraft.metrics.released.colours import COLOURS
 from redraft.metrics.released.columns import RELEASED
-from redraft.metrics.released.counterparts import ABSENT, COUNTERPARTS, DEFINED, PAIRS
+from redraft.metrics.released.counterparts import ABSENT, COUNTERPARTS, DEFINED, NO_SUCH, PAIRS
 from redraft.metrics.released.table import measure_released
+from redraft.report.html import write_report
+from redraft.results import Result
+from redraft.studies.behaviour import EvaluateConfig, evaluate
+from redraft.studies.compared import measured
 
 CODES = (
     ["pen #ff0000", "pen skyblue # sky", "pen skyblue # sky\nf = (x) ->\ng = ->\nfd 1\nfd 2\nfd 3"],
@@ -78,7 +85,9 @@ def test_every_counterpart_exists_and_counts_the_same_things() -> None:
 def test_every_metric_is_defined_anew_or_said_to_be_absent() -> None:
     assert list(DEFINED) == list(METRICS)
     assert "#ff0000" in DEFINED["comments_final"].definition
-    assert DEFINED["backtracking_t3"].definition == DEFINED["colour_cosine_trace"].definition == ABSENT
+    assert {"backtracking_t3", "seconds_active", "colour_cosine_trace"} < ABSENT
+    assert not ABSENT & {*COUNTERPARTS, *PAIRS, "runs_final", "runs_mean", "mended"}
+    assert NO_SUCH in DEFINED["backtracking_t3"].definition
     assert DEFINED["runs_final"] == METRICS["runs_final"]  # has a rule of its own
 
 
@@ -162,3 +171,75 @@ def test_supplied_rollouts_that_ended_have_the_released_values(shared: Path, tmp
             for mine, theirs in COUNTERPARTS.items():
                 assert not row["ended"] or row[mine] == as_ours(theirs, released[idx][theirs]), mine
     assert ended > 100
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list[Result]]]:
+    """A run evaluated by either definitions, the released ones last: some traces have a colour that looks a comment."""
+    run = make_run(tmp_path_factory.mktemp("runs"), students=24, titles=6)
+    samples = open_dataset(run / "samples/trace")
+    odd = [
+        replace(trace, states=(*trace.states[:-1], replace(trace.final, code=f"{trace.final.code}\npen #ff0000")))
+        if i % 2 else trace
+        for i, trace in enumerate(samples.traces())
+    ]  # fmt: skip
+    with DatasetWriter(samples.path, origin="model", provenance={**samples.manifest.provenance, "odd": 1},
+                       overwrite=True) as writer:  # fmt: skip
+        writer.write_shard(0, odd)
+        writer.finish()
+    asked = ("comments_final", "attempts", "backtracking_t3", "seconds_total", "runs_final")
+    return run, {
+        definitions: evaluate(run, EvaluateConfig(definitions=definitions, metrics=asked, replicates=20))
+        for definitions in LIKENESS
+    }
+
+
+def test_both_evaluations_have_the_same_rows_and_say_which_they_are(
+    evaluated: tuple[Path, dict[str, list[Result]]],
+) -> None:
+    corrected, released = evaluated[1].values()
+    address = [(r.model, r.baseline, r.metric, r.statistic, r.split, r.condition, r.family) for r in corrected]
+    assert address == [(r.model, r.baseline, r.metric, r.statistic, r.split, r.condition, r.family) for r in released]
+    assert {row.definitions for row in corrected} == {"corrected"}
+    same = {row.metric for row in released if row.definitions == "corrected"}
+    assert same == {"runs_final", "ended_share"}
+    changed = {
+        a.metric for a, b in zip(corrected, released, strict=True)
+        if a.value is not None and b.value is not None and a.value != b.value
+    }  # fmt: skip
+    assert changed == {"comments_final", "backtracking", "bleu_final", "bleu_trace", "self_bleu"}
+    for row in released:
+        absent = row.metric in ("backtracking_t3", "colour_cosine_trace")
+        assert absent == (NO_SUCH in (row.note or ""))
+        assert not (absent and row.value is not None)
+    assert any(row.value is not None for row in corrected if row.metric == "backtracking_t3")
+
+
+def test_values_by_either_definitions_are_kept_apart(evaluated: tuple[Path, dict[str, list[Result]]]) -> None:
+    run, rows = evaluated
+    for view in ("real", "trace"):
+        files = [run / "metrics" / f"{view}.parquet", run / "metrics/released" / f"{view}.parquet"]
+        assert [pq.read_schema(file).metadata[b"definitions"] for file in files] == [b"corrected", b"released"]
+    again = evaluate(run, EvaluateConfig(definitions="released", metrics=("comments_final",), replicates=20))
+    kept = {(r.model, r.baseline, r.statistic, r.split, str(r.condition)): r.value for r in rows["released"]
+            if r.metric == "comments_final"}  # fmt: skip
+    assert {(r.model, r.baseline, r.statistic, r.split, str(r.condition)): r.value for r in again
+            if r.metric == "comments_final"} == kept  # fmt: skip
+    dataset, file = open_dataset(run.parent / "class"), run / "metrics/released/real.parquet"
+    other = measured(dataset, file, workers=1)  # as another study would, if it named this file
+    assert other["backtracking_t3"].null_count < len(other)
+    assert measured(dataset, file, workers=1, definitions="released")["backtracking_t3"].null_count == len(other)
+
+
+def test_the_report_says_whose_definitions_it_uses(evaluated: tuple[Path, dict[str, list[Result]]]) -> None:
+    run, rows = evaluated
+    results.write(rows["released"], run / "results/behaviour.parquet")
+    page = write_report(run).read_text()
+    assert "corrected, released" in page or "released, corrected" in page
+    assert "<h3>Definitions</h3>" in page
+    assert "White-space tokens that start with `#`" in page
+    assert page.count("Metrics of behaviour: by the paper&#39;s released code&#39;s definitions.") > 5
+    assert "released" in (run / "results/table-text.csv").read_text()
+    results.write(rows["corrected"], run / "results/behaviour.parquet")
+    page = write_report(run).read_text()
+    assert "released code" not in page

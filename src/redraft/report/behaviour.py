@@ -31,6 +31,7 @@ from redraft.report.style import (
     view_style,
 )
 from redraft.report.tables import with_interval
+from redraft.report.words import definitions
 from redraft.results import Result
 
 
@@ -93,7 +94,7 @@ def dots(name: str, rows: Sequence[Result], panels: Panels, *, title: str, capti
         caption=f"{stamp}. {caption} Bars are 95% intervals (students and titles resampled); a dot without one comes "
         "from too few of both. Test pairs: "
         + "; ".join(f"{_words(s)}, {_count([r for r in shown if r.split == s])}" for s in panels.splits) + "."
-        + (f" Unscored everywhere: {', '.join(unscored)}." if unscored else ""),
+        + (f" Unscored everywhere: {', '.join(unscored)}." if unscored else "") + definitions(shown),
     )  # fmt: skip
 
 
@@ -186,7 +187,8 @@ def backtracking(
         title="Backtracking, pair by pair",
         caption=f"{stamp}. A dot is one student on one title: the share of edits that lead away from the final "
         "program, as the student did it and as the model does it on average. Darker dots are titles with more training "
-        "traces. A model that knows who backtracks follows the dashed line; a flat cloud knows only the average.",
+        "traces. A model that knows who backtracks follows the dashed line; a flat cloud knows only the average."
+        + definitions(rows),
         alt="One scatter plot a model: real backtracking ratio against the generated one, with a diagonal.",
     )  # fmt: skip
 
@@ -234,7 +236,7 @@ def frequency(
         caption=f"{stamp}. A dot is a title with at least {MIN_PAIRS} test pairs: the correlation, over its pairs, of "
         "real and generated backtracking, against how many pairs of the title the model was trained on. Larger dots "
         "have more pairs; a title's r from few pairs is noisy. Above the axis: Spearman's correlation of the two, with "
-        "its 95% interval.",
+        "its 95% interval." + definitions(rows),
         alt="One scatter plot a model: a title's correlation against its number of training pairs.",
     )  # fmt: skip
 

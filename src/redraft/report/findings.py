@@ -114,7 +114,9 @@ def _numbers(verdict: Verdict, row: Result, rows: Sequence[Result]) -> str:
     sides = f" {number(a.value)} against {number(b.value)}" if a and b and a.n == b.n == row.n else ""
     what = f"{_statistic(claim)}{sides}, difference " if claim.other else f"{_statistic(claim)} "
     p = f", p {_p(verdict.p)}" if verdict.p is not None else ""
-    return f"{what}{with_interval(row)}{p}; {_counts(row, words=True)}{CONDITIONAL.get(row.clusters or '', '')}"
+    released = "; by the released code's definition" if row.definitions == "released" else ""
+    limits = CONDITIONAL.get(row.clusters or "", "") + released
+    return f"{what}{with_interval(row)}{p}; {_counts(row, words=True)}{limits}"
 
 
 def _meaning(verdict: Verdict, row: Result) -> str:

@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from redraft import results
 from redraft.errors import DatasetError
 from redraft.metrics.registry import METRICS
+from redraft.metrics.released.counterparts import DEFINED
 from redraft.report import (
     adapt,
     audit,
@@ -34,7 +35,7 @@ from redraft.report.behaviour import Panels, backtracking, dots, frequency
 from redraft.report.findings import claims_table, findings, read_rows
 from redraft.report.style import BASELINE_MARKERS, Figure, origin_words, save
 from redraft.report.tables import Table
-from redraft.report.words import BANNERS, LEAD, METHODS, TITLE, limitations
+from redraft.report.words import BANNERS, LEAD, METHODS, RELEASED_DEFINITIONS, TITLE, limitations
 from redraft.results import Result
 from redraft.rundir import RunDir, versions, write_text
 from redraft.studies.claims import FINAL_METRICS, TRACE_METRICS
@@ -99,14 +100,18 @@ def write_report(folder: str | Path) -> Path:
     template = environment.get_template("report.html")
     css = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
     used = {row.metric for row in rows}
+    released = any(row.definitions == "released" for row in rows)
     origin, dataset = rows[0].origin, rows[0].dataset
     text = template.render(
         title=TITLE, lead=LEAD, css=css, origin=origin, dataset=dataset, stamp=origin_words(origin, dataset),
         banner=BANNERS[origin], meta=_meta(run, settings, rows, described),
         sections=[*((chapter.id, chapter.heading) for chapter in chapters), *ENDINGS],
         findings=findings(run, limit=None), chapters=chapters,
-        methods=[*METHODS, *((heading, " ".join(part.METHODS)) for heading, part in parts.values())],
-        metrics=[metric for name, metric in METRICS.items() if name in used],
+        methods=[
+            *([RELEASED_DEFINITIONS] if released else []), *METHODS,
+            *((heading, " ".join(part.METHODS)) for heading, part in parts.values()),
+        ],
+        metrics=[metric for name, metric in (DEFINED if released else METRICS).items() if name in used],
         limitations=limitations(rows), colophon=f"Made by redraft {versions().get('redraft', '')}.",
     )  # fmt: skip
     out = run / "report.html"
@@ -229,6 +234,7 @@ def _meta(
         ("Data", f"{rows[0].dataset}: {sizes}"),
         ("Models", ", ".join(dict.fromkeys(row.model for row in rows if row.model))),
         ("Split", str(settings.get("split", "default"))),
+        ("Definitions", ", ".join(dict.fromkeys(row.definitions for row in rows))),
         ("Seeds", seeds),
         ("Made", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, with: redraft report {run.resolve().name}"),
         ("Versions", ", ".join(f"{name} {version}" for name, version in versions().items())),

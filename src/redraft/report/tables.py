@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from redraft.report.style import SPLIT_WORDS
+from redraft.report.words import definitions
 from redraft.results import Result
 from redraft.rundir import write_text
 
 CSV_COLUMNS = (
-    "origin", "dataset", "split", "subgroup", "condition", "model", "baseline", "metric", "statistic", "unit", "value",
-    "low", "high", "effect_size", "p", "p_adjusted", "smallest_detectable", "n", "n_students", "n_titles", "unscored",
-    "clusters", "seed", "note",
+    "origin", "dataset", "split", "subgroup", "condition", "model", "baseline", "metric", "definitions", "statistic",
+    "unit", "value", "low", "high", "effect_size", "p", "p_adjusted", "smallest_detectable", "n", "n_students",
+    "n_titles", "unscored", "clusters", "seed", "note",
 )  # fmt: skip
 DASH = "–"
 
@@ -59,13 +60,14 @@ def table(
 ) -> Table:  # fmt: skip
     """A table whose first `words` and last `last_words` columns are words and the others numbers.
 
-    A new first cell begins a group.
+    A new first cell begins a group. The caption says whose definitions of metrics are used, if not the corrected ones.
     """
     cells = [tuple(row) for row in rows]
     breaks = frozenset(i for i in range(1, len(cells)) if cells[i][0] != cells[i - 1][0])
     repeats = len(breaks) < len(cells) - 1
     numeric = frozenset(range(words, len(header) - last_words))
-    return Table(name, title, caption, tuple(header), cells, numeric, breaks if repeats else frozenset(),
+    groups = breaks if repeats else frozenset()
+    return Table(name, title, caption + definitions(behind), tuple(header), cells, numeric, groups,
                  to_csv(behind), folded)  # fmt: skip
 
 

@@ -72,6 +72,23 @@ METHODS: tuple[tuple[str, str], ...] = (
 )
 
 
+RELEASED_DEFINITIONS = (
+    "Definitions",
+    "Metrics of behaviour follow the definitions of the paper's released code, not the corrected ones that redraft "
+    "uses otherwise: its distances, pairing of lines, comments and colours, and its BLEU, for which matches and "
+    "lengths are summed over a pair's samples instead of averaging scores. What that code never computed is unscored. "
+    "Whether programs run is told by verdicts as always. Other studies use the corrected definitions, so values of the "
+    "same metric there can't be compared with these.",
+)
+"""What the methods say where they do."""
+
+
+def definitions(rows: Sequence[Result]) -> str:
+    """For a caption: whose definitions of metrics the rows use; nothing where all are the corrected ones."""
+    studies = dict.fromkeys(row.study for row in rows if row.definitions == "released")
+    return f" Metrics of {', '.join(studies)}: by the paper's released code's definitions." if studies else ""
+
+
 def limitations(rows: Sequence[Result]) -> list[str]:
     """What to keep in mind, given what the rows are about."""
     found = [

@@ -4,6 +4,8 @@ In: a run's folder with samples. Out: `results/behaviour.parquet` (and CSV), `po
 traces in `metrics/`. For every split and model: correlations over pairs of each metric (pooled, within titles, between
 titles), means of text likeness, Self-BLEU and the share that ended; the same for the baselines; contrasts between
 models; and the primary claims again under stricter conditions. What can't be computed is unscored, with the reason.
+Metrics are the corrected ones, or follow the released code's definitions (`EvaluateConfig.definitions`); a row says
+which (`Result.definitions`).
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from redraft.errors import InputError, suggestion
 from redraft.metrics import agreement
 from redraft.metrics.agreement import CORRELATIONS, Estimate
 from redraft.metrics.bootstrap import Clusters, Floats
-from redraft.metrics.registry import MEASURED, METRICS
+from redraft.metrics.registry import MEASURED, METRICS, Definitions
+from redraft.metrics.released.counterparts import ABSENT, DEFINED, NO_SUCH
 from redraft.metrics.titles import frequency_trend
 from redraft.results import Result
 from redraft.studies import describe
@@ -53,6 +56,8 @@ class EvaluateConfig:
 
     metrics: tuple[str, ...] = (*FINAL_METRICS, *TRACE_METRICS)
     """Properties of programs and traces to compare by correlation; names of the metrics' registry."""
+    definitions: Definitions = "corrected"
+    """Whose definitions of them: the corrected ones, or those of the paper's released code (docs/metrics.md)."""
     replicates: int = 2000
     """Bootstrap replicates of each interval."""
     seed: int = 0
@@ -82,7 +87,7 @@ def evaluate(folder: str | Path, config: EvaluateConfig | None = None) -> list[R
     run = open_run(folder)
     config = config or run.section("evaluate", EvaluateConfig)
     workers = config.workers or os.cpu_count() or 1
-    measures = Measures(run, workers)
+    measures = Measures(run, workers, config.definitions)
     whole = compare_models(measures, seed=config.seed)
     jobs = [*_main(whole, config), *_sensitivity(measures, whole, config)]
     with ThreadPoolExecutor(workers) as pool:
@@ -112,10 +117,15 @@ class Job:
         """Compute it."""
         found = self.compute(self.clusters, config)
         known = METRICS.get(self.metric)
-        notes = [self.note, found.note if len(self.clusters) else "no test pairs in this split"]
+        redefined = config.definitions == "released" and DEFINED.get(self.metric) != known
+        notes = [
+            self.note, NO_SUCH if redefined and self.metric in ABSENT else None,
+            found.note if len(self.clusters) else "no test pairs in this split",
+        ]  # fmt: skip
         return Result(
             origin=run.dataset.origin, dataset=run.dataset.name, study="behaviour", model=self.model,
             baseline=self.baseline, condition=dict(self.condition), metric=self.metric,
+            definitions="released" if redefined else "corrected",
             level=known.level if known else "collection", unit=_unit(self.metric, found.statistic),
             direction=known.direction if known else "", split=self.split, family=self.family,
             note="; ".join(note for note in notes if note) or None, **found.columns,

@@ -75,7 +75,8 @@ PAIRS = {
 }
 """Metrics of pairs that follow that code, in words."""
 
-ABSENT = "Unscored: the released code has no such metric."
+NO_SUCH = "the released code has no such metric"
+"""Why one is unscored."""
 
 
 def _defined(metric: Metric) -> Metric:
@@ -86,11 +87,13 @@ def _defined(metric: Metric) -> Metric:
         theirs = RELEASED[column]
         unit = metric.unit if column == "colors_last" else theirs.unit
         return replace(metric, unit=unit, definition=f"`{column}`: {theirs.definition}", source=SOURCE)
-    return replace(metric, definition=PAIRS.get(metric.name, ABSENT), source=SOURCE)
+    return replace(metric, definition=PAIRS.get(metric.name, f"Unscored: {NO_SUCH}."), source=SOURCE)
 
 
 DEFINED: dict[str, Metric] = {name: _defined(metric) for name, metric in METRICS.items()}
 """Our metrics, by the released code's definitions."""
+ABSENT = frozenset(name for name, metric in DEFINED.items() if NO_SUCH in metric.definition)
+"""Those that it has not."""
 
 
 def as_released(table: pa.Table, traces: Sequence[Trace]) -> pa.Table:
