@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import tomllib
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ import released_oracle as plain
 from fabricate import make_run
 from factories import make_dataset, make_trace
 from redraft import results
+from redraft.config import build
 from redraft.data.identity import keyed_hash
 from redraft.data.ingest import IngestOptions, ingest
 from redraft.data.sources.rollouts import Rollouts, read_text
@@ -30,6 +32,7 @@ from redraft.metrics.released.colours import COLOURS
 from redraft.metrics.released.columns import RELEASED
 from redraft.metrics.released.counterparts import ABSENT, COUNTERPARTS, DEFINED, NO_SUCH, PAIRS
 from redraft.metrics.released.table import measure_released
+from redraft.pipeline.settings import protocol_files
 from redraft.report.html import write_report
 from redraft.results import Result
 from redraft.studies.behaviour import EvaluateConfig, evaluate
@@ -243,3 +246,11 @@ def test_the_report_says_whose_definitions_it_uses(evaluated: tuple[Path, dict[s
     results.write(rows["corrected"], run / "results/behaviour.parquet")
     page = write_report(run).read_text()
     assert "released code" not in page
+
+
+def test_the_protocol_asks_for_them() -> None:
+    (file,) = protocol_files("released")
+    asked = build(EvaluateConfig, tomllib.loads(file.read_text())["evaluate"])
+    assert asked.definitions == "released"
+    assert set(asked.metrics) == {*EvaluateConfig().metrics, "seconds_total"}
+    assert EvaluateConfig().definitions == "corrected"
