@@ -33,6 +33,7 @@ from redraft.metrics.released.columns import RELEASED
 from redraft.metrics.released.counterparts import ABSENT, COUNTERPARTS, DEFINED, NO_SUCH, PAIRS
 from redraft.metrics.released.table import measure_released
 from redraft.pipeline.settings import protocol_files
+from redraft.report.behaviour import backtracking
 from redraft.report.html import write_report
 from redraft.results import Result
 from redraft.studies.behaviour import EvaluateConfig, evaluate
@@ -246,6 +247,13 @@ def test_the_report_says_whose_definitions_it_uses(evaluated: tuple[Path, dict[s
     results.write(rows["corrected"], run / "results/behaviour.parquet")
     page = write_report(run).read_text()
     assert "released code" not in page
+
+
+def test_backtracking_without_a_scored_pair_is_not_drawn() -> None:
+    nothing = pa.array([float("nan")] * 2)
+    points = pa.table({"model": ["trace"] * 2, "title": ["a", "b"], "split": ["seen-seen"] * 2, "real": nothing,
+                       "generated": nothing, "frequency": [1, 2]})  # fmt: skip
+    assert backtracking(points, [], ["trace"], "students", "d") is None
 
 
 def test_the_protocol_asks_for_them() -> None:

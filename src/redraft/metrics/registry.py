@@ -322,10 +322,10 @@ behaviour study takes our metrics by the released code's definitions: under our 
 unscored, because that code has no such metric: pauses (`seconds_active`; its time is `seconds_total`), backtracking of
 longer traces alone (`backtracking_t3`), `colour_cosine_trace`, shares of edits with line counts, and most means over
 programs. Units differ with the columns: a released share is edits by programs, T, not by edits, T - 1. Traces without
-times are unscored altogether, since that code fails on them. Texts are written anew from the states, so that rollouts
-whose text breaks off within a header have a program less than in that code's own values; all others are equal in every
-bit. Splits, near-duplicates, ended shares and all statistics stay as they are; so do the other studies, whose metrics
-are the corrected ones.
+times are unscored but for their likeness as texts, since that code fails on them. Texts are written anew from the
+states, so that rollouts whose text breaks off within a header have a program less than in that code's own values; all
+others are equal in every bit. Splits, near-duplicates, ended shares and all statistics stay as they are; so do the
+other studies, whose metrics are the corrected ones.
 """
     theirs = {name: f"`{column}`" for name, column in COUNTERPARTS.items()} | PAIRS
     return "\n".join([

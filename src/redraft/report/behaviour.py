@@ -158,6 +158,9 @@ def backtracking(
         views: The views to show, in order.
         origin: Who wrote the real programs.
         dataset: Their dataset's name.
+
+    Returns:
+        None if no pair is scored on both sides.
     """
     models = points["model"].to_pylist()
     shown = [view for view in views if view in models]
@@ -165,6 +168,8 @@ def backtracking(
         return None
     stamp = origin_words(origin, dataset)
     columns = {name: points[name].to_numpy() for name in ("real", "generated", "frequency")}
+    if not np.isfinite(columns["real"] + columns["generated"]).any():  # by the released definitions, without times
+        return None
     largest = np.nanmax([columns["real"], columns["generated"]], initial=0.0)
     top = max(0.3, np.ceil(10 * largest) / 10 + 0.1)
 
