@@ -25,10 +25,13 @@ from redraft.report import probe as report
 from redraft.results import Result
 from redraft.rundir import write_text
 from redraft.studies.claims import own_claims, unmatched
+from redraft.studies.limits import choose
 from redraft.studies.probe import ProbeConfig, probe
 from redraft.studies.probe.code import Prober, score
-from redraft.studies.probe.habits import Effects
-from redraft.studies.probe.prefixes import Prefixes, choose, prefixes_of
+from redraft.studies.probe.habits import Effects, Habits
+from redraft.studies.probe.prefixes import Prefixes, prefixes_of
+from redraft.studies.probe.rows import Maker
+from redraft.studies.probe.students import _Work
 from redraft.studies.probe.vectors import Vectors
 from redraft.studies.run import open_run
 
@@ -88,6 +91,7 @@ def test_limits_are_lowered_only_as_far_as_need_be() -> None:
     assert found == ({"a", "b", "c"}, 10)
     assert found.note(20, "traces") == "at least 10 traces a student, as too few have 20"
     assert choose(counts, 20, 200, 99).students == {"a", "b", "c", "d"}
+    assert choose(counts, 20, 200, 99, floor=11) == ({"a", "b"}, 11)
 
 
 # Known truths
@@ -427,3 +431,18 @@ def test_poor_data_is_unscored_with_a_reason(tmp_path: Path, case: str) -> None:
     report.figures(folder)
     report.tables(folder)
     assert load_split(dataset).hash == split.hash
+
+
+def test_metrics_that_few_students_score_on_leave_each_fold_enough_to_train_on(run: Path, tmp_path: Path) -> None:
+    rng, n = np.random.default_rng(3), 120
+    truth = np.where(np.arange(n) < 40, rng.normal(size=n), np.nan)
+    habits = Habits(
+        students=[f"s{i}" for i in range(n)], targets={"mean": {"attempts": truth}}, counts=np.ones(n),
+        years=np.full(n, 2020.0), title_mix={"attempts": truth}, n_titles=5, note=None,
+    )  # fmt: skip
+    config = ProbeConfig(student_metrics=("attempts",), iterations=5, halves=20, seed=2)
+    maker = Maker(run=open_run(run), config=config, part="students", split="all", level="student")
+    work = _Work(habits, {"trace": rng.normal(size=(n, 8))}, maker, config, tmp_path)
+    rows = list(work.rows("mean", "attempts"))
+    assert {row.n for row in rows if row.model == "trace"} == {40}
+    assert all(row.unscored == 80 for row in rows)

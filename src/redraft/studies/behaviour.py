@@ -112,7 +112,8 @@ class Job:
         """Compute it."""
         found = self.compute(self.clusters, config)
         known = METRICS.get(self.metric)
-        notes = [self.note, found.note if len(self.clusters) else "no test pairs in this split"]
+        nothing = "no pairs in this split, or none that every model has samples of"
+        notes = [self.note, found.note if len(self.clusters) else nothing]
         return Result(
             origin=run.dataset.origin, dataset=run.dataset.name, study="behaviour", model=self.model,
             baseline=self.baseline, condition=dict(self.condition), metric=self.metric,
