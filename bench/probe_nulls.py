@@ -32,7 +32,7 @@ def probe_table(repetitions: int) -> Iterator[str]:
     yield "| intervals by | score | equal: called different | equal: 95% covers 0 | one better: found | mean lead |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for words, halves in WAYS.items():
-        rows = {strength: [_leads(seed, halves, strength) for seed in range(repetitions)] for strength in (1.0, 2.0)}
+        rows = {strength: [leads(seed, halves, strength) for seed in range(repetitions)] for strength in (1.0, 2.0)}
         for name, statistic in TARGETS.items():
             equal, better = ([found[name] for found in rows[strength]] for strength in (1.0, 2.0))
             called = np.mean([row.p is not None and row.p < 0.05 for row in equal])
@@ -42,7 +42,7 @@ def probe_table(repetitions: int) -> Iterator[str]:
             yield f"| {words} | {statistic} | {called:.1%} | {covered:.1%} | {found:.1%} | {lead:.2f} |"
 
 
-def _leads(seed: int, halves: int, strength: float) -> dict[str, Result]:
+def leads(seed: int, halves: int, strength: float) -> dict[str, Result]:
     """By target, the row of what the first features have over the second."""
     rng = np.random.default_rng(seed)
     asked = _drawn(rng)

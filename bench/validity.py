@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from probe_nulls import probe_table
 from scipy import stats
 
-from probe_nulls import probe_table
 from redraft.data.identity import keyed_hash
 from redraft.data.simulate import SimulateConfig, oracle_traces, simulated_traces
 from redraft.data.simulate.truth import owner
