@@ -107,6 +107,8 @@ def evaluate(run: Path) -> None:
 def report(run: Path) -> None:
     """Write RUN/report.html: findings, figures and tables of an evaluated run in one file that needs nothing else.
 
+    Beside it: figures/*.svg, results/table-*.csv, and the findings as Markdown, findings.md.
+
     Example: redraft report runs/demo
 
     Args:
