@@ -19,6 +19,8 @@ from redraft.data.split import SplitConfig, load_split, make_split
 from redraft.data.store import open_dataset
 from redraft.data.trace import Pair, State, program_id
 from redraft.errors import DatasetError, InputError
+from redraft.execute.dataset import verdict_file, verdict_writer
+from redraft.execute.verdict import Verdict
 from redraft.lm.checkpoint import load_model, save_model
 from redraft.lm.embed import Reading, embed
 from redraft.report import probe as report
@@ -29,7 +31,7 @@ from redraft.studies.limits import choose
 from redraft.studies.probe import ProbeConfig, probe
 from redraft.studies.probe.code import Prober, score
 from redraft.studies.probe.habits import Effects, Habits
-from redraft.studies.probe.prefixes import Prefixes, prefixes_of
+from redraft.studies.probe.prefixes import Prefixes, make_prefixes, prefixes_of
 from redraft.studies.probe.rows import Maker
 from redraft.studies.probe.students import _Work
 from redraft.studies.probe.vectors import Vectors
@@ -305,6 +307,24 @@ def test_missing_verdicts_are_unscored_and_counted(rows: list[Result]) -> None:
     assert (row.value, row.p, row.n) == (None, None, 0)
     assert row.unscored > 50
     assert "no verdicts" in (row.note or "")
+
+
+def test_whether_the_final_program_runs_is_by_the_runs_rule(run: Path) -> None:
+    opened = open_run(run)
+    ids = {state.id for trace in opened.dataset.traces() for state in trace.states}
+    with verdict_writer(opened.dataset, "v8", version="1", rule="paper") as keep:
+        for name in ids:
+            keep(Verdict(id=name, verdict="error", language=None, end_reached=False, errors=()))
+    settings = opened.section("probe", ProbeConfig)
+    told = {}
+    for rule in ("corrected", "paper"):
+        one = replace(opened, settings={**opened.settings, "execute": {"rule": rule}})
+        asked = make_prefixes(one, settings)
+        told[rule] = asked.targets["final_runs"][asked.asked["final_runs"]]
+    verdict_file(opened.dataset, "v8", "paper").unlink()
+    assert len(told["paper"])
+    assert not told["paper"].any()
+    assert np.isnan(told["corrected"]).all()
 
 
 def test_probing_again_gives_the_same_rows_from_what_is_kept(run: Path, rows: list[Result], monkeypatch: pytest.MonkeyPatch) -> None:

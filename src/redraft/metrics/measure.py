@@ -28,6 +28,7 @@ from redraft.data.store import Dataset
 from redraft.data.trace import Pair, Trace, from_batch
 from redraft.errors import DatasetError
 from redraft.execute.dataset import find_verdicts, read_runs
+from redraft.execute.verdict import DEFAULT_RULE
 from redraft.metrics.behaviour import TraceFacts, trace_facts
 from redraft.metrics.colours import COLOURS
 from redraft.metrics.registry import MEASURED
@@ -53,7 +54,9 @@ Languages = str | Mapping[Pair, str] | None
 """What stands in for a language the states don't record: one for all, or by (student, title)."""
 
 
-def measure(dataset: Dataset, *, workers: int = 1, language: Languages = None) -> pa.Table:
+def measure(
+    dataset: Dataset, *, workers: int = 1, language: Languages = None, rule: str = DEFAULT_RULE
+) -> pa.Table:
     """Measure every trace of `dataset`.
 
     Whether programs run is taken from the dataset's verdict file, if it has one (`redraft execute`).
@@ -63,17 +66,20 @@ def measure(dataset: Dataset, *, workers: int = 1, language: Languages = None) -
         workers: Processes; 1 stays in this one.
         language: Read states that record no language as this one; generated traces record none, so give them the
             languages of the real pairs (`languages_of`).
+        rule: By which programs count as running: corrected, paper or released.
 
     Raises:
-        DatasetError: A shard can't be read.
+        DatasetError: A shard or the verdict file can't be read.
     """
-    tables = list(measure_groups(dataset, workers=workers, language=language))
+    tables = list(measure_groups(dataset, workers=workers, language=language, rule=rule))
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
 
 
-def measure_groups(dataset: Dataset, *, workers: int = 1, language: Languages = None) -> Iterator[pa.Table]:
+def measure_groups(
+    dataset: Dataset, *, workers: int = 1, language: Languages = None, rule: str = DEFAULT_RULE
+) -> Iterator[pa.Table]:
     """The same table in pieces of at most 4,096 traces, in order: for datasets whose metrics don't fit into memory."""
-    verdicts = find_verdicts(dataset)
+    verdicts = find_verdicts(dataset, rule)
     jobs = [(shard, group, language, verdicts) for shard in dataset.shards for group in range(_row_groups(shard))]
     with progress.bar(f"measure {dataset.name}", len(dataset)) as watcher:
         for table in _run(jobs, workers):

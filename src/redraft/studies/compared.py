@@ -21,6 +21,7 @@ from redraft.data.split import TEST_SPLITS, TRAIN
 from redraft.data.store import Dataset, write_table
 from redraft.data.trace import Pair
 from redraft.execute.dataset import find_verdicts
+from redraft.execute.verdict import DEFAULT_RULE
 from redraft.metrics.baselines import BASELINES, predict
 from redraft.metrics.bootstrap import Clusters, Floats
 from redraft.metrics.measure import Languages, languages_of, measure
@@ -91,9 +92,11 @@ class Compared:
         )
 
 
-def measured(dataset: Dataset, file: Path, *, workers: int, language: Languages = None) -> pa.Table:
+def measured(
+    dataset: Dataset, file: Path, *, workers: int, language: Languages = None, rule: str = DEFAULT_RULE
+) -> pa.Table:
     """`metrics.measure`, kept in `file`; measured again if the dataset, its verdicts or redraft have changed."""
-    verdicts = find_verdicts(dataset)
+    verdicts = find_verdicts(dataset, rule)
     stamp = {
         b"dataset": dataset.fingerprint.encode(),
         b"verdicts": sha256_file(verdicts).encode() if verdicts else b"",
@@ -103,7 +106,7 @@ def measured(dataset: Dataset, file: Path, *, workers: int, language: Languages 
         found = pq.read_schema(file).metadata or {}
         if all(found.get(key) == value for key, value in stamp.items()):
             return pq.read_table(file)
-    table = measure(dataset, workers=workers, language=language)
+    table = measure(dataset, workers=workers, language=language, rule=rule)
     write_table(table.replace_schema_metadata(stamp), file)
     return table
 
@@ -114,13 +117,15 @@ class Measures:
     def __init__(self, run: Run, workers: int) -> None:
         self.run = run
         folder = run.path / "metrics"
-        self.real = measured(run.dataset, folder / "real.parquet", workers=workers)
+        self.real = measured(run.dataset, folder / "real.parquet", workers=workers, rule=run.rule)
         languages = languages_of(self.real)
         self.samples = {view: run.samples(view) for view in run.views}
         self.controls = run.controls(CONTROLLED)
         self.generated, self.controlled = (
             {
-                name: measured(samples, folder / f"{name}.parquet", workers=workers, language=languages)
+                name: measured(
+                    samples, folder / f"{name}.parquet", workers=workers, language=languages, rule=run.rule
+                )
                 for name, samples in of.items()
             }
             for of in (self.samples, self.controls)

@@ -47,7 +47,7 @@ SHUFFLED = "shuffled"
 
 def student_rows(run: Run, config: ProbeConfig, views: Sequence[str], workers: int = 1) -> list[Result]:
     """All rows of the student probes; `views` are those with a model."""
-    table = measured(run.dataset, run.path / "metrics" / "real.parquet", workers=workers)
+    table = measured(run.dataset, run.path / "metrics" / "real.parquet", workers=workers, rule=run.rule)
     habits = make_habits(run, table, config)
     vectors = {view: first_layer(open_model(run, view), habits.students) for view in views}
     vectors[SHUFFLED] = vectors[views[0]][_exchanged(habits.students, config)]
