@@ -54,9 +54,7 @@ Languages = str | Mapping[Pair, str] | None
 """What stands in for a language the states don't record: one for all, or by (student, title)."""
 
 
-def measure(
-    dataset: Dataset, *, workers: int = 1, language: Languages = None, rule: str = DEFAULT_RULE
-) -> pa.Table:
+def measure(dataset: Dataset, *, workers: int = 1, language: Languages = None, rule: str = DEFAULT_RULE) -> pa.Table:
     """Measure every trace of `dataset`.
 
     Whether programs run is taken from the dataset's verdict file, if it has one (`redraft execute`).

@@ -123,9 +123,7 @@ class Measures:
         self.controls = run.controls(CONTROLLED)
         self.generated, self.controlled = (
             {
-                name: measured(
-                    samples, folder / f"{name}.parquet", workers=workers, language=languages, rule=run.rule
-                )
+                name: measured(samples, folder / f"{name}.parquet", workers=workers, language=languages, rule=run.rule)
                 for name, samples in of.items()
             }
             for of in (self.samples, self.controls)
