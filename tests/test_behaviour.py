@@ -91,7 +91,7 @@ def test_a_side_that_never_varies_is_unscored_with_a_reason(rows: list[Result]) 
 def test_empty_split_is_unscored_and_says_so(rows: list[Result]) -> None:
     forward = [row for row in rows if row.split == "forward"]
     assert forward
-    assert all(row.value is None and row.n == 0 and "no test pairs" in (row.note or "") for row in forward)
+    assert all(row.value is None and row.n == 0 and "no pairs in this split" in (row.note or "") for row in forward)
 
 
 def test_baselines_stand_beside_the_models(rows: list[Result]) -> None:
