@@ -43,7 +43,9 @@ def make_model(folder: Path, minutes: float) -> Model:
             writer.finish(rejected={})
     dataset = open_dataset(folder / "class")
     split = make_split(dataset, SplitConfig(held_students=0, held_titles=0, validation_share=0))
-    config = TrainConfig(preset="bench", vocabulary=1024, minutes=minutes, validate_every=10**6, student_dropout=0.0)
+    config = TrainConfig(
+        preset="bench", vocabulary=1024, minutes=minutes, epochs=1000, validate_every=10**6, student_dropout=0.0
+    )  # fmt: skip
     return train(dataset, split=split, view="trace", out=folder / "model", config=config)
 
 

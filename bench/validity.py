@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from probe_nulls import probe_table
 from scipy import stats
 
 from redraft.data.identity import keyed_hash
@@ -389,6 +390,7 @@ def main() -> None:
         f"\nPermutation of whole students: p of {options.repetitions} groups that are none against the uniform "
         f"distribution, Kolmogorov-Smirnov p = {ks:.2f}.",
         "\n## Shares of variance\n\n" + SHARE, "\n".join(share_table(some)),
+        "\n## Leads of probes\n\n" + PROBE, "\n".join(probe_table(some)),
     ]
     found = Found()
     for seed in range(options.classes):
@@ -398,7 +400,7 @@ def main() -> None:
         foot = (
             f"\n*Made on {datetime.now(UTC):%Y-%m-%d} by `python bench/validity.py --classes {found.classes} "
             f"--repetitions {options.repetitions}` in {minutes:.0f} CPU minutes; {some} repetitions for shares of "
-            "variance.*\n"
+            "variance and probes.*\n"
         )
         # after each class, so that a run cut short leaves what it has
         page = [*parts, "\n## Simulated classes\n\n" + about, "\n".join(class_lines(found)), foot]
@@ -415,6 +417,10 @@ NULL = """Differences a_i + b_j + e_ij of students, titles and chance, of equal 
 interval should cover in 95%; the detectable effect (2.8 standard errors) should be detected in about 80%. Where only
 chance varies, the crossed bootstrap is too cautious by design: it counts chance three times. 'Without widening' is the
 plain percentile bootstrap (`bootstrap(..., widen=False)`), which takes few clusters for many.
+"""
+PROBE = """Two sets of features that hold what is probed for equally well, or one twice as strongly, beside noise of their
+own; 50 students of 4 traces, drawn anew each time. A student's resampling asks only how other test students would score
+on these probes; others would also have trained other probes, so it calls too many differences.
 """
 SHARE = """Coverage of the 95% intervals of `redraft variance`, with 30% of pairs missing at random. `student within
 title` is student / (student + residual). Few titles and skewed effects are the hard case.

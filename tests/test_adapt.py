@@ -27,7 +27,7 @@ from redraft.studies.adapt.newcomers import newcomers, partners
 from redraft.studies.run import open_run
 
 CONFIG = AdaptConfig(
-    min_traces=9, ks=(0, 1, 2, 4), plateau=(2, 4), tuning_share=0.1, lrs=(5e-2,), max_epochs=12, patience=3, seeds=2,
+    min_traces=9, fewest_students=0, ks=(0, 1, 2, 4), plateau=(2, 4), tuning_share=0.1, lrs=(5e-2,), max_epochs=12, patience=3, seeds=2,
     sampled_pairs=2, sampled_ks=(0, 1, 4), sample=SampleConfig(per_pair=1, rounds=1), replicates=400,
     metrics=("attempts", "colours_final", "year_final"),
 )  # fmt: skip
@@ -183,6 +183,17 @@ def test_too_few_students_is_an_answer(alike: Adapted) -> None:
     assert ("bits_per_trace", "mean_difference", "other-student", "4") in addresses
     assert ("bleu_final", "mean_difference", "k=2", "4") not in addresses  # k = 2 isn't generated
     assert rows == results.read(alike.run / "results" / "adapt.parquet")
+
+
+def test_fewer_traces_are_asked_for_where_too_few_students_have_as_many(alike: Adapted) -> None:
+    run = open_run(alike.run)
+    as_asked = newcomers(run, StudentIndex([]), CONFIG)
+    lowered = newcomers(run, StudentIndex([]), replace(CONFIG, min_traces=20, fewest_students=as_asked.found))
+    assert lowered.found >= as_asked.found > 0
+    assert lowered.lowered is not None
+    assert lowered.lowered.endswith("traces a student, as too few have 20")
+    none = newcomers(run, StudentIndex([]), replace(CONFIG, min_traces=200, ks=(0, 190), plateau=(0, 190), sampled_ks=(), fewest_students=50))
+    assert none.found == 0  # never lowered so far that nothing is left to test
 
 
 def test_a_model_of_another_split_is_refused_and_no_model_said(alike: Adapted, tmp_path: Path) -> None:

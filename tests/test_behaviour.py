@@ -13,7 +13,7 @@ from redraft.data.split import SplitConfig, load_split, make_split
 from redraft.data.store import DatasetWriter, open_dataset
 from redraft.data.trace import Pair
 from redraft.errors import DatasetError, InputError
-from redraft.execute.dataset import verdict_file, verdict_writer
+from redraft.execute.dataset import verdict_writer
 from redraft.execute.verdict import Verdict
 from redraft.report.html import write_report
 from redraft.results import Result
@@ -21,6 +21,7 @@ from redraft.studies.behaviour import EvaluateConfig, evaluate
 from redraft.studies.claims import PRIMARY, PRIMARY_FAMILY, TRACE_METRICS
 from redraft.studies.compared import measured
 from redraft.studies.finals import near_duplicates, random_bleu, read_finals
+from redraft.studies.run import open_run
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_a_side_that_never_varies_is_unscored_with_a_reason(rows: list[Result]) 
 def test_empty_split_is_unscored_and_says_so(rows: list[Result]) -> None:
     forward = [row for row in rows if row.split == "forward"]
     assert forward
-    assert all(row.value is None and row.n == 0 and "no test pairs" in (row.note or "") for row in forward)
+    assert all(row.value is None and row.n == 0 and "no pairs in this split" in (row.note or "") for row in forward)
 
 
 def test_baselines_stand_beside_the_models(rows: list[Result]) -> None:
@@ -173,10 +174,27 @@ def test_verdicts_that_come_later_are_measured(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "d", [make_trace(["fd 10"], "s", "t")])
     (before,) = measured(dataset, tmp_path / "m.parquet", workers=1)["runs_final"].to_pylist()
     (state,) = next(iter(dataset.traces())).states
-    with verdict_writer(verdict_file(dataset, "v8"), "1") as keep:
+    with verdict_writer(dataset, "v8", version="1") as keep:
         keep(Verdict(id=state.id, verdict="ok", language="coffeescript", end_reached=True, errors=()))
     (after,) = measured(dataset, tmp_path / "m.parquet", workers=1)["runs_final"].to_pylist()
     assert (before, after) == (None, 1.0)
+
+
+def test_a_run_counts_as_running_what_its_rule_does(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "d", [make_trace(["button 'go'"], "s", "t")])
+    (state,) = next(iter(dataset.traces())).states
+    for rule, verdict in (("corrected", "ok"), ("paper", "error")):
+        with verdict_writer(dataset, "v8", version="1", rule=rule) as keep:
+            keep(Verdict(id=state.id, verdict=verdict, language="coffeescript", end_reached=False, errors=()))
+    found = {}
+    for text in ("", '[execute]\nrule = "paper"\n', '[execute]\nrule = "released"\n'):
+        (tmp_path / "run.toml").write_text(text)
+        rule = open_run(tmp_path).rule
+        (found[rule],) = measured(dataset, tmp_path / "m.parquet", workers=1, rule=rule)["runs_final"].to_pylist()
+    assert found == {"corrected": 1.0, "paper": 0.0, "released": None}
+    (tmp_path / "run.toml").write_text('[execute]\nrule = "papre"\n')
+    with pytest.raises(InputError, match=r"unknown rule 'papre' in \[execute\].*paper"):
+        _ = open_run(tmp_path).rule
 
 
 def test_samples_of_another_split_are_refused(tmp_path: Path) -> None:

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from factories import make_dataset, make_trace
 from redraft.cli import main as command_line
 from redraft.errors import DatasetError, InputError
 from redraft.execute.cache import Cache
-from redraft.execute.dataset import find_verdicts, programs, read_messages, read_runs, verdict_file, verdict_writer
+from redraft.execute.dataset import (
+    execute_dataset,
+    find_verdicts,
+    is_judged,
+    programs,
+    read_messages,
+    read_runs,
+    verdict_file,
+    verdict_writer,
+)
 from redraft.execute.engine import EngineOptions, execute, make_engine
 from redraft.execute.usage import usage_of
 from redraft.execute.v8 import V8
@@ -254,19 +265,104 @@ def test_verdicts_of_a_dataset_are_read(tmp_path: Path) -> None:
         ]
     ]
     file = verdict_file(dataset, "v8")
-    with verdict_writer(file, "v8-1") as add:
+    with verdict_writer(dataset, "v8", version="v8-1") as add:
         for verdict in found:
             add(verdict)
     assert find_verdicts(dataset) == file
     assert read_messages(dataset) == {"a": "", "b": "fdd", "c": "timeout"}
     assert read_runs(file) == {"a": True, "b": False, "c": False, "d": None}
-    broken = verdict_writer(verdict_file(dataset, "chromium"), "c")
+    broken = verdict_writer(dataset, "chromium", version="c")
     broken.__enter__()(found[0])
     broken.__exit__(RuntimeError, RuntimeError(), None)
     assert find_verdicts(dataset) == file  # nothing half-written passes for whole
     file.write_bytes(b"PAR1")
     with pytest.raises(DatasetError, match="verdicts"):
         read_runs(file)
+    with pytest.raises(DatasetError, match="verdicts"):
+        find_verdicts(dataset)
+
+
+WAITS = "button 'go', -> fd 1\nawait read 'name?', defer x\nwrite x"
+"""Runs by the corrected rule, which lets programs wait for their reader; not by the paper's."""
+
+
+def test_each_rule_has_verdicts_of_its_own(engine: V8, tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "d", [make_trace(["fd 1", WAITS], title="t")])
+    files = {}
+    for rule in RULES:
+        seen = list[Verdict]()
+        files[rule] = execute_dataset(dataset, engine, name="v8", rule=rule, each=seen.append)
+        assert [verdict.id for verdict in seen] == [program.id for program in programs(dataset)]
+    assert [file.name for file in files.values()] == [
+        "verdicts-v8.parquet", "verdicts-v8-paper.parquet", "verdicts-v8-released.parquet"
+    ]  # fmt: skip
+    for rule, file in files.items():
+        assert pq.read_schema(file).metadata == {
+            b"rule": rule.encode(), b"engine": engine.version.encode(), b"dataset": dataset.fingerprint.encode()
+        }  # fmt: skip
+        assert find_verdicts(dataset, rule) == file
+    runs = {rule: measure(dataset, rule=rule)["runs_final"].to_pylist() for rule in RULES}
+    assert runs == {"corrected": [1.0], "paper": [0.0], "released": [1.0]}
+    assert set(read_messages(dataset).values()) == {""}  # what students see is told by the corrected rule
+
+
+def test_verdicts_by_another_rule_are_not_taken(engine: V8, tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "d", [make_trace(["fd 1"])])
+    file = execute_dataset(dataset, engine, name="v8", rule="paper")
+    assert find_verdicts(dataset) is None
+    assert measure(dataset)["runs_final"].to_pylist() == [None]
+    with pytest.raises(InputError, match="no verdicts"):
+        read_messages(dataset)
+    file.rename(verdict_file(dataset, "v8"))
+    for read in (find_verdicts, read_messages, measure):
+        with pytest.raises(DatasetError, match=r"'paper'.*'corrected'.*redraft execute --engine v8 --rule corrected"):
+            read(dataset)
+    assert not is_judged(dataset, engine, name="v8")
+
+
+def test_verdicts_without_a_rule_are_corrected(engine: V8, tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "d", [make_trace(["fd 1"])])
+    file = execute_dataset(dataset, engine, name="v8")
+    old = pq.read_table(file).replace_schema_metadata(None)
+    pq.write_table(old, file)
+    assert find_verdicts(dataset) == file
+    assert list(read_runs(file).values()) == [True]
+    pq.write_table(old, verdict_file(dataset, "v8", "paper"))
+    with pytest.raises(DatasetError, match="by the rule 'corrected'"):
+        find_verdicts(dataset, "paper")
+
+
+def test_a_dataset_is_judged_until_it_or_the_engine_changes(engine: V8, tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "d", [make_trace(["fd 1"])])
+    grown = make_dataset(tmp_path / "grown", [make_trace(["fd 1", "fd 2"])])
+    assert not is_judged(dataset, engine, name="v8")
+    file = execute_dataset(dataset, engine, name="v8")
+    assert is_judged(dataset, engine, name="v8")
+    assert not is_judged(dataset, engine, name="v8", rule="paper")
+    with V8(EngineOptions(seed=1)) as other:
+        assert not is_judged(dataset, other, name="v8")
+    shutil.copy(file, grown.path)
+    assert not is_judged(grown, engine, name="v8")
+    file.write_bytes(b"PAR1")
+    assert not is_judged(dataset, engine, name="v8")
+
+
+def test_the_command_writes_each_rules_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = make_dataset(tmp_path / "d", [make_trace(["fd 1", WAITS])])
+    lines = {}
+    for rule in ("corrected", "paper"):
+        out = tmp_path / f"{rule}.jsonl"
+        command = ["execute", str(dataset.path), "--out", str(out), "--cache", str(tmp_path / "cache")]
+        main([*command, "--rule", rule])
+        lines[rule] = [json.loads(line)["verdict"] for line in out.read_text().splitlines()]
+    assert lines == {"corrected": ["ok", "ok"], "paper": ["ok", "error"]}
+    said = capsys.readouterr().err
+    assert "2 programs: 1 ok, 1 error" in said
+    assert "verdicts-v8-paper.parquet" in said
+    assert all(read_runs(verdict_file(dataset, "v8")).values())
+    assert not all(read_runs(verdict_file(dataset, "v8", "paper")).values())
+    main(["metrics", str(dataset.path), "--rule", "paper", "--out", str(tmp_path / "m.parquet")])
+    assert pq.read_table(tmp_path / "m.parquet")["runs_final"].to_pylist() == [0.0]
 
 
 @pytest.mark.supplied

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,8 +16,11 @@ import pytest
 import torch
 
 import redraft
+from factories import make_dataset, make_trace
 from redraft import pipeline, results
 from redraft.cli import main
+from redraft.execute.dataset import ExecuteConfig, read_runs
+from redraft.pipeline.settings import RunConfig
 
 SMALL = """
 views = ["trace", "synthetic", "last"]
@@ -96,6 +101,29 @@ def test_simulate_to_report_and_again(tmp_path: Path, small: Path, capsys: pytes
     study(dataset.path, run, small)
     assert capsys.readouterr().err.count("done before") == len(stages)
     assert (run / "models" / "trace" / "model.safetensors").stat().st_mtime_ns == weights
+
+
+def test_programs_are_judged_once_by_each_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    judge = pipeline.study._execute
+    dataset = make_dataset(tmp_path / "class", [make_trace(["fd 1", "await read 'name?', defer x\nwrite x"])])
+    corrected, paper = (dataset.path / name for name in ("verdicts-v8.parquet", "verdicts-v8-paper.parquet"))
+    config = RunConfig(dataset="../class", views=(), controls=())
+    by_paper = replace(config, execute=ExecuteConfig(rule="paper"))
+    run = tmp_path / "run"
+    run.mkdir()
+    judge(run, config)
+    first = corrected.read_bytes(), corrected.stat().st_mtime_ns
+    judge(run, by_paper)
+    judge(run, config)
+    assert (corrected.read_bytes(), corrected.stat().st_mtime_ns) == first
+    assert [sum(read_runs(file).values()) for file in (corrected, paper)] == [2, 1]
+
+    shutil.rmtree(dataset.path)
+    make_dataset(dataset.path, [make_trace(["fd 1", "fd 2", "fd 3"])])
+    corrected.write_bytes(first[0])  # of a dataset that isn't there any more
+    judge(run, config)
+    assert len(read_runs(corrected)) == 3
 
 
 def test_a_killed_run_goes_on(tmp_path: Path, small: Path) -> None:

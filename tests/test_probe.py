@@ -19,16 +19,21 @@ from redraft.data.split import SplitConfig, load_split, make_split
 from redraft.data.store import open_dataset
 from redraft.data.trace import Pair, State, program_id
 from redraft.errors import DatasetError, InputError
+from redraft.execute.dataset import verdict_file, verdict_writer
+from redraft.execute.verdict import Verdict
 from redraft.lm.checkpoint import load_model, save_model
 from redraft.lm.embed import Reading, embed
 from redraft.report import probe as report
 from redraft.results import Result
 from redraft.rundir import write_text
 from redraft.studies.claims import own_claims, unmatched
+from redraft.studies.limits import choose
 from redraft.studies.probe import ProbeConfig, probe
 from redraft.studies.probe.code import Prober, score
-from redraft.studies.probe.habits import Effects
-from redraft.studies.probe.prefixes import Prefixes, choose, prefixes_of
+from redraft.studies.probe.habits import Effects, Habits
+from redraft.studies.probe.prefixes import Prefixes, make_prefixes, prefixes_of
+from redraft.studies.probe.rows import Maker
+from redraft.studies.probe.students import _Work
 from redraft.studies.probe.vectors import Vectors
 from redraft.studies.run import open_run
 
@@ -88,6 +93,7 @@ def test_limits_are_lowered_only_as_far_as_need_be() -> None:
     assert found == ({"a", "b", "c"}, 10)
     assert found.note(20, "traces") == "at least 10 traces a student, as too few have 20"
     assert choose(counts, 20, 200, 99).students == {"a", "b", "c", "d"}
+    assert choose(counts, 20, 200, 99, floor=11) == ({"a", "b"}, 11)
 
 
 # Known truths
@@ -303,6 +309,24 @@ def test_missing_verdicts_are_unscored_and_counted(rows: list[Result]) -> None:
     assert "no verdicts" in (row.note or "")
 
 
+def test_whether_the_final_program_runs_is_by_the_runs_rule(run: Path) -> None:
+    opened = open_run(run)
+    ids = {state.id for trace in opened.dataset.traces() for state in trace.states}
+    with verdict_writer(opened.dataset, "v8", version="1", rule="paper") as keep:
+        for name in ids:
+            keep(Verdict(id=name, verdict="error", language=None, end_reached=False, errors=()))
+    settings = opened.section("probe", ProbeConfig)
+    told = {}
+    for rule in ("corrected", "paper"):
+        one = replace(opened, settings={**opened.settings, "execute": {"rule": rule}})
+        asked = make_prefixes(one, settings)
+        told[rule] = asked.targets["final_runs"][asked.asked["final_runs"]]
+    verdict_file(opened.dataset, "v8", "paper").unlink()
+    assert len(told["paper"])
+    assert not told["paper"].any()
+    assert np.isnan(told["corrected"]).all()
+
+
 def test_probing_again_gives_the_same_rows_from_what_is_kept(run: Path, rows: list[Result], monkeypatch: pytest.MonkeyPatch) -> None:
     kept = sorted((run / "work" / "probe").rglob("*.npy"))
     assert len(kept) > 10
@@ -427,3 +451,18 @@ def test_poor_data_is_unscored_with_a_reason(tmp_path: Path, case: str) -> None:
     report.figures(folder)
     report.tables(folder)
     assert load_split(dataset).hash == split.hash
+
+
+def test_metrics_that_few_students_score_on_leave_each_fold_enough_to_train_on(run: Path, tmp_path: Path) -> None:
+    rng, n = np.random.default_rng(3), 120
+    truth = np.where(np.arange(n) < 40, rng.normal(size=n), np.nan)
+    habits = Habits(
+        students=[f"s{i}" for i in range(n)], targets={"mean": {"attempts": truth}}, counts=np.ones(n),
+        years=np.full(n, 2020.0), title_mix={"attempts": truth}, n_titles=5, note=None,
+    )  # fmt: skip
+    config = ProbeConfig(student_metrics=("attempts",), iterations=5, halves=20, seed=2)
+    maker = Maker(run=open_run(run), config=config, part="students", split="all", level="student")
+    work = _Work(habits, {"trace": rng.normal(size=(n, 8))}, maker, config, tmp_path)
+    rows = list(work.rows("mean", "attempts"))
+    assert {row.n for row in rows if row.model == "trace"} == {40}
+    assert all(row.unscored == 80 for row in rows)

@@ -32,6 +32,7 @@ from redraft.studies.recovery.names import KEYWORDS, platform_names
 from redraft.studies.recovery.running import Code, Runner, open_runner
 from redraft.studies.recovery.settings import RecoverConfig, SuggestConfig
 from redraft.studies.recovery.study import recover
+from redraft.studies.run import open_run
 from test_recovery import FakeEngine
 from toy import TOY, prepare_torch
 
@@ -125,6 +126,20 @@ def one(rows: list[Result], **wanted: object) -> Result:
         and not row.condition.keys() & {"against"} - condition.keys()
     ]  # fmt: skip
     return found
+
+
+def test_programs_run_by_the_runs_rule(folder, monkeypatch) -> None:
+    opened = open_run(folder)
+    paper = replace(opened, settings={**opened.settings, "execute": {"rule": "paper"}})
+    monkeypatch.setattr(study, "open_run", lambda _: paper)
+
+
+    def note(engine: str, **options: object) -> None:
+        raise UsageError(f"asked for {options['rule']}")
+
+    monkeypatch.setattr(study, "open_runner", note)
+    with pytest.raises(UsageError, match="asked for paper"):
+        recover(folder)
 
 
 MAIN = {"student": "own", "seconds": "60", "start": "blamed", "candidates": "4"}

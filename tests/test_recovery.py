@@ -54,6 +54,17 @@ def runner() -> Runner:
     return Runner(FakeEngine())
 
 
+def test_programs_run_by_the_runners_rule() -> None:
+    class Unending(FakeEngine):
+        def run(self, jobs: Sequence[Job]) -> Iterator[Done]:
+            for job in jobs:
+                yield Done(job.number, Outcome(attempts=(Attempt(language=job.languages[0]),)))
+
+    waits = ["await read 'name?', defer x", "fd 1"]
+    found = {rule: Runner(Unending(), rule=rule).run(waits, "coffeescript") for rule in ("corrected", "paper", "released")}
+    assert found == {"corrected": [True, False], "paper": [False, False], "released": [True, True]}
+
+
 def problem(*codes: str, student: str = "s1", title: str = "square") -> Problem:
     states = make_trace(codes, student, title).states
     verdicts = runner().verdicts(Code(state.code, state.language) for state in states)

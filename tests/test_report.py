@@ -194,6 +194,16 @@ def test_models_table_and_curves_need_no_models(run: Path, tmp_path: Path) -> No
     assert made.rows == [("trace", "200", "2", "1", "3.100", "patience")]
 
 
+def test_findings_are_also_a_page_of_markdown(run: Path) -> None:
+    text = (run / "findings.md").read_text(encoding="utf-8")
+    assert "Simulated class" in text.split("\n## ")[0]
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    studies = text.count("\n## ")
+    assert studies == len({claim.study for claim in own_claims().claims})
+    assert len(lines) == len(own_claims().claims) + 2 * studies
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == 9 for line in lines)
+
+
 def test_commands(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "metrics.parquet"
     commands.metrics(run.parent / "class", out=out, workers=1)

@@ -6,32 +6,16 @@ a model, so that the instruments are tested and not how well something was train
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import probe_nulls
 import pytest
+import validity
 from scipy import stats
 
 from redraft.data.simulate import SimulateConfig, oracle_traces, simulated_traces
 from redraft.metrics.agreement import holm
-
-
-def load() -> Any:
-    """bench/validity.py, whose functions these tests call with less."""
-    file = Path(__file__).parents[1] / "bench" / "validity.py"
-    spec = importlib.util.spec_from_file_location("validity", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["validity"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-validity = load()
 
 
 def settings(**changes: Any) -> SimulateConfig:
@@ -109,3 +93,9 @@ def test_a_planted_leak_is_caught(strong: Any) -> None:
     assert leak.low > 0
     honest = validity.leak_gap(strong, "comments_final", leaks=False)
     assert honest.low < 0 < honest.high
+
+
+def test_refitted_halves_seldom_call_equally_good_features_different() -> None:
+    ps = [row.p for seed in range(6) for row in probe_nulls.leads(seed, halves=10, strength=1.0).values()]
+    assert len(ps) == 12
+    assert sum(p is not None and p < 0.05 for p in ps) <= 1

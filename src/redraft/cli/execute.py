@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter, validators
 
 from redraft.errors import InputError, UsageError
-from redraft.progress import bar, say
+from redraft.progress import say, track
 
 if TYPE_CHECKING:
     from redraft.execute.verdict import Program, Verdict
@@ -46,12 +46,13 @@ def execute(
     goes on where it was.
 
     Args:
-        input: A dataset (each distinct program once; its verdicts are also written beside its traces), or JSON lines
-            with id, code and perhaps language.
+        input: A dataset (each distinct program once), or JSON lines with id, code and perhaps language. A dataset's
+            verdicts are also written beside its traces, to verdicts-ENGINE.parquet.
         out: The JSON lines to write, in the order of the input. Needed unless the input is a dataset.
         engine: v8: embedded, headless, in virtual time. chromium: a page of a real browser each, slower.
         workers: Programs that run at the same time.
-        rule: What counts as running: corrected, or as the paper or its released code has it.
+        rule: What counts as running: corrected, or as the paper or its released code has it. Each rule has a file of
+            its own beside a dataset's traces: verdicts-ENGINE-RULE.parquet if it isn't the corrected one.
         seed: Of the programs' random numbers.
         cache: Folder of outcomes known already; by default in the user's cache folder.
         no_cache: Run every program, and keep nothing.
@@ -61,41 +62,39 @@ def execute(
     """
     from redraft.data.store import MANIFEST, open_dataset
     from redraft.execute.cache import Cache, default_folder
-    from redraft.execute.dataset import programs, verdict_file, verdict_writer
+    from redraft.execute.dataset import execute_dataset
     from redraft.execute.engine import EngineOptions, make_engine, rule_named
     from redraft.execute.engine import execute as run
 
     dataset = open_dataset(input) if input.is_dir() or (input / MANIFEST).exists() else None
     if dataset is None and out is None:
         raise UsageError("--out is missing.", remedy="Name the file to write; only a dataset keeps verdicts itself.")
-    given = ((program.id, program) for program in programs(dataset)) if dataset else iter(read := _read(input))
+    given = [] if dataset else _read(input)
     options = EngineOptions(workers=workers, seed=seed, browser=chromium, script=script, allow_network=allow_network)
     counts: Counter[str] = Counter()
-    waiting: deque[str | int] = deque()  # ids as the input has them, of the programs handed over
+    kept: Path | None = None
     with ExitStack() as exits:
         made = exits.enter_context(make_engine(engine, options))
         known = None if no_cache else exits.enter_context(Cache(cache or default_folder()))
         write = exits.enter_context(_lines(out)) if out else None
-        keep = exits.enter_context(verdict_writer(verdict_file(dataset, engine), made.version)) if dataset else None
-        watcher = exits.enter_context(bar("executing", None if dataset else len(read)))
-        for verdict in run(_named(given, waiting), made, rule=rule_named(rule), cache=known):
-            name = waiting.popleft()
+
+        def told(name: str | int, verdict: Verdict) -> None:
             if write:
                 write(name, verdict)
-            if keep:
-                keep(verdict)
             counts[verdict.verdict] += 1
-            watcher.advance()
+
+        if dataset:
+            kept = execute_dataset(
+                dataset, made, name=engine, rule=rule, cache=known, each=lambda verdict: told(verdict.id, verdict)
+            )
+        else:
+            judged = run((program for _, program in given), made, rule=rule_named(rule), cache=known)
+            for (name, _), verdict in zip(given, track(judged, "execute", len(given)), strict=True):
+                told(name, verdict)  # with its id as the input has it, which may be a number
     said = ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
     say(f"{counts.total():,} programs: {said or 'none'}")
-    if dataset:
-        say(str(verdict_file(dataset, engine)))
-
-
-def _named(given: Iterable[tuple[str | int, Program]], names: deque[str | int]) -> Iterator[Program]:
-    for name, program in given:
-        names.append(name)
-        yield program
+    if kept:
+        say(str(kept))
 
 
 @contextmanager

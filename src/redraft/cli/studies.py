@@ -20,6 +20,7 @@ def metrics(
     *,
     out: Path,
     definitions: Literal["corrected", "released"] = "corrected",
+    rule: Literal["corrected", "paper", "released"] = "corrected",
     workers: Positive = 2,
     language: str | None = None,
 ) -> None:
@@ -40,6 +41,8 @@ def metrics(
         dataset: The dataset's folder. With `--definitions released` also a file of rollouts, or a folder of such files.
         out: The Parquet file to write.
         definitions: Of the metrics: the corrected ones, or those of the paper's released code.
+        rule: By which programs count as running: the --rule that `redraft execute` judged the dataset by. The released
+            definitions don't ask.
         workers: Processes to use.
         language: Read programs whose language isn't recorded as this one (coffeescript, javascript, python, java).
             The released definitions know no languages.
@@ -50,19 +53,19 @@ def metrics(
 
     if language is not None and language not in PROFILES:
         raise UsageError(f"unknown language {language!r}.", where="--language", remedy=suggestion(language, PROFILES))
-    table = _MEASURE[definitions](dataset, out, workers, language)
+    table = _MEASURE[definitions](dataset, out, workers, language, rule)
     write_table(table, out)
     say(f"{out}: {table.num_rows:,} traces, {table.num_columns} columns")
 
 
-def _corrected(dataset: Path, out: Path, workers: int, language: str | None) -> Table:
+def _corrected(dataset: Path, out: Path, workers: int, language: str | None, rule: str) -> Table:
     from redraft.data.store import open_dataset
     from redraft.metrics.measure import measure
 
-    return measure(open_dataset(dataset), workers=workers, language=language)
+    return measure(open_dataset(dataset), workers=workers, language=language, rule=rule)
 
 
-def _released(dataset: Path, out: Path, workers: int, language: str | None) -> Table:
+def _released(dataset: Path, out: Path, workers: int, language: str | None, rule: str) -> Table:
     from redraft.data.store import MANIFEST, open_dataset
     from redraft.errors import UsageError
     from redraft.metrics.released.table import measure_released
@@ -106,6 +109,8 @@ def evaluate(run: Path) -> None:
 
 def report(run: Path) -> None:
     """Write RUN/report.html: findings, figures and tables of an evaluated run in one file that needs nothing else.
+
+    Beside it: figures/*.svg, results/table-*.csv, and the findings as Markdown, findings.md.
 
     Example: redraft report runs/demo
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -18,6 +18,7 @@ def variance(
     *,
     out: Path | None = None,
     metric: Annotated[list[str] | None, Parameter(negative="")] = None,
+    rule: Literal["corrected", "paper", "released"] = "corrected",
     seed: int = 0,
     workers: int = 0,
 ) -> None:
@@ -32,6 +33,7 @@ def variance(
         dataset: The dataset's folder.
         out: Also write results rows (Parquet and CSV), a figure (SVG) and a table (CSV) to this folder.
         metric: Only this metric; may be given several times.
+        rule: By which programs count as running: the --rule that `redraft execute` judged the dataset by.
         seed: Seed of the groups of clusters that the intervals leave out.
         workers: Processes that measure; 0: one a core.
     """
@@ -43,7 +45,8 @@ def variance(
     from redraft.studies.variance import variance as study
 
     chosen = {"metrics": tuple(metric)} if metric else {}
-    rows = study(open_dataset(dataset), VarianceConfig(**chosen, seed=seed, workers=workers), out=out)
+    config = VarianceConfig(**chosen, seed=seed, workers=workers)
+    rows = study(open_dataset(dataset), config, out=out, rule=rule)
     shown = Table(box=None, pad_edge=False)
     shown.add_column("share of variance", no_wrap=True)
     for name, *_ in STYLES.values():

@@ -19,7 +19,18 @@ from typing import NamedTuple, Protocol
 
 from redraft.errors import UsageError, suggestion
 from redraft.execute.cache import Cache
-from redraft.execute.verdict import RULES, Outcome, Program, Rule, Verdict, Window, judge, languages, message_seen
+from redraft.execute.verdict import (
+    DEFAULT_RULE,
+    RULES,
+    Outcome,
+    Program,
+    Rule,
+    Verdict,
+    Window,
+    judge,
+    languages,
+    message_seen,
+)
 
 CHUNK = 4096
 """Programs looked up, run and judged together; memory is bounded by one chunk."""
@@ -111,7 +122,7 @@ def rule_named(name: str) -> Rule:
 
 
 def execute(
-    programs: Iterable[Program], engine: Engine, *, rule: Rule = RULES["corrected"], cache: Cache | None = None
+    programs: Iterable[Program], engine: Engine, *, rule: Rule = RULES[DEFAULT_RULE], cache: Cache | None = None
 ) -> Iterator[Verdict]:
     """The verdict on each program, in order.
 

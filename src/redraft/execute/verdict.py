@@ -216,6 +216,7 @@ RULES: dict[str, Rule] = {
     ),
 }
 """Name -> rule."""
+DEFAULT_RULE = "corrected"
 
 
 def to_row(verdict: Verdict) -> dict[str, Any]:

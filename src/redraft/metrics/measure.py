@@ -29,6 +29,7 @@ from redraft.data.store import Dataset
 from redraft.data.trace import Pair, Trace, from_batch
 from redraft.errors import DatasetError
 from redraft.execute.dataset import find_verdicts, read_runs
+from redraft.execute.verdict import DEFAULT_RULE
 from redraft.metrics.behaviour import TraceFacts, trace_facts
 from redraft.metrics.colours import COLOURS
 from redraft.metrics.registry import MEASURED, Definitions
@@ -56,8 +57,9 @@ Languages = str | Mapping[Pair, str] | None
 
 
 def measure(
-    dataset: Dataset, *, workers: int = 1, language: Languages = None, definitions: Definitions = "corrected"
-) -> pa.Table:
+    dataset: Dataset, *, workers: int = 1, language: Languages = None, rule: str = DEFAULT_RULE,
+    definitions: Definitions = "corrected",
+) -> pa.Table:  # fmt: skip
     """Measure every trace of `dataset`.
 
     Whether programs run is taken from the dataset's verdict file, if it has one (`redraft execute`).
@@ -67,20 +69,22 @@ def measure(
         workers: Processes; 1 stays in this one.
         language: Read states that record no language as this one; generated traces record none, so give them the
             languages of the real pairs (`languages_of`).
+        rule: By which programs count as running: corrected, paper or released.
         definitions: The corrected ones, or those of the paper's released code, which know no languages.
 
     Raises:
-        DatasetError: A shard can't be read.
+        DatasetError: A shard or the verdict file can't be read.
     """
-    tables = list(measure_groups(dataset, workers=workers, language=language, definitions=definitions))
-    return pa.concat_tables(tables or [measure_traces(iter(()), definitions=definitions)])
+    groups = measure_groups(dataset, workers=workers, language=language, rule=rule, definitions=definitions)
+    return pa.concat_tables(list(groups) or [measure_traces((), definitions=definitions)])
 
 
 def measure_groups(
-    dataset: Dataset, *, workers: int = 1, language: Languages = None, definitions: Definitions = "corrected"
-) -> Iterator[pa.Table]:
+    dataset: Dataset, *, workers: int = 1, language: Languages = None, rule: str = DEFAULT_RULE,
+    definitions: Definitions = "corrected",
+) -> Iterator[pa.Table]:  # fmt: skip
     """The same table in pieces of at most 4,096 traces, in order: for datasets whose metrics don't fit into memory."""
-    verdicts = find_verdicts(dataset)
+    verdicts = find_verdicts(dataset, rule)
     jobs = [
         Job(shard, group, language, verdicts, definitions)
         for shard in dataset.shards for group in range(_row_groups(shard))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from redraft.data.split import SplitConfig
 from redraft.errors import UsageError, suggestion
+from redraft.execute.dataset import ExecuteConfig
 from redraft.lm.settings import Precision, SampleConfig, TrainConfig
 from redraft.studies.adapt import AdaptConfig
 from redraft.studies.audit import AuditConfig
@@ -38,16 +39,6 @@ STUDIES = ("variance", "probe", "adapt", "recover", "represent", "audit")
 
 FULL_MINUTES = 480
 """Budget from which on studies have the size that the paper's design asks for; a choice, not a measurement."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExecuteConfig:
-    """How it is told which programs run."""
-
-    engine: str = "v8"
-    """v8 or chromium."""
-    rule: str = "corrected"
-    """What counts as running: corrected, paper or released."""
 
 
 @dataclass(frozen=True, kw_only=True)

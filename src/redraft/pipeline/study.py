@@ -25,7 +25,9 @@ from redraft.data.sources.pencilcode import PencilCode
 from redraft.data.split import TEST_SPLITS, Split, SplitConfig, load_split, make_split, split_file
 from redraft.data.store import Dataset, open_dataset
 from redraft.errors import UsageError
-from redraft.execute.dataset import execute_dataset
+from redraft.execute.cache import Cache, default_folder
+from redraft.execute.dataset import execute_dataset, is_judged
+from redraft.execute.engine import EngineOptions, make_engine
 from redraft.lm.checkpoint import load_model
 from redraft.lm.machine import parallel_models
 from redraft.lm.sample import exchanged, requests_for, sample
@@ -196,17 +198,19 @@ def _sample_control(run: Path, control: str, config: RunConfig) -> None:
 
 
 def _execute(run: Path, config: RunConfig) -> None:
-    """Verdicts on every program of the dataset and of the samples."""
+    """Verdicts on every program of the dataset and of the samples, where there are none yet."""
+    name, rule = config.execute.engine, config.execute.rule
     folders = [control_folder(CONTROLLED, control) for control in config.controls]
-    samples = [run / "samples" / name for name in (*config.views, *folders)]
-    for folder in (run / config.dataset, *samples):
-        if folder.exists():
-            execute_dataset(open_dataset(folder), engine=config.execute.engine, rule=config.execute.rule)
+    samples = [run / "samples" / folder for folder in (*config.views, *folders)]
+    with make_engine(name, EngineOptions()) as engine, Cache(default_folder()) as cache:
+        for dataset in (open_dataset(folder) for folder in (run / config.dataset, *samples) if folder.exists()):
+            if not is_judged(dataset, engine, name=name, rule=rule):
+                execute_dataset(dataset, engine, name=name, rule=rule, cache=cache)
 
 
 def _variance(run: Path) -> None:
     opened = open_run(run)
-    variance(opened.dataset, opened.section("variance", VarianceConfig), out=run)
+    variance(opened.dataset, opened.section("variance", VarianceConfig), out=run, rule=opened.rule)
 
 
 STUDIES: dict[str, Callable[[Path], object]] = {

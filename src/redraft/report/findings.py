@@ -1,18 +1,22 @@
 """Findings: every claim with its verdict, whatever came out.
 
-In: results rows of any studies. Out: a sentence or two for each claim that was measured, and a table with one line for
-every claim. Which comparisons are told, and what it takes to support one, was fixed beforehand (`studies.claims`); what
-isn't significant is said to be so, and nothing is said about students unless students wrote the traces.
+In: results rows of any studies. Out: a sentence or two for each claim that was measured; a table with one line for
+every claim, also as a page of Markdown. Which comparisons are told, and what it takes to support one, was fixed
+beforehand (`studies.claims`); what isn't significant is said to be so, and nothing is said about students unless
+students wrote the traces.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 from redraft import results
 from redraft.report.style import VIEW_STYLE, origin_words
 from redraft.report.tables import Table, number, probability, split_words, table, with_interval
+from redraft.report.words import BANNERS
 from redraft.results import Result
 from redraft.studies.claims import STUDIES, Claim, Verdict, judge, own_claims
 
@@ -70,6 +74,29 @@ def claims_table(rows: Sequence[Result], claims: Sequence[Claim] | None = None) 
               "verdict")  # fmt: skip
     measured = [verdict.row for verdict in verdicts if verdict.row is not None]
     return table("findings", "Every claim and its verdict", caption, header, lines, measured, words=3, last_words=2)
+
+
+def findings_page(run: Path, command: str = "") -> str:
+    """The findings as Markdown, to be kept or sent: what the data is, how it was made, a line a claim by study.
+
+    Args:
+        run: A run's folder, with results of at least one study.
+        command: What made the run.
+    """
+    rows = read_rows(run)
+    shown = claims_table(rows)
+    origin, dataset = rows[0].origin, rows[0].dataset
+    lines = [f"# Findings: {dataset}", "", f"**{origin_words(origin, dataset)}.** {BANNERS[origin]}", ""]
+    lines += [f"Made by `{command}` on {datetime.now(UTC):%Y-%m-%d}.", ""] if command else []
+    lines += [shown.caption, ""]
+    for study, of_study in groupby(shown.rows, key=lambda cells: cells[0]):
+        lines += [f"## {study[0].upper()}{study[1:]}", "", _markdown(shown.header[1:]), "| --- " * 8 + "|"]
+        lines += [*(_markdown(cells[1:]) for cells in of_study), ""]
+    return "\n".join(lines)
+
+
+def _markdown(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def _sentence(verdict: Verdict, rows: Sequence[Result]) -> str:

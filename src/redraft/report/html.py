@@ -1,8 +1,8 @@
 """The report of a run: one HTML file that needs nothing else.
 
 In: a run's folder, evaluated; only its results rows, points, cards, `run.toml` and `stages.json` are read, never the
-dataset. Out: `report.html`, and beside it the figures (`figures/*.svg`, `points-*.parquet`) and tables
-(`results/table-*.csv`) it shows. The file loads nothing from elsewhere and runs no script.
+dataset. Out: `report.html`, `findings.md`, and beside them the figures (`figures/*.svg`, `points-*.parquet`) and tables
+(`results/table-*.csv`) it shows. The HTML file loads nothing from elsewhere and runs no script.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from redraft.report import (
     variance,
 )
 from redraft.report.behaviour import Panels, backtracking, dots, frequency
-from redraft.report.findings import claims_table, findings, read_rows
+from redraft.report.findings import claims_table, findings, findings_page, read_rows
 from redraft.report.style import BASELINE_MARKERS, Figure, origin_words, save
 from redraft.report.tables import Table
 from redraft.report.words import BANNERS, LEAD, METHODS, RELEASED_DEFINITIONS, TITLE, limitations
@@ -116,6 +116,7 @@ def write_report(folder: str | Path) -> Path:
     )  # fmt: skip
     out = run / "report.html"
     write_text(out, text)
+    write_text(run / "findings.md", findings_page(run, settings.get("command", "")))
     return out
 
 

@@ -118,9 +118,10 @@ class Job:
         found = self.compute(self.clusters, config)
         known = METRICS.get(self.metric)
         redefined = config.definitions == "released" and DEFINED.get(self.metric) != known
+        nothing = "no pairs in this split, or none that every model has samples of"
         notes = [
             self.note, NO_SUCH if redefined and self.metric in ABSENT else None,
-            found.note if len(self.clusters) else "no test pairs in this split",
+            found.note if len(self.clusters) else nothing,
         ]  # fmt: skip
         return Result(
             origin=run.dataset.origin, dataset=run.dataset.name, study="behaviour", model=self.model,

@@ -23,6 +23,7 @@ from redraft.data.split import TEST_SPLITS, TRAIN
 from redraft.data.store import Dataset, write_table
 from redraft.data.trace import Pair
 from redraft.execute.dataset import find_verdicts
+from redraft.execute.verdict import DEFAULT_RULE
 from redraft.metrics.baselines import BASELINES, predict
 from redraft.metrics.bootstrap import Clusters, Floats
 from redraft.metrics.likeness import LIKENESS
@@ -95,10 +96,11 @@ class Compared:
 
 
 def measured(
-    dataset: Dataset, file: Path, *, workers: int, language: Languages = None, definitions: Definitions = "corrected"
-) -> pa.Table:
+    dataset: Dataset, file: Path, *, workers: int, language: Languages = None, rule: str = DEFAULT_RULE,
+    definitions: Definitions = "corrected",
+) -> pa.Table:  # fmt: skip
     """`metrics.measure`, kept in `file`; measured again if data, verdicts, definitions or redraft aren't those kept."""
-    verdicts = find_verdicts(dataset)
+    verdicts = find_verdicts(dataset, rule)
     stamp = {
         b"dataset": dataset.fingerprint.encode(),
         b"verdicts": sha256_file(verdicts).encode() if verdicts else b"",
@@ -109,7 +111,7 @@ def measured(
         found = pq.read_schema(file).metadata or {}
         if all(found.get(key) == value for key, value in stamp.items()):
             return pq.read_table(file)
-    table = measure(dataset, workers=workers, language=language, definitions=definitions)
+    table = measure(dataset, workers=workers, language=language, rule=rule, definitions=definitions)
     write_table(table.replace_schema_metadata(stamp), file)
     return table
 
@@ -124,15 +126,14 @@ class Measures:
     def __init__(self, run: Run, workers: int, definitions: Definitions = "corrected") -> None:
         self.run, self.definitions = run, definitions
         folder = run.path / _FOLDERS[definitions]
-        self.real = measured(run.dataset, folder / "real.parquet", workers=workers, definitions=definitions)
+        measure_it = partial(measured, workers=workers, rule=run.rule, definitions=definitions)
+        self.real = measure_it(run.dataset, folder / "real.parquet")
         languages = languages_of(self.real)
         self.samples = {view: run.samples(view) for view in run.views}
         self.controls = run.controls(CONTROLLED)
         self.generated, self.controlled = (
             {
-                name: measured(
-                    samples, folder / f"{name}.parquet", workers=workers, language=languages, definitions=definitions
-                )
+                name: measure_it(samples, folder / f"{name}.parquet", language=languages)
                 for name, samples in of.items()
             }
             for of in (self.samples, self.controls)

@@ -17,6 +17,7 @@ from redraft.config import build
 from redraft.data.split import Split, load_split
 from redraft.data.store import MANIFEST, Dataset, open_dataset
 from redraft.errors import DatasetError, InputError, suggestion
+from redraft.execute.dataset import ExecuteConfig
 
 C = TypeVar("C")
 
@@ -45,6 +46,15 @@ class Run:
     def split(self) -> Split:
         """The run's split of that dataset."""
         return load_split(self.dataset, self.settings.get("split", "default"))
+
+    @cached_property
+    def rule(self) -> str:
+        """By which rule programs count as running in this run.
+
+        Raises:
+            InputError: The section [execute] of `run.toml` is wrong.
+        """
+        return self.section("execute", ExecuteConfig).rule
 
     @cached_property
     def views(self) -> list[str]:

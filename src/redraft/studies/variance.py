@@ -18,6 +18,7 @@ import pyarrow as pa
 from redraft import progress, results
 from redraft.data.store import Dataset
 from redraft.errors import InputError, suggestion
+from redraft.execute.verdict import DEFAULT_RULE
 from redraft.metrics.bootstrap import Clusters
 from redraft.metrics.pairs import ByPair, pairs_of
 from redraft.metrics.registry import MEASURED, METRICS
@@ -46,13 +47,16 @@ class VarianceConfig:
                 raise InputError(f"unknown metric {name!r} in [variance]. {suggestion(name, MEASURED)}")
 
 
-def variance(dataset: Dataset, config: VarianceConfig | None = None, *, out: Path | None = None) -> list[Result]:
+def variance(
+    dataset: Dataset, config: VarianceConfig | None = None, *, out: Path | None = None, rule: str = DEFAULT_RULE
+) -> list[Result]:
     """Share out the variance of each metric over the pairs of a dataset.
 
     Args:
         dataset: Traces of any origin.
         config: Settings.
         out: A folder (a run's, say): rows are written to its `results/`, measured traces kept in its `metrics/`.
+        rule: By which programs count as running.
 
     Raises:
         DatasetError: A shard can't be read.
@@ -62,9 +66,9 @@ def variance(dataset: Dataset, config: VarianceConfig | None = None, *, out: Pat
     if out is None:
         from redraft.metrics.measure import measure
 
-        table = measure(dataset, workers=workers)
+        table = measure(dataset, workers=workers, rule=rule)
     else:
-        table = measured(dataset, out / "metrics" / "real.parquet", workers=workers)
+        table = measured(dataset, out / "metrics" / "real.parquet", workers=workers, rule=rule)
     rows = rows_of(dataset, table, config.metrics, seed=config.seed)
     if out is not None:
         results.write(rows, out / "results" / f"{STUDY}.parquet")

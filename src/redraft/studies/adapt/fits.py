@@ -197,7 +197,8 @@ def last(items: Iterator[Tensor]) -> Tensor:
 def depends_on(config: AdaptConfig, evaluated: Mapping[str, Sequence[Trace]]) -> dict[str, object]:
     """The settings that decide the fits and their bits."""
     names = (
-        "split", "min_traces", "max_traces", "ks", "tuning_share", "tuning_students", "tuning_traces", "students",
-        "test_traces", "lrs", "max_epochs", "patience", "batch", "trains", "start", "seeds", "seed",
+        "split", "min_traces", "max_traces", "fewest_students", "ks", "tuning_share", "tuning_students",
+        "tuning_traces", "students", "test_traces", "lrs", "max_epochs", "patience", "batch", "trains", "start",
+        "seeds", "seed",
     )  # fmt: skip
     return {name: getattr(config, name) for name in names} | {"evaluated": len(evaluated)}

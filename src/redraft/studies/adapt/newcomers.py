@@ -18,6 +18,7 @@ from redraft.lm.model import StudentIndex
 from redraft.metrics.shuffle import derange
 from redraft.rundir import sha256_json
 from redraft.studies.adapt.settings import AdaptConfig
+from redraft.studies.limits import choose
 from redraft.studies.run import Run
 
 FEWEST = 3
@@ -36,6 +37,8 @@ class Newcomers:
     """Students with enough traces, all of them."""
     without_times: int
     """Students left out as not all of their traces have a time."""
+    lowered: str | None = None
+    """Says so, if fewer traces were asked for than was wanted."""
 
     @property
     def reason(self) -> str | None:
@@ -52,7 +55,9 @@ def newcomers(run: Run, known: StudentIndex, config: AdaptConfig) -> Newcomers:
     for trace in run.split.select(run.dataset.traces(), config.split):
         if trace.student not in known:
             of[trace.student].setdefault(trace.pair, trace)
-    enough = {s: [*by.values()] for s, by in of.items() if config.min_traces <= len(by) <= config.max_traces}
+    counts = {student: len(by) for student, by in of.items()}
+    chosen = choose(counts, config.min_traces, config.max_traces, config.fewest_students, floor=max(config.ks) + 1)
+    enough = {student: [*of[student].values()] for student in sorted(chosen.students)}
     timed = {s: traces for s, traces in enough.items() if all(trace.states[0].at for trace in traces)}
     drawn = sorted(timed, key=lambda student: sha256_json([config.seed, "adapt", student]))
     tuning = min(max(1, round(config.tuning_share * len(drawn))), len(drawn))
@@ -65,6 +70,7 @@ def newcomers(run: Run, known: StudentIndex, config: AdaptConfig) -> Newcomers:
         evaluated=ordered(drawn[tuning : tuning + config.students]),
         found=len(timed),
         without_times=len(enough) - len(timed),
+        lowered=chosen.note(config.min_traces, "traces"),
     )
 
 

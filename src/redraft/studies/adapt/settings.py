@@ -21,6 +21,9 @@ class AdaptConfig:
     """The test split whose students are new to the model; their traces in it are all that is used."""
     min_traces: int = 20
     """New students with fewer traces are left out."""
+    fewest_students: int = 50
+    """If fewer new students than this have as many, `min_traces` is lowered, trace by trace, until as many do, but no
+    further than leaves one trace to test; rows say so. 0: never."""
     max_traces: int = 200
     """Those with more, too: they may be accounts shared by a class."""
     ks: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)

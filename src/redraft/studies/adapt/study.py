@@ -100,6 +100,7 @@ def _evidence(run: Run, view: str, config: AdaptConfig) -> Evidence:
     notes = [
         f"{strangers} of {len(fits.students) * config.seeds} stand-ins are of another year" if strangers else "",
         f"{new.without_times} students without times left out" if new.without_times else "",
+        new.lowered or "",
     ]
     return Evidence(
         view=view, newcomers=new, choices={k: fits.chosen(k) for k in config.ks if k}, bits=bits,

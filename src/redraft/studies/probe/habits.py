@@ -21,7 +21,8 @@ from redraft.data.trace import Pair
 from redraft.metrics.folds import Codes
 from redraft.metrics.pairs import ByPair, pairs_of
 from redraft.metrics.ridge import Floats
-from redraft.studies.probe.prefixes import choose, training_counts
+from redraft.studies.limits import choose
+from redraft.studies.probe.prefixes import training_counts
 from redraft.studies.probe.settings import ProbeConfig
 from redraft.studies.run import Run
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from redraft.data.trace import Pair, State, Trace
 from redraft.execute.dataset import find_verdicts, read_runs
 from redraft.metrics.folds import Codes
 from redraft.metrics.ridge import Floats
+from redraft.studies.limits import choose
 from redraft.studies.probe.settings import TARGETS, ProbeConfig
 from redraft.studies.run import Run
 
@@ -78,27 +78,6 @@ class Prefixes:
         ]
 
 
-class Chosen(NamedTuple):
-    """Students who have at least so many traces, and at most so many."""
-
-    students: frozenset[str]
-    least: int
-    """The lower limit, perhaps lowered."""
-
-    def note(self, wanted: int, what: str) -> str | None:
-        """Says so, if it was."""
-        return f"at least {self.least} {what} a student, as too few have {wanted}" if self.least < wanted else None
-
-
-def choose(counts: Mapping[str, int], least: int, most: int, fewest: int) -> Chosen:
-    """Those whose count is within the limits; if they are fewer than `fewest`, the lower one is lowered down to 1."""
-    for limit in range(max(least, 1), 0, -1):
-        found = frozenset(student for student, count in counts.items() if limit <= count <= most)
-        if len(found) >= fewest or limit == 1:
-            return Chosen(found, limit)
-    raise AssertionError
-
-
 def training_counts(run: Run) -> Counter[str]:
     """Training pairs of each student."""
     return Counter(pair.student for pair, place in run.split.of.items() if place == TRAIN)
@@ -112,7 +91,7 @@ def make_prefixes(run: Run, config: ProbeConfig) -> Prefixes:
     for trace in run.dataset.traces():
         if trace.pair in pairs:
             traces.setdefault(trace.pair, trace)  # of a pair with several samples the first: a pair counts once
-    verdicts = find_verdicts(run.dataset)
+    verdicts = find_verdicts(run.dataset, run.rule)
     note = chosen.note(config.fewest_traces, "training traces")
     return prefixes_of([*traces.values()], read_runs(verdicts) if verdicts else {}, config, note=note)
 

@@ -47,7 +47,7 @@ SHUFFLED = "shuffled"
 
 def student_rows(run: Run, config: ProbeConfig, views: Sequence[str], workers: int = 1) -> list[Result]:
     """All rows of the student probes; `views` are those with a model."""
-    table = measured(run.dataset, run.path / "metrics" / "real.parquet", workers=workers)
+    table = measured(run.dataset, run.path / "metrics" / "real.parquet", workers=workers, rule=run.rule)
     habits = make_habits(run, table, config)
     vectors = {view: first_layer(open_model(run, view), habits.students) for view in views}
     vectors[SHUFFLED] = vectors[views[0]][_exchanged(habits.students, config)]
@@ -136,10 +136,10 @@ class _Work:
     ) -> dict[str, Floats]:
         """Side -> out-of-fold predictions (R, S), as deviations from training means; nan where not tested."""
         rng, here = np.random.default_rng([self.config.seed, 12]), np.flatnonzero(kept)
-        drawn = [grouped_folds(np.arange(len(truth)), self.config.folds, rng)[here] for _ in range(repeats)]
+        drawn = [grouped_folds(here, self.config.folds, rng) for _ in range(repeats)]
         tested = self.config.tested_folds or self.config.folds
         folds_RM = np.stack([np.where(folds < tested, folds, -1) for folds in drawn])
-        inner = grouped_folds(np.arange(len(truth)), self.config.inner_folds, rng)[here]
+        inner = grouped_folds(here, self.config.inner_folds, rng)
         said = {side: self._network(x_SD[here], truth[here], folds_RM) for side, x_SD in self.vectors.items()}
         for baseline in BASELINES:
             said[baseline] = self._line(self.habits.baseline(baseline, metric)[here], truth[here], folds_RM, inner)

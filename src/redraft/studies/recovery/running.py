@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from redraft.execute.cache import Cache, default_folder
-from redraft.execute.engine import Engine, EngineOptions, execute, make_engine
-from redraft.execute.verdict import Program, Verdict
+from redraft.execute.engine import Engine, EngineOptions, execute, make_engine, rule_named
+from redraft.execute.verdict import DEFAULT_RULE, Program, Verdict
 from redraft.progress import bar
 
 
@@ -30,10 +30,11 @@ class Runner:
     Args:
         engine: An engine that was entered.
         cache: Outcomes of earlier runs; None: none.
+        rule: What counts as running.
     """
 
-    def __init__(self, engine: Engine, cache: Cache | None = None) -> None:
-        self._engine, self._cache = engine, cache
+    def __init__(self, engine: Engine, cache: Cache | None = None, rule: str = DEFAULT_RULE) -> None:
+        self._engine, self._cache, self._rule = engine, cache, rule_named(rule)
         self._known: dict[Code, Verdict] = {}
 
     @property
@@ -48,7 +49,7 @@ class Runner:
         if new:
             programs = (Program(id=str(i), code=code.text, language=code.language) for i, code in enumerate(new))
             with bar(label, len(new)) as watcher:
-                found = execute(programs, self._engine, cache=self._cache)
+                found = execute(programs, self._engine, rule=self._rule, cache=self._cache)
                 for code, verdict in zip(new, found, strict=True):
                     self._known[code] = verdict
                     watcher.advance()
@@ -65,12 +66,14 @@ def runs(verdict: Verdict) -> bool | None:
 
 
 @contextmanager
-def open_runner(engine: str, *, workers: int, cache: Path | None = None, seed: int = 0) -> Iterator[Runner]:
+def open_runner(
+    engine: str, *, workers: int, cache: Path | None = None, seed: int = 0, rule: str = DEFAULT_RULE
+) -> Iterator[Runner]:
     """A runner with the engine called `engine`; outcomes are kept in `cache`, by default the user's.
 
     Raises:
-        UsageError: There is no such engine.
+        UsageError: There is no such engine or rule.
     """
     with ExitStack() as exits:
         made = exits.enter_context(make_engine(engine, EngineOptions(workers=workers, seed=seed)))
-        yield Runner(made, exits.enter_context(Cache(cache or default_folder())))
+        yield Runner(made, exits.enter_context(Cache(cache or default_folder())), rule)

@@ -52,7 +52,7 @@ def recover(folder: str | Path, config: RecoverConfig | None = None) -> list[Res
     config = config or run.section("recover", RecoverConfig)
     models = _models(run, config)
     evidence = gather(run.dataset, run.split, config)
-    with open_runner(config.engine, workers=config.workers) as runner:
+    with open_runner(config.engine, workers=config.workers, rule=run.rule) as runner:
         cases, left_out = find_cases(evidence, runner, config)
         say(f"{len(cases)} failing programs of {len(evidence.wanted)} test pairs looked at")
         programs = {title: list(drawn) for title, drawn in evidence.programs.items()}
