@@ -115,6 +115,7 @@ def within(config: RunConfig, minutes: float) -> RunConfig:
         adapt = replace(adapt, ks=(0, 1, 2, 4, 10), sampled_ks=(0, 1, 4, 10))
     return replace(
         config,
+        train=replace(config.train, validation_traces=some(500, 100)),  # at the end each is read three times a split
         adapt=replace(
             adapt, students=some(100, 20), tuning_students=some(20, 2), tuning_traces=some(10, 4),
             seeds=some(3, 1), max_epochs=some(100, 20), sampled_pairs=some(3, 1), test_traces=some(100, 10),
