@@ -35,11 +35,12 @@ from redraft.results import Result
 METHODS: tuple[str, ...] = (
     "Of each prefix of a test trace, after 0, 1, ... all of its states, the mean of the model's last-layer token "
     "states is taken, and a ridge regression predicts from it what comes later (paper section 4.2). All prefixes "
-    "of a student are on one side of every fold; the penalty is chosen inside the training folds, grouped "
-    "likewise; five folds are drawn five times, and a score is the mean over these. Intervals, and the p of "
-    "differences, come from fitting all probes anew on random halves of the students (a delete-half jackknife): other "
-    "students would not only be other test cases, they would train other probes. Such intervals are cautious, rather "
-    "too wide than too narrow. The p of a score comes from exchanging whole students' targets and fitting the probes "
+    "of a student are on one side of every fold, unless a setting of [probe] in run.toml says otherwise; the penalty "
+    "is chosen inside the training folds, grouped likewise; a score is the mean over draws of folds. Intervals, and "
+    "the p of differences, come from fitting all probes anew on random halves of the students (a delete-half "
+    "jackknife): other students would not only be other test cases, they would train other probes. Such intervals are "
+    "cautious, rather too wide than too narrow. The p of a score comes from exchanging whole students' targets and "
+    "fitting the probes "
     "anew.",
     "The same model is given another student's vector, once any other's and once one of the same year and editor "
     "mode; and embeddings are exchanged between traces. Baselines are what is seen without a model (number of "
