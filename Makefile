@@ -1,9 +1,9 @@
-# make demo | test | check | bench: each makes .venv from requirements.lock first if it's missing.
+# make demo | test | check | bench | bench-long: each makes .venv from requirements.lock first if it's missing.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test check bench docs lock clean
+.PHONY: demo test check bench bench-long docs lock clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -33,6 +33,11 @@ bench: $(INSTALLED)  ## speed, as ratios of two things in one run
 	$(BIN)/python bench/execute.py
 	$(BIN)/python bench/train.py
 	$(BIN)/python bench/sample.py
+
+bench-long: $(INSTALLED)  ## hours: bits after equal compute, ours and the paper's; what the instruments find
+	$(BIN)/redraft ingest rollouts ../shared/data/rollouts/all_*.json.xz --out runs/bench/rollouts.dataset
+	$(BIN)/python bench/recipes.py runs/bench/rollouts.dataset runs/bench/recipes docs/results
+	$(BIN)/python bench/validity.py
 
 docs: $(INSTALLED)  ## write the generated pages: docs/cli.md, docs/metrics.md
 	$(BIN)/python -m redraft.cli.reference > docs/cli.md
