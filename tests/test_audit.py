@@ -13,7 +13,7 @@ from scipy import stats
 from fabricate import draw_trace, fake_samples, habits, make_run
 from factories import make_dataset, make_trace
 from redraft import results
-from redraft.cli.audit import audit as command
+from redraft.cli.studies import audit as command
 from redraft.data.companions import COVARIATES_FILE
 from redraft.data.split import SplitConfig, load_split, make_split
 from redraft.data.store import open_dataset

@@ -33,7 +33,7 @@ from redraft.metrics.released.columns import RELEASED
 from redraft.metrics.released.counterparts import ABSENT, COUNTERPARTS, DEFINED, NO_SUCH, PAIRS
 from redraft.metrics.released.table import measure_released
 from redraft.pipeline.settings import protocol_files
-from redraft.report.behaviour import backtracking
+from redraft.report.agreement import backtracking
 from redraft.report.html import write_report
 from redraft.results import Result
 from redraft.studies.behaviour import EvaluateConfig, evaluate

@@ -15,12 +15,13 @@ import pytest
 
 from fabricate import make_run
 from redraft import results
+from redraft.cli import metrics as measuring
 from redraft.cli import studies as commands
 from redraft.data.store import Origin
 from redraft.errors import DatasetError, InputError, UsageError
 from redraft.metrics.registry import METRICS
 from redraft.report import training
-from redraft.report.findings import claims_table, findings, sentences
+from redraft.report.findings import by_study, claims_table, findings, sentences
 from redraft.report.html import write_report
 from redraft.report.style import origin_words, view_style
 from redraft.report.tables import number, probability
@@ -194,6 +195,14 @@ def test_models_table_and_curves_need_no_models(run: Path, tmp_path: Path) -> No
     assert made.rows == [("trace", "200", "2", "1", "3.100", "patience")]
 
 
+def test_each_study_has_its_first_findings_on_the_page(run: Path, rows: list[Result], page: str) -> None:
+    told = by_study(rows)
+    assert list(told) == ["behaviour"]
+    assert told["behaviour"] == sentences(rows)[:3]
+    assert "<h3>Do generated traces behave like the real ones?</h3>" in page
+    assert page.count("Claim: “") == 3
+
+
 def test_findings_are_also_a_page_of_markdown(run: Path) -> None:
     text = (run / "findings.md").read_text(encoding="utf-8")
     assert "Simulated class" in text.split("\n## ")[0]
@@ -206,10 +215,10 @@ def test_findings_are_also_a_page_of_markdown(run: Path) -> None:
 
 def test_commands(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "metrics.parquet"
-    commands.metrics(run.parent / "class", out=out, workers=1)
+    measuring.metrics(run.parent / "class", out=out, workers=1)
     assert pq.read_table(out).num_rows > 0
     with pytest.raises(UsageError, match="coffeescript"):
-        commands.metrics(run.parent / "class", out=out, language="cofeescript")
+        measuring.metrics(run.parent / "class", out=out, language="cofeescript")
     commands.report(run)
     assert capsys.readouterr().out.strip().endswith("report.html")
     with pytest.raises(InputError, match="not a run"):

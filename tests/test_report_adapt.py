@@ -10,7 +10,7 @@ import pytest
 
 from redraft import results
 from redraft.data.store import write_table
-from redraft.report.adapt import METHODS, figures, lines, tables
+from redraft.report.adapt import METHODS, figures, sentences, tables
 from redraft.results import Result
 from redraft.studies.adapt.settings import AdaptConfig
 from redraft.studies.adapt.study import POINTS, cells
@@ -61,7 +61,7 @@ def test_figures_show_origin_n_controls_and_intervals(run: Path) -> None:
     assert first.rows[4][4] == "8.0 [7.0, 9.0]"
     assert "k = 10 against k = 4: 0.00" in first.caption
     assert len({line[2] for line in second.rows}) == len(AdaptConfig().sampled_ks)
-    assert lines(made(AdaptConfig(), scored=True))[4].startswith("Simulated class: class. trace, k = 4: 6.00 [5.00, 7.00]")
+    assert sentences(made(AdaptConfig(), scored=True))[4].startswith("Simulated class: class. trace, k = 4: 6.00 [5.00, 7.00]")
     assert METHODS
 
 
@@ -78,7 +78,7 @@ def test_nothing_is_drawn_of_too_few_students_and_the_table_says_why(run: Path) 
     (only,) = tables(run)
     assert "Not enough data: 1 new students have enough traces" in only.caption
     assert only.rows[3][3] == "–"
-    assert lines(rows) == ["Simulated class: class. trace: not enough data: 1 new students have enough traces."]
+    assert sentences(rows) == ["Simulated class: class. trace: not enough data: 1 new students have enough traces."]
 
 
 def test_a_run_without_the_study_has_none_of_it(tmp_path: Path) -> None:

@@ -1,110 +1,157 @@
-"""`redraft metrics`, `redraft evaluate`, `redraft report`: from traces to numbers to a page."""
+"""The studies of a run: `redraft evaluate`, `probe`, `adapt`, `recover`, `represent`, `audit`; and `redraft report`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
 from redraft.progress import say
 
 if TYPE_CHECKING:
-    from pyarrow import Table
+    from redraft.results import Result
 
-Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
-
-
-def metrics(
-    dataset: Path,
-    *,
-    out: Path,
-    definitions: Literal["corrected", "released"] = "corrected",
-    rule: Literal["corrected", "paper", "released"] = "corrected",
-    workers: Positive = 2,
-    language: str | None = None,
-) -> None:
-    """Measure every trace of a dataset: one row a trace, one column a metric.
-
-    With `--definitions released` the columns, their names and their values to the last bit are those of the paper's
-    released code, whose definitions differ (docs/metrics.md). Beside OUT comes OUT with the ending .json: for each
-    rollout file (or source of traces) Self-BLEU of all its final programs (self_bleu, and self_bleu_cum1to4 by order),
-    its mean over pairs (self_bleu_per_pair_mean) and that of each pair (self_bleu_per_pair), and BLEU of all_TITLE
-    against last_TITLE and synthetic_TITLE. Rows are in the order of the input: for a dataset of rollouts in that of the
-    files and their records, those without a program included, the username being the student's keyed hash; for rollout
-    files the same, with the usernames that stand in them.
-
-    Example: redraft metrics class/dataset --out class/metrics.parquet
-    Example: redraft metrics rollouts/ --definitions released --out released.parquet
-
-    Args:
-        dataset: The dataset's folder. With `--definitions released` also a file of rollouts, or a folder of such files.
-        out: The Parquet file to write.
-        definitions: Of the metrics: the corrected ones, or those of the paper's released code.
-        rule: By which programs count as running: the --rule that `redraft execute` judged the dataset by. The released
-            definitions don't ask.
-        workers: Processes to use.
-        language: Read programs whose language isn't recorded as this one (coffeescript, javascript, python, java).
-            The released definitions know no languages.
-    """
-    from redraft.data.store import write_table
-    from redraft.errors import UsageError, suggestion
-    from redraft.metrics.languages import PROFILES
-
-    if language is not None and language not in PROFILES:
-        raise UsageError(f"unknown language {language!r}.", where="--language", remedy=suggestion(language, PROFILES))
-    table = _MEASURE[definitions](dataset, out, workers, language, rule)
-    write_table(table, out)
-    say(f"{out}: {table.num_rows:,} traces, {table.num_columns} columns")
+Files = Annotated[list[Path] | None, Parameter(negative="")]
+C = TypeVar("C")
 
 
-def _corrected(dataset: Path, out: Path, workers: int, language: str | None, rule: str) -> Table:
-    from redraft.data.store import open_dataset
-    from redraft.metrics.measure import measure
-
-    return measure(open_dataset(dataset), workers=workers, language=language, rule=rule)
-
-
-def _released(dataset: Path, out: Path, workers: int, language: str | None, rule: str) -> Table:
-    from redraft.data.store import MANIFEST, open_dataset
-    from redraft.errors import UsageError
-    from redraft.metrics.released.table import measure_released
-    from redraft.rundir import write_json
-
-    beside = out.with_suffix(".json")
-    if beside == out:
-        raise UsageError("a Parquet file's name can't end in .json.", where="--out", remedy=f"Take {out.stem}.parquet.")
-    if language is not None:
-        raise UsageError("the released definitions know no languages.", where="--language", remedy="Leave it out.")
-    is_dataset = (dataset / MANIFEST).exists() or not dataset.exists()
-    measured = measure_released(open_dataset(dataset) if is_dataset else dataset, workers=workers)
-    write_json(beside, measured.collections)
-    say(f"{beside}: {len(measured.collections):,} collections")
-    return measured.table
-
-
-_MEASURE = {"corrected": _corrected, "released": _released}
-
-
-def evaluate(run: Path) -> None:
+def evaluate(run: Path, *, config: Files = None) -> None:
     """Compare a run's samples with the real traces: agreement by split and model, with intervals.
 
-    Reads RUN/run.toml and RUN/samples/VIEW/, writes RUN/results/behaviour.parquet and .csv, and prints the primary
-    findings. Settings stand in the section [evaluate] of run.toml. Samples of a model that was trained on another split
-    are refused.
+    Reads RUN/run.toml and RUN/samples/VIEW/, writes RUN/results/behaviour.parquet and .csv, figures and tables, and
+    prints the claims. Settings stand in the section [evaluate] of run.toml. Samples of a model that was trained on
+    another split are refused.
 
     Example: redraft evaluate runs/demo
 
     Args:
         run: The run's folder.
+        config: Files of settings (TOML), their keys as in the section [evaluate]; they win over run.toml, a later one
+            over an earlier one.
     """
-    from redraft.report.findings import sentences
+    from redraft.studies.behaviour import EvaluateConfig
     from redraft.studies.behaviour import evaluate as study
 
-    rows = study(run)
-    for sentence in sentences(rows):
+    _study(run, "behaviour", study, EvaluateConfig, config, section="evaluate")
+
+
+def probe(run: Path, *, config: Files = None) -> None:
+    """Ask what the models' vectors say: of a prefix, what comes later; of a student, how the student works.
+
+    Reads RUN/run.toml and RUN/models/VIEW/, writes RUN/results/probe.parquet and .csv, figures and tables, and prints
+    how many of the comparisons hold. Settings stand in the section [probe] of run.toml. What took long is kept in
+    RUN/work/probe/: killed and started again it goes on. A model that was trained on another split is refused.
+
+    Example: redraft probe runs/demo
+
+    Args:
+        run: The run's folder.
+        config: Files of settings (TOML), their keys as in the section [probe]; they win over run.toml, a later one
+            over an earlier one.
+    """
+    from redraft.studies.probe import ProbeConfig
+    from redraft.studies.probe import probe as study  # loads torch
+
+    _study(run, "probe", study, ProbeConfig, config)
+
+
+def adapt(run: Path, *, config: Files = None) -> None:
+    """Say how few traces of a new student a model needs: vectors fitted to the first k of them, tested on later ones.
+
+    Reads RUN/run.toml and RUN/models/VIEW/, writes RUN/results/adapt.parquet and .csv, figures and tables. Settings
+    stand in the section [adapt] of run.toml. Killed and started again with the same settings, it goes on. A model that
+    was trained on another split is refused; if new students are too few, every row says so.
+
+    Example: redraft adapt runs/demo
+
+    Args:
+        run: The run's folder.
+        config: Files of settings (TOML), their keys as in the section [adapt]; they win over run.toml, a later one
+            over an earlier one.
+    """
+    from redraft.studies.adapt import AdaptConfig
+    from redraft.studies.adapt import adapt as study  # loads torch
+
+    _study(run, "adapt", study, AdaptConfig, config)
+
+
+def recover(run: Path, *, config: Files = None) -> None:
+    """Study whether a run's models can mend failing programs of held-out students, beside baselines and the students.
+
+    Reads RUN/run.toml and RUN/models/VIEW/, runs programs in the sandbox, writes RUN/results/recover.parquet and .csv,
+    figures and tables, and prints kept success. Settings stand in the section [recover] of run.toml. Models that were
+    trained on another split are refused. Killed and started again, it goes on.
+
+    Example: redraft recover runs/class
+
+    Args:
+        run: The run's folder.
+        config: Files of settings (TOML), their keys as in the section [recover]; they win over run.toml, a later one
+            over an earlier one.
+    """
+    from redraft.studies.recovery.settings import RecoverConfig
+    from redraft.studies.recovery.study import recover as study  # loads torch
+
+    _study(run, "recover", study, RecoverConfig, config)
+
+
+def represent(run: Path, *, config: Files = None) -> None:
+    """Compare what a run's models make of the same traces: their layers, and the directions of steps between states.
+
+    Reads RUN/run.toml and RUN/models/VIEW/, writes RUN/results/represent.parquet and .csv, figures and tables. Settings
+    stand in the section [represent] of run.toml. Killed and started again with the same settings, it goes on. Models
+    that were trained on another split are refused.
+
+    Example: redraft represent runs/demo
+
+    Args:
+        run: The run's folder.
+        config: Files of settings (TOML), their keys as in the section [represent]; they win over run.toml, a later one
+            over an earlier one.
+    """
+    from redraft.studies.represent import RepresentConfig
+    from redraft.studies.represent import represent as study  # loads torch
+
+    _study(run, "represent", study, RepresentConfig, config)
+
+
+def audit(run: Path, *, config: Files = None) -> None:
+    """Compare every subgroup of students and of titles with the rest: year, editor mode, language, activity, frequency
+    of the title, and any covariate handed in with the logs.
+
+    Reads RUN/run.toml and RUN/samples/VIEW/, writes RUN/results/audit.parquet and .csv, the figure and the table, and
+    prints the gaps that are significant after correction. Settings stand in the section [audit] of run.toml.
+
+    Example: redraft audit runs/demo
+
+    Args:
+        run: The run's folder.
+        config: Files of settings (TOML), their keys as in the section [audit]; they win over run.toml, a later one
+            over an earlier one.
+    """
+    from redraft.studies.audit import AuditConfig
+    from redraft.studies.audit import audit as study
+
+    _study(run, "audit", study, AuditConfig, config)
+
+
+def _study(
+    run: Path, name: str, study: Callable[[Path, C], list[Result]], kind: type[C], files: list[Path] | None, *,
+    section: str | None = None,
+) -> None:  # fmt: skip
+    """Do a study, write what it shows, print what came out."""
+    from redraft.config import load
+    from redraft.report.parts import PARTS, save_part
+    from redraft.studies.run import open_run
+
+    base = open_run(run).section(section or name, kind)
+    rows = study(run, load(kind, files or (), base=base))
+    save_part(name, run)
+    for sentence in PARTS[name][1].sentences(rows):
         print(f"- {sentence}")  # noqa: T201
-    say(f"{run / 'results' / 'behaviour.parquet'}: {len(rows):,} rows")
+    say(f"{run / 'results' / f'{name}.parquet'}: {len(rows):,} rows")
 
 
 def report(run: Path) -> None:

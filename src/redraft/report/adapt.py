@@ -66,7 +66,7 @@ def tables(run: Path) -> list[Table]:
     return [made for made in found if made]
 
 
-def lines(rows: Sequence[Result]) -> list[str]:
+def sentences(rows: Sequence[Result]) -> list[str]:
     """What came out, a line for each model and k; or why nothing did."""
     said = []
     for view in _views(rows):

@@ -30,6 +30,21 @@ METHODS: tuple[str, ...] = (
 )
 
 
+def sentences(rows: Sequence[Result]) -> list[str]:
+    """The gaps that are significant after correction, and of how many they are."""
+    tested = [row for row in rows if row.p_adjusted is not None]
+    found = [row for row in tested if (row.p_adjusted or 0) < SIGNIFICANT]
+    told = []
+    for row in found:
+        name = row.statistic.removesuffix(GAP).replace("_", " ")
+        told.append(
+            f"{origin_words(row.origin, row.dataset)}. {row.model}, {row.subgroup}: {name} of {row.metric} differs "
+            f"from the rest by {with_interval(row)}, p {probability(row.p_adjusted)} ({row.n} pairs, "
+            f"{row.n_students} students)"
+        )
+    return [*told, f"{len(found)} of {len(tested)} gaps are significant after correction."]
+
+
 def figures(folder: Path) -> list[Figure]:
     """The gaps in within-title r, a panel a metric, if any is scored."""
     rows = results.of_study(folder, "audit")

@@ -1,268 +1,122 @@
-"""Figures of the behaviour study (paper figures 2 and 3): agreement by split, similarity of text, backtracking.
+"""The chapter on behaviour: do generated traces behave like the real ones (paper section 4.1, figures 2, 3, 9)?
 
-In: results rows of the study `behaviour`, and the points it wrote. Out: figures; a figure without a single scored
-value is left out.
+In: a run's folder with `results/behaviour.parquet` and `points-pairs.parquet`. Out: figures (none without a scored
+value), tables, methods, and what came out in sentences.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
-from matplotlib.lines import Line2D
+import pyarrow.parquet as pq
 
 from redraft import results
-from redraft.metrics.titles import MIN_PAIRS, title_correlations
-from redraft.report.style import (
-    BASELINE,
-    BASELINE_MARKERS,
-    INK,
-    MUTED,
-    RULE,
-    SPLIT_WORDS,
-    Figure,
-    draw,
-    origin_words,
-    quiet,
-    view_style,
-)
-from redraft.report.tables import with_interval
-from redraft.report.words import definitions
+from redraft.report import behaviour_tables
+from redraft.report.agreement import Panels, backtracking, dots, frequency
+from redraft.report.findings import sentences
+from redraft.report.style import BASELINE_MARKERS, Figure
+from redraft.report.tables import Table
 from redraft.results import Result
+from redraft.studies.claims import FINAL_METRICS, TRACE_METRICS
+
+__all__ = ["METHODS", "figures", "sentences", "tables"]
+
+R_STATISTICS = {"pooled_r": "pooled r", "within_r": "within-title r"}
+METHODS: tuple[str, ...] = (
+    "Pooled r is Pearson's correlation over pairs between the real and the generated value of a metric. It is high "
+    "if a model knows which titles need, say, many comments, even if it knows nothing about students. "
+    "Between-title r is the correlation of title means. Within-title r is the correlation after both sides are "
+    "centred on their title means, and it alone is about students. A correlation with a side that doesn't vary is "
+    "undefined; it is unscored, not zero.",
+    "Title mean, student mean, their sum (less the grand mean) and a random training trace of the title predict "
+    "without a language model, from training pairs only; for an unseen title or student they fall back to the mean "
+    "of all training pairs. A model that doesn't beat them has not shown that it knows more than an average.",
+    "The primary comparisons are repeated without truncated final programs, without test pairs whose final program "
+    "is nearly a training student's (normalised Levenshtein similarity of 0.9 by default), and with only those "
+    "generations that reached their end.",
+)
 
 
-class Panels(NamedTuple):
-    """What a figure of dots and intervals shows: rows of panels by statistic, columns by split."""
-
-    statistics: dict[str, str]
-    """Statistic -> words for the axis."""
-    metrics: dict[str, str]
-    """Metric -> label, from top to bottom."""
-    splits: list[str]
-    """Splits with data, from left to right."""
-    views: list[str]
-    baselines: list[str]
-    limits: tuple[float, float]
-    """Of the horizontal axis."""
+def figures(run: Path) -> list[Figure]:
+    """Agreement of final programs and of whole traces, likeness of texts, backtracking pair by pair and by title."""
+    rows = results.of_study(run, "behaviour")
+    if not rows:
+        return []
+    origin, dataset = rows[0].origin, rows[0].dataset
+    views = list(dict.fromkeys(row.model for row in rows if row.model))
+    points = pq.read_table(run / "points-pairs.parquet")
+    found = [*_agreement(rows, views), _likeness(rows, views)]
+    found += [scatter(points, rows, views, origin, dataset) for scatter in (backtracking, frequency)]
+    return [figure for figure in found if figure is not None]
 
 
-def dots(name: str, rows: Sequence[Result], panels: Panels, *, title: str, caption: str, alt: str) -> Figure | None:
-    """Dots with 95% intervals: a row of panels a statistic, a column a split, a line a metric, a colour a view.
+def tables(run: Path) -> list[Table]:
+    """All tables that have rows."""
+    return behaviour_tables.tables(results.of_study(run, "behaviour"))
 
-    Args:
-        name: The figure's name.
-        rows: Results rows; those of other statistics, metrics, splits or conditions are ignored.
-        panels: What goes where.
-        title: A short heading.
-        caption: What it shows; origin and n are put before and after it.
-        alt: Alternative text.
-    """
-    shown = [
-        row for row in rows
-        if row.value is not None and not row.condition and row.statistic in panels.statistics
-        and row.metric in panels.metrics and row.split in panels.splits
-        and (row.model is None) != (row.baseline is None)
+
+def _agreement(rows: Sequence[Result], views: list[str]) -> list[Figure | None]:
+    """Figures 2 and 3 of the paper: correlations of final programs, and of whole traces."""
+    splits = _splits(rows)
+    known = {row.metric for row in rows}
+    read = (
+        "Above, r over all pairs, which a model can win by knowing titles alone; below, r after both sides are centred "
+        "on their title means, which only knowledge of students can win. Grey marks are baselines without a language "
+        "model. Where there is no dot, r is undefined: one side hardly varies."
+    )
+
+    def one(name: str, metrics: Sequence[str], shown: list[str], title: str, what: str) -> Figure | None:
+        labels = {metric: _label(metric) for metric in metrics if metric in known}
+        baselines = [name for name in BASELINE_MARKERS if name != "real-students"]
+        panels = Panels(R_STATISTICS, labels, splits, shown, baselines, _limits(rows, labels))
+        alt = f"{what} Dots with intervals by split, metric and model; the values are in the tables."
+        return dots(name, rows, panels, title=title, caption=f"{what} {read}", alt=alt)
+
+    asked = (row.metric for row in rows if row.level == "trace" and row.statistic in R_STATISTICS)
+    of_traces = list(dict.fromkeys([*TRACE_METRICS, *asked]))
+    tracing = list(dict.fromkeys(row.model for row in rows if row.model and row.metric in of_traces))
+    return [
+        one("final-programs", FINAL_METRICS, views, "Do generated final programs agree with the students' own?",
+            "Correlation of each property of the final program, real against generated."),
+        one("whole-traces", of_traces, [view for view in views if view in tracing],
+            "Do generated traces agree with the students' own?",
+            "Correlation of each property of the whole trace, real against generated; models of final programs "
+            "have none."),
     ]  # fmt: skip
-    if not any(row.model for row in shown):
-        return None
-    stamp = origin_words(shown[0].origin, shown[0].dataset)
-    scored = {row.metric for row in shown}
-    unscored = [label for metric, label in panels.metrics.items() if metric not in scored]
-    panels = panels._replace(metrics={m: label for m, label in panels.metrics.items() if m in scored})
 
-    def paint(canvas: Canvas) -> None:
-        grid = canvas.subplots(len(panels.statistics), len(panels.splits), squeeze=False, sharex=True, sharey=True)
-        for line, (statistic, words) in zip(grid, panels.statistics.items(), strict=True):
-            for axes, split in zip(line, panels.splits, strict=True):
-                here = [row for row in shown if row.statistic == statistic and row.split == split]
-                _dot_panel(axes, here, panels)
-                axes.set_xlabel(words)
-        for axes, split in zip(grid[0], panels.splits, strict=True):
-            axes.set_title(f"{SPLIT_WORDS.get(split, split)}\n", pad=2)
-            axes.annotate(_count([r for r in shown if r.split == split]), (0.5, 1), xycoords="axes fraction",
-                          xytext=(0, 4), textcoords="offset points", ha="center", size=8, color=MUTED)  # fmt: skip
-        canvas.legend(handles=_legend(panels), loc="outside upper left", ncols=8, handletextpad=0.4, columnspacing=1.4)
 
-    height = len(panels.statistics) * (0.55 + 0.1 * len(panels.metrics) * (1 + len(panels.views))) + 0.8
-    return draw(
-        name, paint, size=(1.7 + 2.05 * len(panels.splits), height), stamp=stamp, points=results.to_table(shown),
-        title=title, alt=alt,
-        caption=f"{stamp}. {caption} Bars are 95% intervals (students and titles resampled); a dot without one comes "
-        "from too few of both. Test pairs: "
-        + "; ".join(f"{_words(s)}, {_count([r for r in shown if r.split == s])}" for s in panels.splits) + "."
-        + (f" Unscored everywhere: {', '.join(unscored)}." if unscored else "") + definitions(shown),
+def _likeness(rows: Sequence[Result], views: list[str]) -> Figure | None:
+    metrics = ("bleu_final", "bleu_trace", "colour_cosine", "self_bleu", "ended_share")
+    panels = Panels({"mean": "mean, 0 to 1"}, {metric: _label(metric) for metric in metrics}, _splits(rows), views,
+                    ["random-trace", "real-students"], (-0.02, 1.02))  # fmt: skip
+    return dots(
+        "likeness", rows, panels, title="How alike are generated and real programs?",
+        caption="BLEU and colour cosine: each sample against the student's own program, higher is nearer; the grey "
+        "mark is another student's training program. Self-BLEU: the samples of a pair among themselves; a model as "
+        "varied as people lies at the grey bar (as many real students of the title). Ended: samples that came to an "
+        "end.",
+        alt="Dots with intervals of BLEU, colour cosine, Self-BLEU and share ended, by split and model.",
     )  # fmt: skip
 
 
-def _dot_panel(axes: Axes, rows: Sequence[Result], panels: Panels) -> None:
-    lines = {metric: i for i, metric in enumerate(panels.metrics)}
-    step = 0.76 / max(len(panels.views), 1)
-    for i in range(0, len(lines), 2):
-        axes.axhspan(i - 0.5, i + 0.5, color="#f6f8fa", zorder=0, linewidth=0)
-    for baseline in panels.baselines:
-        mine = [row for row in rows if row.baseline == baseline]
-        marker = BASELINE_MARKERS.get(baseline, "_")
-        size = 15 if marker == "|" else 6
-        axes.plot(_values(mine), [lines[row.metric] for row in mine], marker, color=BASELINE, markersize=size,
-                  markeredgewidth=1.3, zorder=2)  # fmt: skip
-    for number, view in enumerate(panels.views):
-        mine = [row for row in rows if row.model == view]
-        colour, marker = view_style(view, panels.views)
-        y = [lines[row.metric] + (number - (len(panels.views) - 1) / 2) * step for row in mine]
-        bars = [(at, row.low, row.high) for at, row in zip(y, mine, strict=True)
-                if row.low is not None and row.high is not None]  # fmt: skip
-        if bars:
-            axes.hlines(*zip(*bars, strict=True), color=colour, linewidth=1.5, zorder=3)
-        axes.plot(_values(mine), y, marker, color=colour, markersize=5, markeredgecolor="white", markeredgewidth=0.6,
-                  zorder=4)  # fmt: skip
-    axes.axvline(0, color=MUTED, linewidth=0.9, zorder=1)
-    axes.set_yticks(range(len(lines)), list(panels.metrics.values()))
-    axes.set_ylim(len(lines) - 0.5, -0.5)
-    axes.set_xlim(*panels.limits)
-    axes.grid(visible=False, axis="y")
-    quiet(axes, keep="bottom")
+def _splits(rows: Sequence[Result]) -> list[str]:
+    """Splits with pairs; `all` only if there are several."""
+    found = list(dict.fromkeys(row.split for row in rows if row.split and row.n and row.model))
+    return found if len(found) > 2 else [split for split in found if split != "all"]
 
 
-def _values(rows: Sequence[Result]) -> list[float]:
-    return [row.value for row in rows if row.value is not None]
+def _limits(rows: Sequence[Result], metrics: dict[str, str]) -> tuple[float, float]:
+    """A horizontal axis wide enough for most intervals, the same in all panels."""
+    lows = [row.low for row in rows if row.metric in metrics and row.statistic in R_STATISTICS and row.low is not None]
+    return (-1.03 if min(lows, default=0) < -0.52 else -0.53, 1.03)
 
 
-def _legend(panels: Panels) -> list[Line2D]:
-    handles = []
-    for view in panels.views:
-        colour, marker = view_style(view, panels.views)
-        handles.append(Line2D([], [], color=colour, marker=marker, markersize=5, label=view))
-    for baseline in panels.baselines:
-        marker = BASELINE_MARKERS.get(baseline, "_")
-        size = 11 if marker == "|" else 6
-        handles.append(
-            Line2D([], [], color=BASELINE, marker=marker, markersize=size, markeredgewidth=1.3, linestyle="",
-                   label=f"{baseline.replace('-', ' ')} (baseline)")
-        )  # fmt: skip
-    return handles
-
-
-def backtracking(
-    points: pa.Table, rows: Sequence[Result], views: Sequence[str], origin: str, dataset: str
-) -> Figure | None:
-    """Generated against real backtracking, a dot a test pair (paper figure 3, right).
-
-    Args:
-        points: Columns title, split, model, real, generated (mean over samples), frequency (training traces of the
-            title).
-        rows: Results rows, for the correlations printed into the panels.
-        views: The views to show, in order.
-        origin: Who wrote the real programs.
-        dataset: Their dataset's name.
-
-    Returns:
-        None if no pair is scored on both sides.
-    """
-    models = points["model"].to_pylist()
-    shown = [view for view in views if view in models]
-    if not shown:
-        return None
-    stamp = origin_words(origin, dataset)
-    columns = {name: points[name].to_numpy() for name in ("real", "generated", "frequency")}
-    if not np.isfinite(columns["real"] + columns["generated"]).any():  # by the released definitions, without times
-        return None
-    largest = np.nanmax([columns["real"], columns["generated"]], initial=0.0)
-    top = max(0.3, np.ceil(10 * largest) / 10 + 0.1)
-
-    def paint(canvas: Canvas) -> None:
-        grid = canvas.subplots(1, len(shown), squeeze=False, sharex=True, sharey=True)[0]
-        for axes, view in zip(grid, shown, strict=True):
-            mine = np.array([model == view for model in models])
-            x, y, frequency = (columns[name][mine] for name in ("real", "generated", "frequency"))
-            alpha = 0.15 + 0.75 * np.log1p(frequency) / max(np.log1p(frequency).max(), 1)
-            colour, marker = view_style(view, list(views))
-            axes.plot([0, 1], [0, 1], color=RULE, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-            axes.scatter(x, y, s=18, c=colour, marker=marker, alpha=alpha, linewidths=0)
-            axes.set(title=view, xlabel="real", xlim=(-0.02, top), ylim=(-0.02, top), aspect="equal")
-            axes.text(0.03, 0.97, _agreement(rows, view), transform=axes.transAxes, va="top", size=8, color=INK,
-                      linespacing=1.4)  # fmt: skip
-        grid[0].set_ylabel("generated (mean of samples)")
-
-    return draw(
-        "backtracking", paint, size=(0.6 + 2.9 * len(shown), 3.9), stamp=stamp, points=points,
-        title="Backtracking, pair by pair",
-        caption=f"{stamp}. A dot is one student on one title: the share of edits that lead away from the final "
-        "program, as the student did it and as the model does it on average. Darker dots are titles with more training "
-        "traces. A model that knows who backtracks follows the dashed line; a flat cloud knows only the average."
-        + definitions(rows),
-        alt="One scatter plot a model: real backtracking ratio against the generated one, with a diagonal.",
-    )  # fmt: skip
-
-
-def frequency(
-    points: pa.Table, rows: Sequence[Result], views: Sequence[str], origin: str, dataset: str
-) -> Figure | None:
-    """A title's agreement on backtracking against how often it was trained on, a dot a title (paper figure 3, right).
-
-    Arguments as of `backtracking`; None if no title has enough pairs.
-    """
-    table = points.to_pandas()
-    found = []
-    for (view, title), pairs in table.groupby(["model", "title"], sort=True):
-        (r,) = title_correlations(pairs["real"].to_numpy(), pairs["generated"].to_numpy(), np.zeros(len(pairs), int))
-        if view in views and np.isfinite(r):
-            found.append({"model": view, "title": title, "frequency": int(pairs["frequency"].iloc[0]), "r": float(r),
-                          "n": len(pairs)})  # fmt: skip
-    if not found:
-        return None
-    drawn = pa.Table.from_pylist(found)
-    shown = [view for view in views if view in drawn["model"].to_pylist()]
-    stamp = origin_words(origin, dataset)
-
-    def paint(canvas: Canvas) -> None:
-        grid = canvas.subplots(1, len(shown), squeeze=False, sharex=True, sharey=True)[0]
-        for axes, view in zip(grid, shown, strict=True):
-            mine = [point for point in found if point["model"] == view]
-            colour, marker = view_style(view, list(views))
-            axes.scatter([point["frequency"] for point in mine], [point["r"] for point in mine],
-                         s=[4 + 2 * point["n"] for point in mine], c=colour, marker=marker, alpha=0.6,
-                         linewidths=0)  # fmt: skip
-            axes.axhline(0, color=MUTED, linewidth=0.9, zorder=1)
-            axes.set(title=view, xlabel="training pairs of the title", xscale="symlog", ylim=(-1.05, 1.05))
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            trend = [row for row in rows if (row.model, row.statistic) == (view, "frequency_spearman")]
-            text = [f"Spearman {with_interval(row)}, {row.n_titles} titles" for row in trend if row.value is not None]
-            axes.text(0.03, 0.03, "".join(text) or "no trend: too few titles", transform=axes.transAxes, size=8,
-                      color=INK)  # fmt: skip
-        grid[0].set_ylabel("r of the title")
-
-    return draw(
-        "title-frequency", paint, size=(0.8 + 2.9 * len(shown), 3.2), stamp=stamp, points=drawn,
-        title="Are models better on titles they met more often?",
-        caption=f"{stamp}. A dot is a title with at least {MIN_PAIRS} test pairs: the correlation, over its pairs, of "
-        "real and generated backtracking, against how many pairs of the title the model was trained on. Larger dots "
-        "have more pairs; a title's r from few pairs is noisy. Above the axis: Spearman's correlation of the two, with "
-        "its 95% interval." + definitions(rows),
-        alt="One scatter plot a model: a title's correlation against its number of training pairs.",
-    )  # fmt: skip
-
-
-def _agreement(rows: Sequence[Result], view: str) -> str:
-    lines = []
-    for statistic, label in (("pooled_r", "r"), ("within_r", "within title r")):
-        for row in rows:
-            if (row.model, row.metric, row.statistic, row.split) == (view, "backtracking", statistic, "all") and (
-                not row.condition and row.baseline is None and row.value is not None
-            ):
-                lines.append(f"{label} = {with_interval(row)}, n = {row.n}")
-    return "\n".join(lines)
-
-
-def _count(rows: Sequence[Result]) -> str:
-    counts = [row.n for row in rows if row.model]
-    if not counts:
-        return "n = 0"
-    return f"n = {max(counts)}" if min(counts) == max(counts) else f"n = {min(counts)}–{max(counts)}"
-
-
-def _words(split: str) -> str:
-    return SPLIT_WORDS.get(split, split).replace("\n", " ")
+def _label(metric: str) -> str:
+    words = {
+        "bleu_final": "BLEU, final program", "bleu_trace": "BLEU, whole trace", "colour_cosine": "colour cosine",
+        "self_bleu": "Self-BLEU", "ended_share": "ended", "backtracking_t3": "backtracking (T ≥ 3)",
+        "seconds_active": "active seconds", "seconds_total": "total seconds",
+        "edit_distance_mean": "mean edit distance",
+    }  # fmt: skip
+    return words.get(metric, metric.removesuffix("_final").removesuffix("_count").replace("_", " "))

@@ -51,6 +51,12 @@ def sentences(rows: Sequence[Result], limit: int | None = None) -> list[str]:
     return found[:limit]
 
 
+def by_study(rows: Sequence[Result], each: int = 3) -> dict[str, list[str]]:
+    """Study -> the sentences of its `each` most important claims that were measured; all claims are in the table."""
+    return {study: sentences([row for row in rows if row.study == study], each)
+            for study in dict.fromkeys(row.study for row in rows)}  # fmt: skip
+
+
 def claims_table(rows: Sequence[Result], claims: Sequence[Claim] | None = None) -> Table:
     """One line for every claim, measured or not: what it says, what came out, and the verdict the origin allows."""
     verdicts = judge(rows, claims)

@@ -67,7 +67,7 @@ def tables(run: Path) -> list[Table]:
     return [_likeness_table(rows), _steps_table(rows)] if rows else []
 
 
-def lines(rows: Sequence[Result]) -> list[str]:
+def sentences(rows: Sequence[Result]) -> list[str]:
     """What came out: each contrast in a line."""
     said = []
     for row in rows:

@@ -5,6 +5,7 @@ In: a folder with `results/variance.parquet`. Out: figures and tables; nothing h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure as Canvas
@@ -13,6 +14,7 @@ from matplotlib.lines import Line2D
 from redraft import results
 from redraft.report.style import BASELINE, VIEW_STYLE, Figure, draw, origin_words, quiet
 from redraft.report.tables import Table, counts, table, with_interval
+from redraft.results import Result
 
 STYLES = {
     "student_share": ("student", VIEW_STYLE["trace"][0], "o"),
@@ -22,14 +24,22 @@ STYLES = {
 """Statistic -> label, colour, marker."""
 
 METHODS: tuple[str, ...] = (
-    "They come from crossed random effects, y = mean + student + title + rest, one value a pair of a student and a "
-    "title (no language model). Variances are moment estimates (Gao and Owen 2017), which are the analysis of "
+    "The shares come from crossed random effects, y = mean + student + title + rest, one value a pair of a student "
+    "and a title (no language model). Variances are moment estimates (Gao and Owen 2017), which are the analysis of "
     "variance where every student did every title; one below 0 counts as 0. 95% intervals are from jackknifes over "
     "students and over titles, whose variances add up, with Satterthwaite's degrees of freedom. 'Rest' is "
     "everything that is neither the student's nor the title's alone: chance, and what a student does on this title "
     "only. A prediction that knows only who the student is can't correlate with the truth within titles by more "
     "than the root of the student's share within titles.",
 )
+
+
+def sentences(rows: Sequence[Result]) -> list[str]:
+    """What came out: the student's share of each metric that has one."""
+    return [
+        f"{origin_words(row.origin, row.dataset)}. {row.metric}: share of the student {with_interval(row)}"
+        for row in rows if row.statistic == "student_share" and row.value is not None
+    ]  # fmt: skip
 
 
 def figures(folder: Path) -> list[Figure]:

@@ -32,20 +32,6 @@ METHODS: tuple[tuple[str, str], ...] = (
         "on the pairs that all of them have samples for (paper section 4.1).",
     ),
     (
-        "Correlations",
-        "Pooled r is Pearson's correlation over pairs between the real and the generated value of a metric. It is high "
-        "if a model knows which titles need, say, many comments, even if it knows nothing about students. "
-        "Between-title r is the correlation of title means. Within-title r is the correlation after both sides are "
-        "centred on their title means, and it alone is about students. A correlation with a side that doesn't vary is "
-        "undefined; it is unscored, not zero.",
-    ),
-    (
-        "Baselines",
-        "Title mean, student mean, their sum (less the grand mean) and a random training trace of the title predict "
-        "without a language model, from training pairs only; for an unseen title or student they fall back to the mean "
-        "of all training pairs. A model that doesn't beat them has not shown that it knows more than an average.",
-    ),
-    (
         "Intervals and p",
         "Pairs that share a student or a title are not independent. So students and titles are resampled separately, "
         "with replacement, and a pair weighs the product of its counts; intervals are the 2.5% and 97.5% percentiles "
@@ -62,12 +48,6 @@ METHODS: tuple[tuple[str, str], ...] = (
         "testable claims. Further differences are corrected within each split and pair of models, and are exploratory. "
         "'Detectable' is 2.8 standard errors: the difference that would be found with 80% power. A difference that is "
         "not significant may still exist; only one well beyond what is detectable is unlikely.",
-    ),
-    (
-        "Stricter conditions",
-        "The primary comparisons are repeated without truncated final programs, without test pairs whose final program "
-        "is nearly a training student's (normalised Levenshtein similarity of 0.9 by default), and with only those "
-        "generations that reached their end.",
     ),
 )
 
