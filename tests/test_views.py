@@ -117,6 +117,7 @@ def test_downsampling_matches_the_last_views_tokens(name: str, capsys: pytest.Ca
     ]
     kept = list(apply_view(name, traces, seed=1, count_tokens=count))
     undropped = list(apply_view(name.removesuffix("-downsampled"), traces, seed=1))
+    assert list(apply_view(name, traces, seed=1, downsample=False)) == undropped  # as what tests a model has to be
     target = sum(map(count, apply_view("last", traces, seed=1)))
     assert abs(sum(map(count, kept)) - target) <= TOLERANCE * target
     assert len(kept) < len(undropped)

@@ -96,8 +96,9 @@ VIEWS: dict[str, View] = {
 
 
 def apply_view(
-    name: str, traces: Traces, *, seed: int, count_tokens: Callable[[Trace], int] | None = None
-) -> Iterator[Trace]:
+    name: str, traces: Traces, *, seed: int, count_tokens: Callable[[Trace], int] | None = None,
+    downsample: bool = True,
+) -> Iterator[Trace]:  # fmt: skip
     """Look at traces through a view.
 
     Args:
@@ -105,6 +106,8 @@ def apply_view(
         traces: The traces, gone through once, or twice for a downsampled view.
         seed: Fixes random edits and the order in which traces are dropped.
         count_tokens: Tokens of a trace, masks and padding not counted; only downsampled views need it.
+        downsample: Whether a downsampled view drops traces. What tests a model is all there, so that models trained on
+            more and on less are tested alike.
 
     Raises:
         UsageError: There is no such view.
@@ -113,7 +116,7 @@ def apply_view(
         raise UsageError(f"unknown view {name!r}.", remedy=suggestion(name, VIEWS))
     view = VIEWS[name]
     seen = (result for trace in _begin(traces) if (result := view.of(trace, seed)) is not None)
-    if not view.downsampled:
+    if not view.downsampled or not downsample:
         return seen
     assert count_tokens is not None, f"the view {name} needs count_tokens"
     assert not isinstance(traces, Iterator), f"the view {name} goes through the traces twice"

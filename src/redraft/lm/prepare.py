@@ -153,6 +153,7 @@ def prepare(
             lambda: split.select(dataset.traces(), part),
             seed=config.seed,
             count_tokens=codec.count_tokens,
+            downsample=part == TRAIN,
         )
 
     say(f"encoding the {view} view")
