@@ -186,7 +186,7 @@ def test_figures_show_controls_n_and_origin(studied: Studied, tmp_path: Path) ->
     assert likeness.rows[0][3] == with_interval(row)
     assert "last − synthetic" in likeness.caption
     assert [line[:2] for line in steps.rows[:2]] == [("trace", "with its past"), ("trace", "a state alone")]
-    assert any("components_2, trace − last" in line for line in report.lines(studied.rows))
+    assert any("components_2, trace − last" in line for line in report.sentences(studied.rows))
     assert report.figures(tmp_path) == report.tables(tmp_path) == []
 
 
