@@ -85,7 +85,9 @@ def dots(name: str, rows: Sequence[Result], panels: Panels, *, title: str, capti
             axes.set_title(f"{SPLIT_WORDS.get(split, split)}\n", pad=2)
             axes.annotate(_count([r for r in shown if r.split == split]), (0.5, 1), xycoords="axes fraction",
                           xytext=(0, 4), textcoords="offset points", ha="center", size=8, color=MUTED)  # fmt: skip
-        canvas.legend(handles=_legend(panels), loc="outside upper left", ncols=8, handletextpad=0.4, columnspacing=1.4)
+        columns = len(panels.splits) + 1  # of about two inches
+        canvas.legend(handles=_legend(panels), loc="outside upper left", ncols=columns, handletextpad=0.4,
+                      columnspacing=1.4)  # fmt: skip
 
     height = len(panels.statistics) * (0.55 + 0.1 * len(panels.metrics) * (1 + len(panels.views))) + 0.8
     return draw(
