@@ -17,6 +17,7 @@ from redraft.lm.settings import Precision, SampleConfig, TrainConfig
 from redraft.studies.adapt import AdaptConfig
 from redraft.studies.audit import AuditConfig
 from redraft.studies.behaviour import EvaluateConfig
+from redraft.studies.claims import own_claims
 from redraft.studies.probe import ProbeConfig
 from redraft.studies.recovery.settings import RecoverConfig
 from redraft.studies.represent import RepresentConfig
@@ -110,9 +111,12 @@ def within(config: RunConfig, minutes: float) -> RunConfig:
         return max(least, min(full, round(full * minutes / FULL_MINUTES)))
 
     trained = (*config.views, *config.recovery_views)
-    adapt = config.adapt
-    if 2 * minutes < FULL_MINUTES:  # fits cost as many traces as the ks add up to: 17 in place of 55
+    adapt, probe = config.adapt, config.probe
+    if 2 * minutes < FULL_MINUTES:
+        # fits cost as many traces as the ks add up to, 17 in place of 55; student probes as much as there are metrics
         adapt = replace(adapt, ks=(0, 1, 2, 4, 10), sampled_ks=(0, 1, 4, 10))
+        claimed = {claim.metric for claim in own_claims().of("probe")}
+        probe = replace(probe, student_metrics=tuple(name for name in probe.student_metrics if name in claimed))
     return replace(
         config,
         train=replace(config.train, validation_traces=some(500, 100)),  # at the end each is read three times a split
@@ -123,7 +127,7 @@ def within(config: RunConfig, minutes: float) -> RunConfig:
             seed=config.seed,
         ),
         probe=replace(
-            config.probe, titles=some(100, 12), traces_per_title=some(50, 12), permutations=some(999, 199),
+            probe, titles=some(100, 12), traces_per_title=some(50, 12), permutations=some(999, 199),
             repeats=some(5, 1), halves=some(20, 10), seed=config.seed,
         ),
         represent=replace(config.represent, traces=some(1000, 100), seed=config.seed),
