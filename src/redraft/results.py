@@ -84,7 +84,7 @@ class Result:
     seed: int | None = None
     """Seed of the resampling."""
     note: str | None = None
-    """Why it is unscored, or what to keep in mind."""
+    """What to keep in mind, and last, after "; ", why it is unscored or has no interval."""
 
 
 _ARROW_TYPES = {"int": pa.int64(), "float": pa.float64(), "str": pa.string(), "dict": pa.map_(pa.string(), pa.string())}

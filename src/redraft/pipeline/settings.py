@@ -123,7 +123,7 @@ def within(config: RunConfig, minutes: float) -> RunConfig:
         sample=replace(config.sample, per_pair=some(5, 2)),  # more pairs tell more than more samples of each
         adapt=replace(
             adapt, students=some(100, 20), tuning_students=some(20, 2), tuning_traces=some(10, 4),
-            seeds=some(3, 1), max_epochs=some(100, 20), sampled_pairs=some(3, 1), test_traces=some(100, 10),
+            seeds=some(3, 1), max_epochs=some(100, 20), test_traces=some(100, 10),
             seed=config.seed,
         ),
         probe=replace(

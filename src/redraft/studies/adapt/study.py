@@ -213,7 +213,7 @@ def _rows(run: Run, evidence: Evidence, config: AdaptConfig) -> Iterator[Result]
 
 
 def _row(run: Run, evidence: Evidence, found: Estimate, **address: Any) -> Result:
-    notes = (found.note, evidence.note if evidence.note != found.note else None)
+    notes = (evidence.note if evidence.note != found.note else None, found.note)  # why something is unscored comes last
     return Result(
         origin=run.dataset.origin, dataset=run.dataset.name, study=STUDY, model=evidence.view,
         note="; ".join(note for note in notes if note) or None, **found.columns, **address,
@@ -247,7 +247,7 @@ def _estimate(cell: Cell, evidence: Evidence, config: AdaptConfig) -> Estimate:
         real = drawn.real[cell.metric]
         found = agreement.correlation_contrast(cell.statistic, real, mine, theirs, clusters, **options)
     left = f"{drawn.left_out} pairs without a sample of every k and side left out" if drawn.left_out else None
-    return replace(found, note="; ".join(filter(None, (found.note, left))) or None)
+    return replace(found, note="; ".join(filter(None, (left, found.note))) or None)
 
 
 def _of_bits(cell: Cell, evidence: Evidence, config: AdaptConfig) -> Estimate:

@@ -93,7 +93,7 @@ class _Table:
             found = mean_contrast(values[here], less[here], clusters, seed=seed, replicates=replicates)
         why = self.empty if not len(self.students) else found.note
         alike = ALIKE if found.low is not None and found.low == found.high else None
-        notes = [each for each in (side.note, why, alike, note) if each]
+        notes = [each for each in (side.note, alike, note, why) if each]
         return Result(
             origin=self.run.dataset.origin, dataset=self.run.dataset.name, study="recover", model=side.view,
             baseline=baseline or side.baseline,

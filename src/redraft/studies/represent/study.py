@@ -185,7 +185,7 @@ def _row(
     return Result(
         origin=run.dataset.origin, dataset=run.dataset.name, study=STUDY, model=model, baseline=baseline,
         condition=dict(condition), metric=metric, level="collection", unit=unit, family=family,
-        note="; ".join(note for note in (found.note, left) if note) or None, **found.columns,
+        note="; ".join(note for note in (left, found.note) if note) or None, **found.columns,
     )  # fmt: skip
 
 
