@@ -132,7 +132,7 @@ def within(config: RunConfig, minutes: float) -> RunConfig:
         ),
         represent=replace(config.represent, traces=some(1000, 100), seed=config.seed),
         recover=replace(
-            config.recover, cases=some(200, 40), grid_candidates=some(5, 2), seed=config.seed,
+            config.recover, cases=some(200, 40), seed=config.seed,
             views=tuple(view for view in ("trace", "synthetic", *RECOVERY_VIEWS) if view in trained),
         ),
     )  # fmt: skip
