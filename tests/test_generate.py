@@ -26,7 +26,7 @@ from redraft.lm.generate import Draft, drawn, generate
 from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
 from redraft.lm.nucleus import nucleus
 from redraft.lm.sample import SampleConfig
-from redraft.lm.speculate import Copies
+from redraft.lm.speculate import Copies, Memory
 
 PLACEHOLDER, END = 0, 1
 OVERLAP = 7
@@ -255,6 +255,20 @@ def test_neither_batch_mates_nor_guesses_nor_order_change_a_sample(shape, told, 
     plain = samples_of(model, n, -1, batch=64, rounds=2, temperature=0.4)
     assert len({len(ids) for ids in plain}) > (2 if n > 9 else 1)
     assert all(samples == plain for samples in found)
+
+
+def test_guesses_are_made_as_long_as_they_are_worth_their_cost() -> None:
+    memory = Memory()
+    for _ in range(100):
+        memory.learn(3, 6, 6)
+        memory.learn(2, 0, 4)
+    assert memory.worth(3, 6) == 6
+    waits = [memory.worth(2, 4) for _ in range(200)]
+    assert waits[0] == 0
+    assert 0 < waits.index(1) < 100  # seldom, but again
+    ids = [5, 6, 7, 8, 9, 5, 6, 7]
+    assert Copies(ids, memory).guess(32) == [8, 9, 5, 6, 7, 8]  # round and round
+    assert Copies(ids, memory).guess(2) == [8, 9]
 
 
 @pytest.mark.parametrize("shape", ["gpt2", "llama"])

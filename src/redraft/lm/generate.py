@@ -31,7 +31,7 @@ from redraft.lm.checkpoint import Model
 from redraft.lm.decode import decoder_for
 from redraft.lm.nucleus import nucleus
 from redraft.lm.settings import SampleConfig
-from redraft.lm.speculate import Copies, Pairs
+from redraft.lm.speculate import Copies, Memory
 
 Tell = Callable[[Sequence[str]], Sequence[str | None]]
 """Programs -> what their student saw of each: nothing if it ran, else the error message; None: not known."""
@@ -99,11 +99,11 @@ def drawn(
     waiting = (draft for part in (first, waiting) for draft in part)
     free = list(reversed(range(len(first))))
     rows: list[_Row] = []
-    pairs: Pairs = {}
+    memory = Memory()
     while True:
         tokens = 0
         while free and tokens < STEP_TOKENS and (draft := next(waiting, None)):
-            rows.append(_Row(model, draft, free.pop(), pairs))
+            rows.append(_Row(model, draft, free.pop(), memory))
             tokens += len(rows[-1].new)
         if not rows:
             return
@@ -134,12 +134,12 @@ class _Row:
         model: Whose context it fills.
         draft: The draft.
         place: Its row of the cache.
-        pairs: What follows what, for guesses.
+        memory: Of all drafts, for guesses.
     """
 
-    def __init__(self, model: Model, draft: Draft, place: int, pairs: Pairs) -> None:
+    def __init__(self, model: Model, draft: Draft, place: int, memory: Memory) -> None:
         self._model, self.draft, self.place = model, draft, place
-        self._copies = Copies(draft.ids, pairs)
+        self._copies = Copies(draft.ids, memory)
         self.begin()
 
     def begin(self) -> None:
@@ -191,6 +191,7 @@ class _Row:
         right, stops = 0, (self._model.codec.end_id, self._model.codec.run_id)
         while right < len(self.guessed) and tokens[right] == self.guessed[right] and tokens[right] not in stops:
             right += 1
+        self._copies.learn(right, len(self.guessed))
         self.draft.ids += tokens[: right + 1]
         self._drawn += right + 1
         self.start += len(self.new) + right
