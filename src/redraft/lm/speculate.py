@@ -37,7 +37,7 @@ class Memory:
         """How many guesses of a kind are worth their cost."""
         right = self._right[kind]
         if right < COST:
-            self._right[kind] += FORGET * COST / 2  # after some forty refusals the kind is tried again
+            self._right[kind] += FORGET * COST / 2  # so that it is tried again, after forty refusals at most
             return 0
         return min(longest, int(math.log(COST) / math.log(min(right, 0.99))))
 
