@@ -87,6 +87,14 @@ class Estimate:
         )  # fmt: skip
         return {name: getattr(self, name) for name in shared} | {"test": None if self.p is None else self.test}
 
+    def within(self, least: float, most: float) -> Estimate:
+        """The same with the ends of its intervals inside what it can be: widened replicates may lie beyond."""
+        ends = {end: getattr(self, end) for end in ("low", "high", "low_90", "high_90")}
+        inside: dict[str, Any] = {
+            end: min(max(value, least), most) for end, value in ends.items() if value is not None
+        }  # fmt: skip
+        return replace(self, **inside)
+
 
 def correlation(
     statistic: str, real: Floats, generated: Floats, clusters: Clusters, *, seed: int = 0, replicates: int = REPLICATES

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -89,12 +88,7 @@ def estimated(scored: Scored, config: ProbeConfig) -> Estimate:
             clusters="student", test=f"{len(scored.halves)} random halves of the students",
         )  # fmt: skip
     low = -1 if scored.is_difference or scored.statistic in ("pearson", "spearman") else 0
-    bounds = {
-        end: float(np.clip(value, low, 1))
-        for end in ("low", "high", "low_90", "high_90") if (value := getattr(found, end)) is not None
-    }  # fmt: skip
-    changes: dict[str, Any] = {**bounds, "unscored": scored.unscored, "statistic": name}
-    return replace(found, **changes)
+    return replace(found.within(low, 1), unscored=scored.unscored, statistic=name)
 
 
 @dataclass(frozen=True, kw_only=True)
