@@ -188,6 +188,26 @@ def test_the_lean_forwards_give_the_librarys_logits(shape) -> None:
     assert_way_is_right(lm, LeanGPT2 if shape == "gpt2" else LeanLlama)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("spread", [0.1, 3.0, 40.0])
+@pytest.mark.parametrize("window", [0, 37])
+def test_attention_equals_its_definition_however_sure_it_is(dtype, spread, window) -> None:
+    torch.manual_seed(0)
+    n, heads, groups, size = 203, 4, 2, 12
+    packed_NCK = torch.randn(n, heads + 2 * groups, size, dtype=torch.float64)
+    packed_NCK[:, :heads] *= spread
+    query, key, value = (part.transpose(0, 1) for part in packed_NCK.split((heads, groups, groups), dim=1))
+    scores = (query @ key.repeat_interleave(2, 0).transpose(1, 2)) * 0.5
+    behind = torch.arange(n)[:, None] - torch.arange(n)
+    scores[:, (behind < 0) | (behind >= (window or n))] = -math.inf
+    expected = (scores.softmax(-1) @ value.repeat_interleave(2, 0)).transpose(0, 1)
+    step = make_step([0], [0], [list(range(n))], [1], [0], torch.device("cpu"))
+    found = cache.Cache(1).attend(0, step, packed_NCK.to(dtype), heads, scaling=0.5, window=window)
+    # a float32's scores are off by their own rounding, which grows with them
+    exact = 1e-6 * max(1.0, spread) * size if dtype == torch.float32 else 1e-12
+    torch.testing.assert_close(found.double(), expected, atol=exact, rtol=exact)
+
+
 def test_threads_share_the_attention(monkeypatch) -> None:
     monkeypatch.setattr(cache, "WORTH_A_THREAD", 1)
     lm = make_lm("llama")

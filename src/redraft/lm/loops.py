@@ -15,6 +15,11 @@ from typing import Any
 import numba
 import numpy as np
 
+from redraft.lm.prefetch import LINE, prefetch
+
+AHEAD = 8
+"""Places ahead of the one read whose keys are asked for."""
+
 
 def compiled(function: Callable[..., None]) -> Callable[..., None]:
     """Compile on first use; sums may be reordered, so that they are computed many at once."""
@@ -50,11 +55,18 @@ def write(packed, keys, values, rows, places, cos, sin, n_heads):  # type: ignor
 
 @compiled
 def attend(packed, keys, values, rows, places, out, scaling, window, first, last):  # type: ignore[no-untyped-def]
-    """What the tokens from `first` to before `last` attend to. Places are taken by fours: sums side by side."""
+    """What the tokens from `first` to before `last` attend to. Places are taken by fours: sums side by side.
+
+    Nearly all the time goes into waiting for keys and values. So memory is asked for before its turn, and values whose
+    weights all together are lost in rounding aren't read: most of them, once a model is trained. Weights that small
+    would be denormal numbers, too, which processors multiply a hundred times slower.
+    """
     size = packed.shape[2]
     n_heads, n_groups = out.shape[1], keys.shape[1]
     number = packed.dtype.type
     factor = number(scaling)
+    least = number(math.log(np.finfo(packed.dtype).eps / keys.shape[2]))
+    line = LINE // packed.itemsize
     scores = np.empty(keys.shape[2], packed.dtype)
     for n in range(first, last):
         row, end = rows[n], places[n] + 1
@@ -64,6 +76,8 @@ def attend(packed, keys, values, rows, places, out, scaling, window, first, last
             group = head * n_groups // n_heads
             query, key, value, mixed = packed[n, head], keys[row, group], values[row, group], out[n, head]
             for j in range(start, fours, 4):
+                for d in range(0, 4 * size, line):
+                    prefetch(key, (j + AHEAD) * size + d)
                 k0, k1, k2, k3 = key[j], key[j + 1], key[j + 2], key[j + 3]
                 s0 = s1 = s2 = s3 = number(0)
                 for d in range(size):
@@ -83,13 +97,21 @@ def attend(packed, keys, values, rows, places, out, scaling, window, first, last
                 best = max(best, scores[j])
             total = number(0)
             for j in range(start, end):
-                scores[j] = math.exp(scores[j] - best)
+                score = scores[j] - best
+                if score > least:
+                    scores[j] = math.exp(score)
+                    for d in range(0, size, line):
+                        prefetch(value, j * size + d)
+                else:
+                    scores[j] = number(0)
                 total += scores[j]
             for d in range(size):
                 mixed[d] = number(0)
             for j in range(start, fours, 4):
                 v0, v1, v2, v3 = value[j], value[j + 1], value[j + 2], value[j + 3]
                 s0, s1, s2, s3 = scores[j], scores[j + 1], scores[j + 2], scores[j + 3]
+                if s0 + s1 + s2 + s3 == 0:
+                    continue
                 for d in range(size):
                     mixed[d] += s0 * v0[d] + s1 * v1[d] + s2 * v2[d] + s3 * v3[d]
             for j in range(fours, end):
