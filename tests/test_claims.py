@@ -202,11 +202,16 @@ def test_claims_without_a_measurement_are_loud() -> None:
     assert unmatched(rows, claims) == [renamed, absent]
     reasons = [verdict.reason for verdict in judge(rows, claims)]
     assert reasons == [
-        "", "no such measurement", "the run has no trace-downsampled", "the study 'adapt' was not run",
+        "", "measured otherwise only: k none", "the run has no trace-downsampled", "the study 'adapt' was not run",
     ]  # fmt: skip
     assert [line[-1] for line in claims_table(rows, claims).rows] == [
         "supported", *(f"not testable ({reason})" for reason in reasons[1:]),
     ]  # fmt: skip
+    (other_metric,) = judge(rows, [replace(CLAIM, metric="backtracking")])
+    assert other_metric.reason == "no such measurement"
+    by_another_rule = row_of(CLAIM, split="all", condition={"grouping": "trace"})
+    (verdict,) = judge([by_another_rule], [replace(CLAIM, condition={"grouping": "student"})])
+    assert verdict.reason == "measured otherwise only: split all, grouping trace"
 
 
 def test_rows_of_an_older_file_are_judged_by_their_95_percent_interval(tmp_path: Path) -> None:

@@ -315,7 +315,7 @@ def _untestable(claim: Claim, row: Result | None, rows: Sequence[Result]) -> str
             return f"the study {claim.study!r} was not run"
         known = {side for other in rows if other.study == claim.study for side in (other.model, other.baseline)}
         absent = [side for side in (claim.model, claim.against) if side and side not in known]
-        return f"the run has no {' and no '.join(absent)}" if absent else "no such measurement"
+        return f"the run has no {' and no '.join(absent)}" if absent else _elsewhere(claim, rows)
     if row.value is None:
         return (row.note or "unscored").split("; ")[-1]
     if row.n_students < claim.min_students:
@@ -327,6 +327,15 @@ def _untestable(claim: Claim, row: Result | None, rows: Sequence[Result]) -> str
     if row.low == row.high:  # resampled, cases that are all alike stay so: that shows nothing
         return "all cases alike: the interval has no width"
     return ""
+
+
+def _elsewhere(claim: Claim, rows: Iterable[Result]) -> str:
+    """How the claim's measurement was made instead, as by another protocol."""
+    wanted = {"split": claim.split, **claim.condition}
+    made = [{"split": row.split, **row.condition} for row in rows if replace(claim, split=row.split).is_of(row)]
+    other = [[f"{key} {each.get(key) or 'none'}" for key in wanted if each.get(key) != wanted[key]] for each in made]
+    nearest = min(other, key=len, default=[])
+    return f"measured otherwise only: {', '.join(nearest)}" if nearest else "no such measurement"
 
 
 def _judged(verdict: Verdict) -> Verdict:
