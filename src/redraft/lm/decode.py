@@ -186,7 +186,7 @@ class LeanLlama:
         places_1P = torch.arange(model.context, device=model.device)[None]
         self._rotation = Rotation(*(table[0] for table in inner.rotary_emb(model.lm.lm_head.weight, places_1P)))
         self._heads, self._groups = config.num_attention_heads, config.num_key_value_heads
-        self._eps = config.rms_norm_eps
+        self._eps, self._last_norm = config.rms_norm_eps, inner.norm.weight.detach()
         self._layers = [_LlamaLayer(layer) for layer in inner.layers]
         self.small = sum(p.numel() for p in inner.layers[0].parameters()) <= SMALL
         self._looped = config.hidden_act == "silu"
@@ -201,7 +201,7 @@ class LeanLlama:
         x_ND = embed(self.model, step)
         few = self._looped and self.small and len(x_ND) <= FEW
         x_ND = self._by_loops(x_ND, step) if few else self._by_operations(x_ND, step)
-        return linear(self._norm(x_ND[step.wanted], self.model.lm.model.norm.weight), self.model.lm.lm_head.weight)
+        return linear(self._norm(x_ND[step.wanted], self._last_norm), self.model.lm.lm_head.weight)
 
     def _by_loops(self, x_ND: Tensor, step: Step) -> Tensor:
         rows, places, x = step.rows.numpy(), step.places.numpy(), x_ND.numpy()
@@ -221,13 +221,15 @@ class LeanLlama:
             attended_NHK = self._cache.attend(
                 index, step, packed, self._heads, scaling=layer.scaling, rotation=self._rotation
             )
-            x_ND = x_ND + linear(attended_NHK.view(n, -1), *layer.out)
+            _add(x_ND, attended_NHK.view(n, -1), *layer.out)
             gate, risen = linear(self._norm(x_ND, layer.norm2), *layer.up).chunk(2, dim=-1)
-            x_ND = x_ND + linear(layer.act(gate) * risen, *layer.down)
+            _add(x_ND, layer.act(gate) * risen, *layer.down)
         return x_ND
 
     def _norm(self, x_ND: Tensor, weight: Tensor) -> Tensor:
-        return x_ND * torch.rsqrt(x_ND.square().mean(-1, keepdim=True) + self._eps) * weight
+        normed_ND = torch.empty_like(x_ND)
+        loops.norm(x_ND.numpy(), weight.numpy(), self._eps, normed_ND.numpy())
+        return normed_ND
 
 
 class _LlamaLayer:
@@ -236,7 +238,8 @@ class _LlamaLayer:
     def __init__(self, layer: Any) -> None:
         attn, mlp = layer.self_attn, layer.mlp
         self.size, self.scaling, self.act = attn.head_dim, float(attn.scaling), mlp.act_fn
-        self.norm1, self.norm2 = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
+        norms = layer.input_layernorm, layer.post_attention_layernorm
+        self.norm1, self.norm2 = (norm.weight.detach() for norm in norms)
         self.qkv, self.out = _joined(attn.q_proj, attn.k_proj, attn.v_proj), _joined(attn.o_proj)
         self.up, self.down = _joined(mlp.gate_proj, mlp.up_proj), _joined(mlp.down_proj)
         tensors = (self.norm1, *self.qkv, *self.out, self.norm2, *self.up, *self.down)
@@ -278,6 +281,13 @@ LEAN: tuple[type[Decoder], ...] = (LeanLlama, LeanGPT2)
 
 def _norm(x_ND: Tensor, norm: Any) -> Tensor:
     return layer_norm(x_ND, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+
+
+def _add(x_ND: Tensor, more: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    """Add a linear map of `more` to `x_ND`, in place."""
+    x_ND.addmm_(more, weight.T)
+    if bias is not None:
+        x_ND += bias
 
 
 def _joined(*maps: Any) -> tuple[Tensor, Tensor | None]:

@@ -123,7 +123,7 @@ def attend(packed, keys, values, rows, places, out, scaling, window, first, last
 
 
 @compiled
-def _norm(x, weight, eps, out):  # type: ignore[no-untyped-def]
+def norm(x, weight, eps, out):  # type: ignore[no-untyped-def]
     """Root mean square norm (N, D)."""
     n_tokens, width = x.shape
     number = x.dtype.type
@@ -174,14 +174,14 @@ def llama_block(  # type: ignore[no-untyped-def]
     n_groups, size = keys.shape[1], keys.shape[3]
     number = x.dtype.type
     normed = np.empty((n_tokens, width), x.dtype)
-    _norm(x, norm1, eps, normed)
+    norm(x, norm1, eps, normed)
     packed = np.empty((n_tokens, n_heads + 2 * n_groups, size), x.dtype)
     _map(normed, qkv, qkv_bias, packed.reshape(n_tokens, -1), False)
     write(packed, keys, values, rows, places, cos, sin, n_heads)
     attended = np.empty((n_tokens, n_heads, size), x.dtype)
     attend(packed, keys, values, rows, places, attended, scaling, 0, 0, n_tokens)
     _map(attended.reshape(n_tokens, -1), o, o_bias, x, True)
-    _norm(x, norm2, eps, normed)
+    norm(x, norm2, eps, normed)
     risen = np.empty((n_tokens, up.shape[0]), x.dtype)
     _map(normed, up, up_bias, risen, False)
     inner = up.shape[0] // 2

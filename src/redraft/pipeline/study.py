@@ -227,6 +227,7 @@ def _plan_sampling(stages: Stages, config: RunConfig, split: Split, seconds: flo
         requests = requests_for(split, splits, max_pairs=PILOT, seed=config.seed)
         model = load_model(stages.run.path / "models" / config.views[0])
         with TemporaryDirectory() as scratch:
+            sample(model, requests[:1], out=Path(scratch) / "first", config=config.sample)  # compiles what is compiled
             started = time.perf_counter()
             sample(model, requests, out=Path(scratch) / "pilot", config=config.sample)
             each = (time.perf_counter() - started) / (len(requests) * config.sample.per_pair)
