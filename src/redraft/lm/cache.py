@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from redraft.lm import loops
@@ -80,8 +81,8 @@ def make_step(
 class Rotation(NamedTuple):
     """Rotary position embeddings, for each position: factors (positions, K)."""
 
-    cos: Tensor
-    sin: Tensor
+    cos: NDArray[Any]
+    sin: NDArray[Any]
 
 
 class Cache:
@@ -114,14 +115,13 @@ class Cache:
         if not looped(packed_NCK):
             assert rotation is None
             return _attend_padded(step, packed_NCK, n_heads, keys, values, scaling, window)
-        out_NHK = packed_NCK.new_empty(len(packed_NCK), n_heads, packed_NCK.shape[-1])
-        nothing = packed_NCK.new_empty(0, 0)
-        cos, sin = rotation or (nothing, nothing)
         arrays = [tensor.numpy() for tensor in (packed_NCK, keys, values, step.rows, step.places)]
-        loops.write(*arrays, cos.numpy(), sin.numpy(), n_heads)
+        packed, n_new = arrays[0], len(packed_NCK)
+        out = np.empty((n_new, n_heads, packed.shape[-1]), packed.dtype)
+        loops.write(*arrays, *(rotation or [np.empty((0, 0), packed.dtype)] * 2), n_heads)
         parts = min(torch.get_num_threads(), 1 + step.read * n_heads * packed_NCK.shape[-1] // WORTH_A_THREAD)
-        bounds = [len(packed_NCK) * part // parts for part in range(parts + 1)]
-        arguments = (*arrays, out_NHK.numpy(), float(scaling), window)
+        bounds = [n_new * part // parts for part in range(parts + 1)]
+        arguments = (*arrays, out, float(scaling), window)
         others = [
             threads(os.getpid(), parts - 1).submit(loops.attend, *arguments, first, last)
             for first, last in pairwise(bounds[1:])
@@ -129,7 +129,7 @@ class Cache:
         loops.attend(*arguments, 0, bounds[1])
         for other in others:
             other.result()
-        return out_NHK
+        return torch.from_numpy(out)
 
     def room(self, layer: int, length: int, n_groups: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """The layer's keys and values, (R, G, L, K) each, with room for `length` tokens."""

@@ -184,9 +184,9 @@ class LeanLlama:
         self.model, self._cache = model, Cache(rows)
         inner, config = model.lm.model, model.lm.config
         places_1P = torch.arange(model.context, device=model.device)[None]
-        self._rotation = Rotation(*(table[0] for table in inner.rotary_emb(model.lm.lm_head.weight, places_1P)))
+        self._rotation = Rotation(*(table[0].numpy() for table in inner.rotary_emb(model.lm.lm_head.weight, places_1P)))
         self._heads, self._groups = config.num_attention_heads, config.num_key_value_heads
-        self._eps, self._last_norm = config.rms_norm_eps, inner.norm.weight.detach()
+        self._eps, self._last_norm = config.rms_norm_eps, inner.norm.weight.detach().numpy()
         self._layers = [_LlamaLayer(layer) for layer in inner.layers]
         self.small = sum(p.numel() for p in inner.layers[0].parameters()) <= SMALL
         self._looped = config.hidden_act == "silu"
@@ -201,50 +201,54 @@ class LeanLlama:
         x_ND = embed(self.model, step)
         few = self._looped and self.small and len(x_ND) <= FEW
         x_ND = self._by_loops(x_ND, step) if few else self._by_operations(x_ND, step)
-        return linear(self._norm(x_ND[step.wanted], self._last_norm), self.model.lm.lm_head.weight)
+        wanted_MD = x_ND[step.wanted]
+        loops.norm(wanted_MD.numpy(), self._last_norm, self._eps, wanted_MD.numpy())
+        return linear(wanted_MD, self.model.lm.lm_head.weight)
 
     def _by_loops(self, x_ND: Tensor, step: Step) -> Tensor:
         rows, places, x = step.rows.numpy(), step.places.numpy(), x_ND.numpy()
-        cos, sin = (table.numpy() for table in self._rotation)
         for index, layer in enumerate(self._layers):
             keys, values = self._cache.room(index, step.length, self._groups, x_ND.new_empty(0, layer.size))
             loops.llama_block(
-                x, keys.numpy(), values.numpy(), rows, places, cos, sin, *layer.arrays,
+                x, keys.numpy(), values.numpy(), rows, places, *self._rotation, *layer.arrays,
                 self._heads, layer.scaling, self._eps,
             )  # fmt: skip
         return x_ND
 
     def _by_operations(self, x_ND: Tensor, step: Step) -> Tensor:
-        n = len(x_ND)
-        for index, layer in enumerate(self._layers):
-            packed = linear(self._norm(x_ND, layer.norm1), *layer.qkv).view(n, -1, layer.size)
-            attended_NHK = self._cache.attend(
-                index, step, packed, self._heads, scaling=layer.scaling, rotation=self._rotation
-            )
-            _add(x_ND, attended_NHK.view(n, -1), *layer.out)
-            gate, risen = linear(self._norm(x_ND, layer.norm2), *layer.up).chunk(2, dim=-1)
-            _add(x_ND, layer.act(gate) * risen, *layer.down)
-        return x_ND
-
-    def _norm(self, x_ND: Tensor, weight: Tensor) -> Tensor:
+        """By as few operations as can be, as each may have to wait for Python in a thread beside others."""
+        n, first = len(x_ND), self._layers[0]
         normed_ND = torch.empty_like(x_ND)
-        loops.norm(x_ND.numpy(), weight.numpy(), self._eps, normed_ND.numpy())
-        return normed_ND
+        packed_NC, risen_NF = (x_ND.new_empty(n, weight.shape[1]) for weight in (first.qkv_T[0], first.up_T[0]))
+        gate_NI, other_NI = risen_NF.chunk(2, dim=-1)
+        packed_NCK = packed_NC.view(n, -1, first.size)
+        for index, layer in enumerate(self._layers):
+            loops.norm(x_ND.numpy(), layer.norm1, self._eps, normed_ND.numpy())
+            _map(normed_ND, *layer.qkv_T, out=packed_NC)
+            attended_NHK = self._cache.attend(
+                index, step, packed_NCK, self._heads, scaling=layer.scaling, rotation=self._rotation
+            )
+            _add(attended_NHK.view(n, -1), *layer.out_T, to=x_ND)
+            loops.norm(x_ND.numpy(), layer.norm2, self._eps, normed_ND.numpy())
+            _map(normed_ND, *layer.up_T, out=risen_NF)
+            _add(layer.act(gate_NI) * other_NI, *layer.down_T, to=x_ND)
+        return x_ND
 
 
 class _LlamaLayer:
-    """A block's weights: as tensors, and as arrays in the order in which the loops take them."""
+    """A block's weights: for operations, transposed, and as arrays in the order in which the loops take them."""
 
     def __init__(self, layer: Any) -> None:
         attn, mlp = layer.self_attn, layer.mlp
         self.size, self.scaling, self.act = attn.head_dim, float(attn.scaling), mlp.act_fn
         norms = layer.input_layernorm, layer.post_attention_layernorm
-        self.norm1, self.norm2 = (norm.weight.detach() for norm in norms)
-        self.qkv, self.out = _joined(attn.q_proj, attn.k_proj, attn.v_proj), _joined(attn.o_proj)
-        self.up, self.down = _joined(mlp.gate_proj, mlp.up_proj), _joined(mlp.down_proj)
-        tensors = (self.norm1, *self.qkv, *self.out, self.norm2, *self.up, *self.down)
-        none = self.norm1[:0]
-        self.arrays = [(none if tensor is None else tensor).detach().numpy() for tensor in tensors]
+        self.norm1, self.norm2 = (norm.weight.detach().numpy() for norm in norms)
+        qkv, out = _joined(attn.q_proj, attn.k_proj, attn.v_proj), _joined(attn.o_proj)
+        up, down = _joined(mlp.gate_proj, mlp.up_proj), _joined(mlp.down_proj)
+        maps = qkv, out, up, down
+        self.qkv_T, self.out_T, self.up_T, self.down_T = ((weight.T, bias) for weight, bias in maps)
+        arrays = [[self.norm1[:0] if each is None else each.numpy() for each in one] for one in maps]
+        self.arrays = [self.norm1, *arrays[0], *arrays[1], self.norm2, *arrays[2], *arrays[3]]
 
 
 class LeanGPT2:
@@ -283,16 +287,26 @@ def _norm(x_ND: Tensor, norm: Any) -> Tensor:
     return layer_norm(x_ND, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
 
 
-def _add(x_ND: Tensor, more: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-    """Add a linear map of `more` to `x_ND`, in place."""
-    x_ND.addmm_(more, weight.T)
+def _map(x: Tensor, weight_T: Tensor, bias: Tensor | None, *, out: Tensor) -> None:
+    """A linear map, into `out`."""
+    if bias is None:
+        torch.mm(x, weight_T, out=out)
+    else:
+        torch.addmm(bias, x, weight_T, out=out)
+
+
+def _add(x: Tensor, weight_T: Tensor, bias: Tensor | None, *, to: Tensor) -> None:
+    """A linear map, added `to` what is there."""
+    to.addmm_(x, weight_T)
     if bias is not None:
-        x_ND += bias
+        to += bias
 
 
 def _joined(*maps: Any) -> tuple[Tensor, Tensor | None]:
     """Weight and bias of linear maps of one input, computed at once."""
-    if len(maps) == 1:
-        return maps[0].weight, maps[0].bias
-    bias = None if maps[0].bias is None else torch.cat([each.bias for each in maps])
-    return torch.cat([each.weight for each in maps]), bias
+    weights, biases = ([getattr(each, part) for each in maps] for part in ("weight", "bias"))
+    return _cat(weights), None if biases[0] is None else _cat(biases)
+
+
+def _cat(parts: list[Tensor]) -> Tensor:
+    return torch.cat(parts).detach() if len(parts) > 1 else parts[0].detach()
