@@ -3,7 +3,7 @@
 Without a model's folder, a Llama of 4 layers of 256 is trained on a made-up class for `--minutes` first; `--keep`
 names the folder it is kept in. Both sides draw whole traces for the same requests (p = 0.9, one context at most), in
 turns, and count tokens up to the end token. `transformers` fills a batch and runs until its last trace has ended.
-Below the ratios: the same without guesses, and with the library's forward in place of the lean one.
+With `--parts` also: the same without guesses, and with the library's forward in place of the lean one.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def without(what: str) -> Iterator[None]:
         yield
 
 
-def compare(model: Model, batch: int, n: int, repeats: int) -> None:
+def compare(model: Model, batch: int, n: int, repeats: int, *, parts: bool) -> None:
     def plainer(what: str) -> Callable[..., tuple[int, float]]:
         def run(*arguments: int) -> tuple[int, float]:
             with without(what):
@@ -103,9 +103,9 @@ def compare(model: Model, batch: int, n: int, repeats: int) -> None:
     ways = {
         "transformers": lambda *arguments: theirs(model, *arguments),
         "redraft": lambda *arguments: ours(model, *arguments),
-        "without guesses": plainer("guesses"),
-        "without the lean forward": plainer("lean forward"),
     }
+    if parts:
+        ways |= {"without guesses": plainer("guesses"), "without the lean forward": plainer("lean forward")}
     rates: dict[str, list[float]] = {name: [] for name in ways}
     lengths: dict[str, list[float]] = {name: [] for name in ways}
     for seed in range(repeats):
@@ -130,6 +130,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--traces", type=int, default=192, help="traces a run at batch 64; an eighth of a batch at batch 1")
+    parser.add_argument("--parts", action="store_true", help="also without parts of it")
     options = parser.parse_args()
     transformers_logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as scratch:
@@ -139,8 +140,8 @@ def main() -> None:
             torch.set_num_threads(threads)
             ours(model, 2, 2, 0)  # compile
             print(f"{threads} threads")
-            compare(model, 64, options.traces, options.repeats)
-            compare(model, 1, max(4, options.traces // 24), options.repeats)
+            compare(model, 64, options.traces, options.repeats, parts=options.parts)
+            compare(model, 1, max(4, options.traces // 24), options.repeats, parts=options.parts)
 
 
 if __name__ == "__main__":
