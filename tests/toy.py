@@ -11,7 +11,7 @@ from redraft.data.split import Split, SplitConfig, make_split
 from redraft.data.store import Dataset
 from redraft.lm.settings import PRESETS, Preset, TrainConfig
 
-TOY = TrainConfig(preset="toy", vocabulary=300, steps=30, validate_every=10, lr=1e-2, precision="fp32")
+TOY = TrainConfig(preset="toy", codec="full", vocabulary=300, steps=30, validate_every=10, lr=1e-2, precision="fp32")
 
 
 def prepare_torch() -> None:

@@ -97,6 +97,7 @@ def _codec(dataset: Dataset, split: Split, config: TrainConfig, given: Tokenizer
         tokenizer = train_tokenizer(texts, config.vocabulary)
         with atomic_folder(folder) as temporary:
             tokenizer.save(temporary)
+    assert config.codec is not None  # filled in by its preset
     return CODECS[config.codec](tokenizer, config.codec_options)
 
 

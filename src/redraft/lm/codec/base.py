@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -56,8 +56,8 @@ class CodecConfig:
     overlap: int = 64
     """Tokens that a chunk shares with the one before it (paper A.1); in the codec diff, only one that begins inside
     a state too long for the context."""
-    relative_time: bool = False
-    """Write a state's time as the seconds since the state before."""
+    relative_time: bool | None = None
+    """Write a state's time as the seconds since the state before. Default: the codec's, yes for diff, no for full."""
     feedback: bool = False
     """Tell the model after each state whether it ran, and the error message if not, where verdicts are at hand."""
     feedback_tokens: int = 32
@@ -117,11 +117,15 @@ class Codec(ABC):
     """
 
     name: ClassVar[str]
+    relative: ClassVar[bool] = False
+    """Whether a state's time is the seconds since the state before, if the settings don't say."""
     own_ids: ClassVar[int] = 0
     """Ids of its own, which follow the tokenizer's and stand for no text."""
 
     def __init__(self, tokenizer: Tokenizer, config: CodecConfig | None = None) -> None:
-        self.tokenizer, self.config = tokenizer, config or CodecConfig()
+        config = config or CodecConfig()
+        relative = self.relative if config.relative_time is None else config.relative_time
+        self.tokenizer, self.config = tokenizer, replace(config, relative_time=relative)
         self.pad_id, self.end_id, self.mask_id = tokenizer.pad_id, tokenizer.end_id, tokenizer.mask_id
         self.start_id, self.student_id = tokenizer.start_id, tokenizer.student_id
         self.first_own_id = tokenizer.vocab_size

@@ -58,6 +58,7 @@ class DiffCodec(Codec):
     """The first state whole, then edits."""
 
     name = "diff"
+    relative = True
     own_ids = 2 + SECONDS + MINUTES + HOURS + UPS + CUTS + KEEPS
 
     def __init__(self, tokenizer: Tokenizer, config: CodecConfig | None = None) -> None:

@@ -35,7 +35,7 @@ class FullCodec(Codec):
 
     def __init__(self, tokenizer: Tokenizer, config: CodecConfig | None = None) -> None:
         super().__init__(tokenizer, config)
-        self._headers = Headers(relative=self.config.relative_time)
+        self._headers = Headers(relative=bool(self.config.relative_time))
 
     def _opening(self, title: Sequence[int]) -> list[int]:
         return [*title, *[self.mask_id] * (self.config.title_tokens - len(title)), self.start_id]
