@@ -21,6 +21,7 @@ from redraft import pipeline, results
 from redraft.cli import main
 from redraft.execute.dataset import ExecuteConfig, read_runs
 from redraft.pipeline.settings import RunConfig
+from redraft.pipeline.study import share_out
 
 SMALL = """
 views = ["trace", "synthetic", "last"]
@@ -61,6 +62,13 @@ def study(data: Path, out: Path, settings: Path) -> Path:
         main(["reproduce", "--data", str(data), "--budget", "1", "--out", str(out), "--config", str(settings)])
     assert ended.value.code == 0
     return out
+
+
+@pytest.mark.parametrize(
+    ("traces", "planned"), [(1, (5, 2)), (80, (10, 2)), (400, (50, 2)), (401, (50, 2)), (600, (50, 4)), (1e9, (50, 5))]
+)
+def test_time_left_when_all_pairs_are_sampled_goes_into_more_samples_of_each(traces, planned) -> None:
+    assert share_out(traces, [50, 40, 30, 20], 2) == planned
 
 
 def check(run: Path, origin: str) -> None:

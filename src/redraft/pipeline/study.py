@@ -220,7 +220,7 @@ STUDIES: dict[str, Callable[[Path], object]] = {
 
 
 def _plan_sampling(stages: Stages, config: RunConfig, split: Split, seconds: float) -> RunConfig:
-    """As many pairs a split as fit into `seconds`, by the time that a few take; kept for a run that goes on."""
+    """How many pairs a split are sampled in `seconds`, by the time that a few take; kept for a run that goes on."""
     file = stages.run.path / "plan.json"
     if not file.exists():
         splits = _filled(split)
@@ -231,9 +231,29 @@ def _plan_sampling(stages: Stages, config: RunConfig, split: Split, seconds: flo
             started = time.perf_counter()
             sample(model, requests, out=Path(scratch) / "pilot", config=config.sample)
             each = (time.perf_counter() - started) / (len(requests) * config.sample.per_pair)
-        times = len(config.views) + len(config.controls)
-        pairs = int(seconds / (each * config.sample.per_pair * times * len(splits)))
-        write_json(file, {"seconds_a_trace": round(each, 4), "max_pairs": max(pairs, 5)})
-    planned = json.loads(file.read_text())
-    say(f"Sampling {planned['max_pairs']} pairs a split, at {planned['seconds_a_trace']} s a trace.")
-    return replace(config, max_pairs=planned["max_pairs"])
+        traces = seconds / (each * (len(config.views) + len(config.controls)))
+        pairs, per_pair = share_out(traces, [split.counts()[name] for name in splits], config.sample.per_pair)
+        write_json(file, {"seconds_a_trace": round(each, 4), "max_pairs": pairs, "per_pair": per_pair})
+    planned = {"per_pair": config.sample.per_pair, **json.loads(file.read_text())}
+    say(
+        f"Sampling {planned['max_pairs']} pairs a split, {planned['per_pair']} traces each, at "
+        f"{planned['seconds_a_trace']} s a trace."
+    )
+    sampling = replace(config.sample, per_pair=planned["per_pair"])
+    return replace(config, max_pairs=planned["max_pairs"], sample=sampling)
+
+
+def share_out(traces: float, pairs: Sequence[int], per_pair: int) -> tuple[int, int]:
+    """How many pairs of each split are sampled, and how often each, if there is time for so many traces.
+
+    More pairs tell more than more samples of each; where there are no more, up to `SampleConfig`'s samples are drawn.
+
+    Args:
+        traces: Of each model, over all splits.
+        pairs: How many each split has.
+        per_pair: Samples a pair, at least.
+    """
+    most = max(5, int(traces / (per_pair * len(pairs))))
+    if most <= max(pairs):
+        return most, per_pair
+    return max(pairs), max(per_pair, min(SampleConfig.per_pair, int(traces / sum(pairs))))
