@@ -219,7 +219,7 @@ def test_a_codec_of_the_first_version_is_loaded(tmp_path: Path) -> None:
     saved = {"schema_version": 1, "name": "full", "config": {"title_tokens": 20, "overlap": 8}}
     (tmp_path / "codec.json").write_text(json.dumps(saved))
     loaded = load_codec(tmp_path)
-    assert loaded.config == CodecConfig(title_tokens=20, overlap=8)
+    assert loaded.config == CodecConfig(title_tokens=20, overlap=8, relative_time=False)
     assert loaded.encode(TRACE) == FullCodec(TOKENIZER, loaded.config).encode(TRACE)
     assert loaded.vocab_size == TOKENIZER.vocab_size
 
@@ -370,7 +370,7 @@ def test_chunks_decode_alone_and_hold_each_edit_once(
 
 
 def test_what_does_not_fit_is_cut_by_the_stated_rule() -> None:
-    small = CodecConfig(title_tokens=4, overlap=8)
+    small = CodecConfig(title_tokens=4, overlap=8, relative_time=False)
     codec = DiffCodec(TOKENIZER, small)
     long = "\n".join(f"fd {i}" for i in range(30))
     trace = make_trace(["fd 1", long, f"{long}\nrt 90", *(f"fd {i}" for i in range(9))])
