@@ -48,13 +48,14 @@ def curves(run: Path, views: list[str], stamp: str) -> Figure | None:
                       linewidth=1, linestyle=(0, (2, 2)), alpha=0.7)  # fmt: skip
         axes.set(xlabel="tokens learned from", ylabel="loss (nats a token)")
         axes.xaxis.set_major_formatter(lambda value, _: short_number(value))
-        axes.legend()
+        canvas.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3)
 
     return draw(
-        "training", paint, size=(6.4, 3.2), stamp=stamp, points=points, title="Training",
+        "training", paint, size=(6.4, 3.5), stamp=stamp, points=points, title="Training",
         caption=f"{stamp}. Loss on validation traces (solid) and on training traces (dotted) while the models learned. "
         "Losses of different views aren't comparable: each predicts its own kind of text. A solid line still falling "
-        "at its end is a model that had not finished learning; one that rises again has begun to learn by heart.",
+        "at its end is a model that had not finished learning; one that rises again has begun to learn by heart. "
+        "The weights kept are those of its lowest point.",
         alt="Validation and training loss against tokens, one pair of lines a view: " + ", ".join(trained) + ".",
     )  # fmt: skip
 
