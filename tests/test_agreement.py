@@ -322,3 +322,16 @@ def test_a_widened_interval_of_r_ends_at_one() -> None:
     found = correlation("pooled_r", x, y, clusters)
     assert found.high is not None
     assert 0.99 < found.high <= 1
+
+
+@pytest.mark.parametrize(
+    ("unit", "statistic", "ends"),
+    [
+        ("share", "mean", (0, 1)), ("BLEU, 0 to 1", "mean_difference", (-1, 1)), ("r", "within_r", (-1, 1)),
+        ("r", "within_r_difference", (-2, 2)), ("states", "mean", (-3, 3)),
+    ],
+)  # fmt: skip
+def test_intervals_end_where_their_unit_does(unit: str, statistic: str, ends: tuple[float, float]) -> None:
+    found = Estimate(statistic=statistic, value=0.5, low=-3, high=3, low_90=-3, high_90=None, n=9, n_students=3, n_titles=3)
+    inside = found.in_unit(unit)
+    assert (inside.low, inside.high, inside.low_90, inside.high_90) == (*ends, ends[0], None)

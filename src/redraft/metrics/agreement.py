@@ -27,6 +27,8 @@ from scipy import sparse, stats
 
 from redraft.metrics.bootstrap import MIN_CLUSTERS, REPLICATES, Clusters, Counts, Floats, Statistic, bootstrap
 
+TO_ONE = ("BLEU, 0 to 1", "cosine", "1 or 0")
+"""Units, beside shares, of what lies between 0 and 1."""
 POWER = 2.8
 """Standard errors that are detected with 80% power at a two-sided .05."""
 
@@ -94,6 +96,13 @@ class Estimate:
             end: min(max(value, least), most) for end, value in ends.items() if value is not None
         }  # fmt: skip
         return replace(self, **inside)
+
+    def in_unit(self, unit: str) -> Estimate:
+        """The same with the ends of its intervals inside what a value, or a difference of two, in this unit can be."""
+        if unit != "r" and unit not in TO_ONE and not unit.startswith("share"):
+            return self
+        least, most = (-1, 1) if unit == "r" else (0, 1)
+        return self.within(least - most, most - least) if "difference" in self.statistic else self.within(least, most)
 
 
 def correlation(

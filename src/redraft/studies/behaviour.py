@@ -116,7 +116,8 @@ class Job:
     def row(self, run: Run, config: EvaluateConfig) -> Result:
         """Compute it."""
         found = self.compute(self.clusters, config)
-        known = METRICS.get(self.metric)
+        unit = _unit(self.metric, found.statistic)
+        found, known = found.in_unit(unit), METRICS.get(self.metric)
         redefined = config.definitions == "released" and DEFINED.get(self.metric) != known
         nothing = "no pairs in this split, or none that every model has samples of"
         notes = [
@@ -127,7 +128,7 @@ class Job:
             origin=run.dataset.origin, dataset=run.dataset.name, study="behaviour", model=self.model,
             baseline=self.baseline, condition=dict(self.condition), metric=self.metric,
             definitions="released" if redefined else "corrected",
-            level=known.level if known else "collection", unit=_unit(self.metric, found.statistic),
+            level=known.level if known else "collection", unit=unit,
             direction=known.direction if known else "", split=self.split, family=self.family,
             note="; ".join(note for note in notes if note) or None, **found.columns,
         )  # fmt: skip

@@ -313,6 +313,9 @@ def _untestable(claim: Claim, row: Result | None, rows: Sequence[Result]) -> str
     if row is None:
         if all(other.study != claim.study for other in rows):
             return f"the study {claim.study!r} was not run"
+        reasons = {other.note for other in rows if other.study == claim.study and other.value is None}
+        if len(reasons) == 1 and all(other.value is None for other in rows if other.study == claim.study):
+            return (reasons.pop() or "unscored").split("; ")[-1]
         known = {side for other in rows if other.study == claim.study for side in (other.model, other.baseline)}
         absent = [side for side in (claim.model, claim.against) if side and side not in known]
         return f"the run has no {' and no '.join(absent)}" if absent else _elsewhere(claim, rows)

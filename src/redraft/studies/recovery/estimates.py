@@ -46,8 +46,6 @@ BY_SPLIT = ("executes", KEPT, "kept_success_first")
 """Those told for each split too."""
 TIMED = ("executes", "attempts", "bleu_recovered", "kept_success_final")
 """Those by which times are."""
-_TO_ONE = ("share", "BLEU, 0 to 1")
-"""Units of what lies between 0 and 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +91,7 @@ class _Table:
             found = mean(values[here], clusters, seed=seed, replicates=replicates)
         else:
             found = mean_contrast(values[here], less[here], clusters, seed=seed, replicates=replicates)
-        if known.unit in _TO_ONE:
-            found = found.within(0 if less is None else -1, 1)
+        found = found.in_unit(known.unit)
         why = self.empty if not len(self.students) else found.note
         alike = ALIKE if found.low is not None and found.low == found.high else None
         notes = [each for each in (side.note, alike, note, why) if each]
