@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder for the model that is trained")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--traces", type=int, default=192, help="traces a run at batch 64; an eighth of a batch at batch 1")
+    parser.add_argument("--traces", type=int, default=192, help="traces a run at batch 64; a 24th of them, at least 4, at batch 1")
     parser.add_argument("--parts", action="store_true", help="also without parts of it")
     options = parser.parse_args()
     transformers_logging.set_verbosity_error()

@@ -311,14 +311,14 @@ def _first(claim: Claim, rows: Sequence[Result]) -> Verdict:
 
 def _untestable(claim: Claim, row: Result | None, rows: Sequence[Result]) -> str:
     if row is None:
-        if all(other.study != claim.study for other in rows):
+        mine = [other for other in rows if other.study == claim.study]
+        if not mine:
             return f"the study {claim.study!r} was not run"
-        reasons = {other.note for other in rows if other.study == claim.study and other.value is None}
-        if len(reasons) == 1 and all(other.value is None for other in rows if other.study == claim.study):
-            return (reasons.pop() or "unscored").split("; ")[-1]
-        known = {side for other in rows if other.study == claim.study for side in (other.model, other.baseline)}
+        if all(other.value is None for other in mine) and len({other.note for other in mine}) == 1:
+            return (mine[0].note or "unscored").split("; ")[-1]
+        known = {side for other in mine for side in (other.model, other.baseline)}
         absent = [side for side in (claim.model, claim.against) if side and side not in known]
-        return f"the run has no {' and no '.join(absent)}" if absent else _elsewhere(claim, rows)
+        return f"the run has no {' and no '.join(absent)}" if absent else _elsewhere(claim, mine)
     if row.value is None:
         return (row.note or "unscored").split("; ")[-1]
     if row.n_students < claim.min_students:
