@@ -194,6 +194,15 @@ def test_only_students_support_or_contradict(origin: str) -> None:
     assert not any("planted" in sentence for sentence in sentences(students))
 
 
+def test_a_p_and_an_interval_that_disagree_are_both_named() -> None:
+    wide, weak = row_of(CLAIM, low=-0.1, p=0.003), row_of(CLAIM, p=0.2)
+    for row, why in ((wide, "p is below 0.05, but the interval over clusters"), (weak, "the interval is beyond zero, but not")):
+        (verdict,) = judge([row], [CLAIM])
+        assert verdict.outcome == "inconclusive"
+        assert why in verdict.words
+        assert why[1:] in sentences([row])[0]
+
+
 def test_claims_without_a_measurement_are_loud() -> None:
     measured, renamed = replace(CLAIM, name="a"), replace(CLAIM, name="b", condition={"k": "4"})
     absent, elsewhere = replace(CLAIM, name="c", model="trace-downsampled"), replace(CLAIM, name="d", study="adapt")

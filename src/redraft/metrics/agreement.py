@@ -90,7 +90,12 @@ class Estimate:
         return {name: getattr(self, name) for name in shared} | {"test": None if self.p is None else self.test}
 
     def within(self, least: float, most: float) -> Estimate:
-        """The same with the ends of its intervals inside what it can be: widened replicates may lie beyond."""
+        """The same with the ends of its intervals inside what it can be: widened replicates may lie beyond.
+
+        A value lies between `least` and `most`; a difference of two, within the distance of these from zero.
+        """
+        if "difference" in self.statistic:
+            least, most = least - most, most - least
         ends = {end: getattr(self, end) for end in ("low", "high", "low_90", "high_90")}
         inside: dict[str, Any] = {
             end: min(max(value, least), most) for end, value in ends.items() if value is not None
@@ -98,11 +103,10 @@ class Estimate:
         return replace(self, **inside)
 
     def in_unit(self, unit: str) -> Estimate:
-        """The same with the ends of its intervals inside what a value, or a difference of two, in this unit can be."""
+        """The same with the ends of its intervals inside what it can be in this unit."""
         if unit != "r" and unit not in TO_ONE and not unit.startswith("share"):
             return self
-        least, most = (-1, 1) if unit == "r" else (0, 1)
-        return self.within(least - most, most - least) if "difference" in self.statistic else self.within(least, most)
+        return self.within(-1 if unit == "r" else 0, 1)
 
 
 def correlation(

@@ -115,6 +115,8 @@ def _sentence(verdict: Verdict, rows: Sequence[Result]) -> str:
         return f"{begin} This is not testable here: {verdict.reason}{f' ({numbers})' if numbers else ''}."
     weak = verdict.outcome == "inconclusive" and verdict.seen == "not significant"
     text = f"{begin} {_outcome(verdict)} ({numbers})."
+    if weak and verdict.reason:
+        text += f" {verdict.reason[0].upper()}{verdict.reason[1:]}."
     if weak and row.smallest_detectable is not None:
         text += f" Only a difference of {number(row.smallest_detectable)} or more was likely to be found."
     return f"{text} {_meaning(verdict, row)}".rstrip()

@@ -261,11 +261,12 @@ class Verdict:
         """The outcome in the words the data's origin allows: only students' own traces support a claim."""
         if self.row is None or self.outcome == "not testable" or self.row.origin == "students":
             return f"{self.outcome} ({self.reason})" if self.reason else self.outcome
+        seen = f"{self.seen} ({self.reason})" if self.reason else self.seen
         if self.row.origin == "simulated":
             if self.claim.planted:
-                return f"{self.seen}: planted effect {'recovered' if self.holds else 'missed'}"
-            return f"{self.seen} (nothing planted)"
-        return f"{self.seen}: imitation of a model"
+                return f"{seen}: planted effect {'recovered' if self.holds else 'missed'}"
+            return f"{seen}: nothing planted"
+        return f"{seen}: imitation of a model"
 
     @property
     def seen(self) -> str:
@@ -349,14 +350,22 @@ def _judged(verdict: Verdict) -> Verdict:
     if is_equivalent(row, claim.margin):
         return replace(verdict, outcome="equivalent")
     if not _significant(row, verdict.p):
-        beyond = "the interval is beyond zero, but not after correction for the number of claims"
-        return replace(verdict, reason=beyond if _beyond_zero(row) else "")
+        return replace(verdict, reason=_disagreement(row, verdict.p))
     ahead = row.value if claim.direction == "higher" else -row.value
     if claim.expected == "equivalent" or ahead < 0:
         return replace(verdict, outcome="contradicted")
     if ahead < claim.smallest:
         return replace(verdict, reason="beyond zero, but perhaps too small to matter")
     return replace(verdict, outcome="supported")
+
+
+def _disagreement(row: Result, p: float | None) -> str:
+    """Which of interval and p finds something, if one of them does: both must."""
+    if _beyond_zero(row):
+        return "the interval is beyond zero, but not after correction for the number of claims"
+    if p is not None and p < SIGNIFICANT:
+        return f"p is below {SIGNIFICANT}, but the interval over clusters, which must agree, holds zero"
+    return ""
 
 
 def is_equivalent(row: Result, margin: float) -> bool:

@@ -87,8 +87,8 @@ def estimated(scored: Scored, config: ProbeConfig) -> Estimate:
             p=2 * float(stats.t.sf(abs(scored.value) / error, degrees)) if error > 0 else float(scored.value == 0),
             clusters="student", test=f"{len(scored.halves)} random halves of the students",
         )  # fmt: skip
-    low = -1 if scored.is_difference or scored.statistic in ("pearson", "spearman") else 0
-    return replace(found.within(low, 1), unscored=scored.unscored, statistic=name)
+    least = -1 if scored.statistic in ("pearson", "spearman") else 0
+    return replace(found.within(least, 1), unscored=scored.unscored, statistic=name)
 
 
 @dataclass(frozen=True, kw_only=True)
