@@ -3,7 +3,9 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -193,6 +195,19 @@ def test_models_table_and_curves_need_no_models(run: Path, tmp_path: Path) -> No
     made = training.models(run, ["trace", "last"])
     assert made is not None
     assert made.rows == [("trace", "200", "2", "1", "3.100", "patience")]
+
+
+def test_curves_say_where_a_cooldown_began(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run / "models", tmp_path / "models")
+    without = training.curves(tmp_path, ["trace"], "x")
+    card = {"training": {"steps": 2, "cooldown_steps": 1}}
+    (tmp_path / "models/trace/redraft.json").write_text(json.dumps(card))
+    cooled = training.curves(tmp_path, ["trace"], "x")
+    assert without is not None
+    assert cooled is not None
+    assert "vertical line" in cooled.caption
+    assert "vertical line" not in without.caption
+    assert cooled.svg != without.svg
 
 
 def test_each_study_has_its_first_findings_on_the_page(run: Path, rows: list[Result], page: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import math
 import multiprocessing as mp
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -196,9 +198,12 @@ def test_a_base_model_is_gone_on_from(trained, tmp_path) -> None:
     assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
 
 
+IMPATIENT = replace(TOY, steps=60, validate_every=2, patience=3, lr=0.3, warmup=0.0)
+
+
 def test_patience_stops_and_keeps_the_best(trained, tmp_path) -> None:
     _, dataset, split, _ = trained
-    config = replace(TOY, steps=60, validate_every=2, patience=3, lr=0.3, warmup=0.0)
+    config = replace(IMPATIENT, cooldown=0.0)
     model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
     outcome = model.card["training"]
     losses = {point.step: point.validation_loss for point in model.history}
@@ -207,6 +212,72 @@ def test_patience_stops_and_keeps_the_best(trained, tmp_path) -> None:
     assert outcome["converged"]
     assert list(losses)[-4] == outcome["best_step"]
     assert model.history[-1].step == outcome["steps"] < 60
+    assert outcome["cooldown_steps"] == 0
+
+
+@pytest.fixture
+def rates(monkeypatch) -> list[float]:
+    """The learning rate of each step taken."""
+    taken = []
+    step = Optimizer.step
+
+    def spy(self, students_B, rate):
+        taken.append(rate)
+        return step(self, students_B, rate)
+
+    monkeypatch.setattr(Optimizer, "step", spy)
+    return taken
+
+
+def test_a_cooldown_follows_from_the_best_weights(trained, tmp_path, monkeypatch, rates) -> None:
+    _, dataset, split, _ = trained
+    began: list[tuple[int, int]] = []
+    step = training._Run._step
+
+    def spy(self, *args) -> None:
+        if self.state.cooldown and self.state.step == self.state.cooldown.step:
+            best = load_model(self.folder / f"best-{self.state.best_step:08d}").lm.state_dict()
+            assert all(torch.equal(best[name], tensor) for name, tensor in self.net.state_dict().items())
+            began.append((self.state.step, self.state.best_step))
+        step(self, *args)
+
+    monkeypatch.setattr(training._Run, "_step", spy)
+    model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=IMPATIENT)
+    outcome, ((start, best_step),) = model.card["training"], began
+    cooled = outcome["cooldown_steps"]
+    assert start == best_step + 3 * 2
+    assert cooled == round(0.5 * best_step)
+    assert (outcome["steps"], outcome["stopped_by"], outcome["converged"]) == (start + cooled, "patience", True)
+    first = 0.3 * (1 - best_step / 60)
+    assert rates[start:] == pytest.approx([first * (1 - done / cooled) for done in range(cooled)])
+    steps = [point.step for point in model.history]
+    assert steps == sorted({*range(2, outcome["steps"], 2), outcome["steps"]})
+    losses = {point.step: point.validation_loss for point in model.history}
+    assert losses[outcome["best_step"]] == min(losses.values())
+    assert f"The last {cooled} steps" in (tmp_path / "m" / "README.md").read_text()
+
+
+def test_a_cooldown_ends_with_the_steps_there_are(trained, tmp_path, rates) -> None:
+    _, dataset, split, _ = trained
+    config = replace(IMPATIENT, cooldown=50.0)
+    outcome = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config).card["training"]
+    assert len(rates) == outcome["steps"] == 60
+    assert outcome["stopped_by"] == "patience"
+    cooled = outcome["cooldown_steps"]
+    assert rates[-1] == pytest.approx(rates[-cooled] / cooled)
+
+
+def test_a_cooldown_ends_with_the_time_there_is(trained, tmp_path, monkeypatch, rates) -> None:
+    _, dataset, split, _ = trained
+    ticks = itertools.count(step=0.5)
+    monkeypatch.setattr(training, "clock", lambda: next(ticks))  # half a second in each step, none between
+    config = replace(IMPATIENT, steps=100_000, minutes=0.5, cooldown=50.0)
+    outcome = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config).card["training"]
+    assert len(rates) == outcome["steps"] == 60
+    assert outcome["stopped_by"] == "patience"
+    cooled = outcome["cooldown_steps"]
+    assert 0 < cooled < 60
+    assert rates[-1] == pytest.approx(rates[-cooled] / cooled)
 
 
 def test_a_time_limit_ends_it(trained, tmp_path) -> None:
@@ -280,6 +351,7 @@ def test_a_folder_that_is_no_model_is_left_alone(trained, tmp_path) -> None:
         ("trace", {"precision": "fp16"}, "Did you mean 'bf16'"),
         ("trace", {"tracker": "tensorbord"}, "Did you mean 'tensorboard'"),
         ("trace", {"context": 0}, "context"),
+        ("trace", {"cooldown": -0.5}, "cooldown"),
         ("trace", {"base": "/nowhere/model"}, "/nowhere/model"),
     ],
 )
@@ -529,6 +601,51 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(tmp_path) -> None:
     assert not (tmp_path / "killed.partial").exists()
 
 
+def _dies(method: str, when: Callable[[training._State], bool]) -> None:
+    """This process kills itself as it is about to call a method of a training, if its state is so."""
+    original = getattr(training._Run, method)
+
+    def deadly(self, *args) -> None:
+        if self.state.cooldown and when(self.state):
+            os.kill(os.getpid(), signal.SIGKILL)
+        original(self, *args)
+
+    setattr(training._Run, method, deadly)
+
+
+MOMENTS: dict[str, tuple[str, Callable[[training._State], bool]]] = {
+    "back at the best weights, before the checkpoint": (
+        "_write_checkpoint", lambda state: state.step == state.cooldown.step),
+    "between validations": ("_step", lambda state: state.step == state.cooldown.step + 3),
+    "validated, before the checkpoint": ("_write_checkpoint", lambda state: state.step > state.cooldown.step + 3),
+}  # fmt: skip
+
+
+def _train_impatiently(data: Path, out: Path, moment: str | None = None) -> None:
+    """In a child process: train with a cooldown, and die in it."""
+    prepare_torch()
+    if moment:
+        _dies(*MOMENTS[moment])
+    dataset = open_dataset(data)
+    train(dataset, split=load_split(dataset), view="trace", out=out, config=IMPATIENT)
+
+
+def test_killed_amid_its_cooldown_it_ends_with_the_same_weights(tmp_path) -> None:
+    context = mp.get_context("forkserver")
+    context.set_forkserver_preload(["redraft.lm.train"])
+    toy_dataset(tmp_path / "data")
+    for name, moment in (*(("killed", moment) for moment in MOMENTS), ("killed", None), ("whole", None)):
+        child = context.Process(target=_train_impatiently, args=(tmp_path / "data", tmp_path / name, moment))
+        child.start()
+        child.join()
+        assert child.exitcode == (-signal.SIGKILL if moment else 0)
+    whole, killed = load_model(tmp_path / "whole"), load_model(tmp_path / "killed")
+    assert whole.card["training"]["cooldown_steps"] > 3
+    assert whole.fingerprint == killed.fingerprint
+    assert whole.history == killed.history
+    assert whole.card == killed.card
+
+
 def test_any_architecture_can_be_trained_from_its_config(tmp_path: Path) -> None:
     prepare_torch()
     dataset, split = toy_dataset(tmp_path / "d")
@@ -635,7 +752,7 @@ def test_the_papers_presets_are_the_papers() -> None:
     assert base == "allenai/OLMo-2-0425-1B"
     assert (recipe.lr, recipe.optimizer, recipe.schedule, recipe.warmup) == (5e-5, "adamw", "linear", 0.0)
     assert (recipe.batch_size, recipe.weight_decay, recipe.student_dropout, recipe.student_lr) == (32, 0.0, 0.0, 1.0)
-    assert (recipe.validate_every, recipe.context) == (1000, 1024)
+    assert (recipe.validate_every, recipe.context, recipe.cooldown) == (1000, 1024, 0.0)
     config = TrainConfig(preset="paper-gpt2", lr=1e-3, batch_tokens=512, base="elsewhere")
     recipe, base = recipe_of(config)
     assert (base, recipe.lr, recipe.batch_size, recipe.student_dropout) == ("elsewhere", 1e-3, None, 0.0)
@@ -671,16 +788,8 @@ def test_a_tracker_that_is_missing_is_said(trained, tmp_path, monkeypatch) -> No
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "wsd"])
-def test_the_learning_rate_rises_and_falls(trained, tmp_path, monkeypatch, schedule) -> None:
+def test_the_learning_rate_rises_and_falls(trained, tmp_path, rates, schedule) -> None:
     _, dataset, split, _ = trained
-    rates = []
-    step = Optimizer.step
-
-    def spy(self, students_B, rate):
-        rates.append(rate)
-        return step(self, students_B, rate)
-
-    monkeypatch.setattr(Optimizer, "step", spy)
     config = replace(TOY, steps=20, schedule=schedule, warmup=0.2, lr=1.0e-2)
     train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
     peak = rates.index(max(rates))

@@ -226,6 +226,7 @@ _HISTORY = pa.schema(
      ("bits_per_trace", pa.float64()), ("seconds", pa.float64())]
 )  # fmt: skip
 
+
 def _bits_table(bits: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """How well the model knows each split: `validate.Bits`."""
     columns = ("traces", "per_trace", "per_character", "known_traces", "gained_over_unknown", "gained_over_another")
@@ -263,6 +264,11 @@ def _readme(model: Model) -> str:
             f"- {training['steps']:,} steps, {training['tokens']:,} tokens; stopped by: {training['stopped_by']}. "
             f"The weights are those of step {training['best_step']:,}.",
         ]
+        if steps := training.get("cooldown_steps"):
+            lines.append(
+                f"- The last {steps:,} steps began once more from the best weights before them, with a learning rate "
+                "that fell to 0."
+            )
         if not training["converged"]:
             lines.append("- **Not converged**: training ended before the validation loss stopped improving.")
     if bits := training.get("bits"):

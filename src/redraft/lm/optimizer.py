@@ -26,12 +26,6 @@ from redraft.lm.model import StudentLM
 from redraft.lm.rows import UPDATES
 from redraft.lm.settings import Recipe
 
-SCHEDULES: dict[str, Callable[[float], float]] = {
-    "linear": lambda done: 1 - done,
-    "cosine": lambda done: (1 + math.cos(math.pi * done)) / 2,
-    "wsd": lambda done: min(1.0, (1 - done) / 0.4),
-}
-"""Schedule -> share of the peak learning rate after a share of the steps that follow the warm-up."""
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """Newton-Schulz's coefficients by Keller Jordan: singular values end between 0.7 and 1.2, soon."""
 ADAM_SIZE = 0.2

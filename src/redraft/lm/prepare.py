@@ -7,6 +7,7 @@ train on and to be judged by. The same seed gives the same tokenizer and the sam
 from __future__ import annotations
 
 import heapq
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -34,8 +35,9 @@ from redraft.lm.batch import Chunks, encode
 from redraft.lm.checkpoint import Model
 from redraft.lm.codec import CODECS, Codec, pieces
 from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
-from redraft.lm.optimizer import OPTIMIZERS, SCHEDULES
+from redraft.lm.optimizer import OPTIMIZERS
 from redraft.lm.rows import UPDATES
+from redraft.lm.schedule import SCHEDULES
 from redraft.lm.settings import PRESETS, Preset, TrainConfig
 from redraft.lm.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from redraft.progress import say
@@ -81,6 +83,9 @@ def check(view: str, config: TrainConfig) -> None:
     for name in ("student_dropout", "title_mask", "warmup"):
         if not 0 <= getattr(config, name) < 1:
             raise InputError(f"{name} is {getattr(config, name)}; it must be a share from 0 to below 1.")
+    assert config.cooldown is not None  # filled in by its preset
+    if not 0 <= config.cooldown < math.inf:
+        raise InputError(f"cooldown is {config.cooldown}; it must be a share from 0 up.")
 
 
 def _codec(dataset: Dataset, split: Split, config: TrainConfig, given: Tokenizer | None, folder: Path) -> Codec:

@@ -35,8 +35,9 @@ from redraft.lm import job
 from redraft.lm.batch import Batch, Chunks, Collator, plan
 from redraft.lm.checkpoint import Evaluation, Model, load_model, save_model, write_model, writing
 from redraft.lm.launch import check_launch, launch, precision, start_tracker
-from redraft.lm.optimizer import SCHEDULES, Optimizer
+from redraft.lm.optimizer import Optimizer
 from redraft.lm.prepare import Prepared, check, prepare
+from redraft.lm.schedule import Cooldown, Schedule
 from redraft.lm.settings import Recipe, TrainConfig, recipe_of
 from redraft.lm.tokenizer import load_tokenizer
 from redraft.lm.validate import Known, Whose, bits_of, own, validate
@@ -114,6 +115,7 @@ class TrainingError(RedraftError):
 clock = time.perf_counter
 """Seconds of training; a benchmark on a shared machine puts the process's own clock here."""
 
+
 @dataclass
 class _State:
     """Where training is; with weights, optimizer and generators, all of a checkpoint."""
@@ -126,6 +128,7 @@ class _State:
     best_step: int = 0
     best_loss: float = math.inf
     history: list[Evaluation] = field(default_factory=list)
+    cooldown: Cooldown | None = None
 
     @property
     def waits(self) -> int:
@@ -145,6 +148,7 @@ class _Run:
         self.alone = accelerator.num_processes == 1
         self.per_epoch = len(self._plan(0))
         self.total = config.steps or config.epochs * self.per_epoch
+        self.schedule = Schedule(recipe, steps=self.total, minutes=config.minutes)
         self.net = self.model.lm.to(accelerator.device)
         self.optimizer = Optimizer(
             self.net, recipe,
@@ -191,28 +195,16 @@ class _Run:
 
     def _stopped_by(self) -> str | None:
         """Why training is over; None while it isn't."""
-        config, state = self.config, self.state
-        if state.waits >= config.patience:
-            return "patience"
+        state, out_of_time = self.state, self.schedule.out_of_time(self.state.seconds)
+        if state.cooldown:
+            return "patience" if out_of_time or state.step >= state.cooldown.end else None
         if state.step >= self.total:
-            return "steps" if config.steps else "epochs"
-        if config.minutes is not None and state.seconds >= 60 * config.minutes:
-            return "minutes"
-        return None
-
-    def _learning_rate(self) -> float:
-        """A rise over the warm-up, then the schedule's fall to the end of the steps or of the time."""
-        done = self.state.step / self.total
-        if self.config.minutes is not None:
-            done = max(done, self.state.seconds / (60 * self.config.minutes))
-        warmup = self.recipe.warmup
-        rise = (done + 1 / self.total) / warmup if warmup else 1.0
-        fallen = min(1.0, max(0.0, done - warmup) / (1 - warmup))
-        return self.recipe.lr * min(rise, SCHEDULES[self.recipe.schedule](fallen))
+            return "steps" if self.config.steps else "epochs"
+        return "minutes" if out_of_time else None
 
     def _step(self, batch: Batch, watcher: Bar) -> None:
         state = self.state
-        rate = self._learning_rate()
+        rate = self.schedule.rate(state.step, state.seconds, state.cooldown)
         students_B = batch.student_ids.to(self.accelerator.device)
         self.optimizer.catch_up(students_B)
         self.net.train()
@@ -265,7 +257,7 @@ class _Run:
         )
 
     def _evaluate(self) -> None:
-        """Validate, keep the model if it is the best, write a checkpoint."""
+        """Validate, keep the model if it is the best, go back to the best if patience ran out, write a checkpoint."""
         state = self.state
         self.optimizer.catch_up()
         bits, loss = self._validate()
@@ -286,11 +278,29 @@ class _Run:
         if best:
             state.best_step = state.step
             state.best_loss = math.inf if loss is None else loss
+        elif state.waits >= self.config.patience and not state.cooldown:
+            self._cool_down()
         if self.accelerator.is_main_process:
             if best:
                 save_model(self._best(state.step), self._result())
             self._write_checkpoint()
         self.accelerator.wait_for_everyone()
+
+    def _cool_down(self) -> None:
+        """Go back to the best weights; what follows is their cooldown. The rows must be current.
+
+        The optimizer stays as it is. Its second moments, the sizes of gradients, change slowly; begun anew, Adam would
+        take its first steps at full size in all weights. Its momenta are of the later weights, but fade within tens of
+        steps, the rows' too, just as dense Adam's; keeping the best weights' own would mean writing far more each time.
+        """
+        state = self.state
+        seconds = next(point.seconds for point in state.history if point.step == state.best_step)
+        state.cooldown = self.schedule.cooldown(
+            state.step, state.seconds, best_step=state.best_step, best_seconds=seconds or 0.0
+        )
+        self._load_best()
+        if self.accelerator.is_main_process and not self._stopped_by():
+            say(f"patience ran out at step {state.step}: a cooldown from the weights of step {state.best_step}")
 
     def _validate(self) -> tuple[float, float] | tuple[None, None]:
         """Bits a validation trace, and nats a token; None if there are no such traces."""
@@ -308,8 +318,7 @@ class _Run:
 
     def _finish(self) -> Model:
         """The best model, the history of all, and how well it knows each split."""
-        best = load_model(self._best(self.state.best_step))
-        self.net.load_state_dict(best.lm.state_dict())
+        self._load_best()
         made = self._result()
         bits = {
             name: asdict(bits_of(chunks, len(made.students), functools.partial(self._read, chunks)))
@@ -320,6 +329,9 @@ class _Run:
             said = {f"{name}/bits_{what}": value for what, value in values.items() if value is not None}
             self.accelerator.log(said, step=self.state.step)
         return replace(made, card={**made.card, "training": {**made.card["training"], "bits": bits}})
+
+    def _load_best(self) -> None:
+        self.net.load_state_dict(load_model(self._best(self.state.best_step)).lm.state_dict())
 
     def _best(self, step: int) -> Path:
         return self.folder / f"best-{step:08d}"
@@ -346,6 +358,8 @@ class _Run:
                 self.optimizer.load_state_dict(contents["optimizer"])
                 saved = contents["state"]
                 saved["history"] = [Evaluation(**point) for point in saved["history"]]
+                if saved.get("cooldown"):
+                    saved["cooldown"] = Cooldown(**saved["cooldown"])
                 self.state = _State(**saved)
             except (OSError, RuntimeError, EOFError, UnpicklingError, LookupError, TypeError, ValueError) as error:
                 raise DatasetError(
@@ -365,6 +379,7 @@ class _Run:
             "tokens": state.tokens,
             "steps_per_epoch": self.per_epoch,
             "best_step": state.best_step,
+            "cooldown_steps": state.step - state.cooldown.step if state.cooldown else 0,
             "stopped_by": stopped or "not stopped yet",
             "converged": stopped == "patience",
         }

@@ -34,6 +34,7 @@ def curves(run: Path, views: list[str], stamp: str) -> Figure | None:
     if not tables:
         return None
     points = pa.concat_tables(tables)
+    cooldowns = _cooldowns(run, views)
     trained = list(dict.fromkeys(points["model"].to_pylist()))
 
     def paint(canvas: Canvas) -> None:
@@ -46,6 +47,9 @@ def curves(run: Path, views: list[str], stamp: str) -> Figure | None:
                       marker=marker, markersize=4, label=row_view)  # fmt: skip
             axes.plot([row["tokens"] for row in rows], [row["train_loss"] for row in rows], color=colour,
                       linewidth=1, linestyle=(0, (2, 2)), alpha=0.7)  # fmt: skip
+            for row in rows:
+                if row["step"] == cooldowns.get(row_view):
+                    axes.axvline(row["tokens"], color=colour, linewidth=1, alpha=0.7)
         axes.set(xlabel="tokens learned from", ylabel="loss (nats a token)")
         axes.xaxis.set_major_formatter(lambda value, _: short_number(value))
         canvas.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3)
@@ -55,9 +59,21 @@ def curves(run: Path, views: list[str], stamp: str) -> Figure | None:
         caption=f"{stamp}. Loss on validation traces (solid) and on training traces (dotted) while the models learned. "
         "Losses of different views aren't comparable: each predicts its own kind of text. A solid line still falling "
         "at its end is a model that had not finished learning; one that rises again has begun to learn by heart. "
-        "The weights kept are those of its lowest point.",
+        "The weights kept are those of its lowest point." + (_COOLDOWN if cooldowns else ""),
         alt="Validation and training loss against tokens, one pair of lines a view: " + ", ".join(trained) + ".",
     )  # fmt: skip
+
+
+_COOLDOWN = (
+    " At a vertical line the patience with a model had run out: it went back to its best weights until then and"
+    " learned on from them while the learning rate fell to 0."
+)
+
+
+def _cooldowns(run: Path, views: list[str]) -> dict[str, int]:
+    """The step after which each model's cooldown began, for the models that had one."""
+    ends = {view: card.get("training", {}) for view, card in cards(run, views).items()}
+    return {view: end["steps"] - end["cooldown_steps"] for view, end in ends.items() if end.get("cooldown_steps")}
 
 
 def models(run: Path, views: list[str]) -> Table | None:
