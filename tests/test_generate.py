@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -188,6 +191,23 @@ def test_the_lean_forwards_give_the_librarys_logits(shape) -> None:
     assert_way_is_right(lm, LeanGPT2 if shape == "gpt2" else LeanLlama)
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("shape", ["llama with biases", "gpt2"])
+def test_batch_mates_change_no_logit_by_as_much_as_a_rounding(shape) -> None:
+    lm = make_lm(shape).float()
+    way = LeanGPT2 if shape == "gpt2" else LeanLlama
+    rng = np.random.default_rng(0)
+    tokens = [[PLACEHOLDER, *rng.integers(1, 40, n).tolist()] for n in (3, 30, 11, 1, 7, 20, 2)]
+    counts = [len(each) for each in tokens]
+    together = way(lm, 7).logits(make_step(range(7), [0] * 7, tokens, counts, [1, 2, 3, 0, 1, 2, 3], lm.device))
+    for student, each, expected in zip([1, 2, 3, 0, 1, 2, 3], tokens, together.split(counts), strict=True):
+        alone = way(lm, 1)
+        half = len(each) // 2
+        steps = ([0], each[:half]), ([half], each[half:])
+        found = [alone.logits(make_step([0], at, [new], [len(new)], [student], lm.device)) for at, new in steps if new]
+        assert torch.equal(torch.cat(found), expected)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("spread", [0.1, 3.0, 40.0])
 @pytest.mark.parametrize("window", [0, 37])
@@ -212,7 +232,7 @@ def test_threads_share_the_attention(monkeypatch) -> None:
     monkeypatch.setattr(cache, "WORTH_A_THREAD", 1)
     lm = make_lm("llama")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    assert_way_is_right(lm, LeanLlama)
+    assert_way_is_right(lm, Library)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +241,9 @@ def test_threads_share_the_attention(monkeypatch) -> None:
 def test_each_model_gets_the_fastest_way_it_fits(shape, way) -> None:
     with torch.inference_mode():
         assert type(decoder_for(make_lm(shape), 2)) is way
+        if way in (LeanGPT2, LeanLlama):
+            with patch.object(decode, "SMALL", 100):
+                assert type(decoder_for(make_lm(shape), 2)) is Library, "torch's own threads share large operations"
         assert type(decoder_for(make_lm(shape).bfloat16(), 2)) is (Whole if way is Whole else Library)
 
 
@@ -363,26 +386,53 @@ def test_a_model_that_repeats_itself_needs_few_steps(told) -> None:
     assert told["steps"] < 398 / 4
 
 
+@contextmanager
+def three_threads() -> Iterator[None]:
+    torch.set_num_threads(3)
+    try:
+        yield
+        assert torch.get_num_threads() == 3, "what it found was not put back"
+    finally:
+        torch.set_num_threads(1)
+
+
 @pytest.mark.parametrize("shape", ["llama", "gpt2"])
 def test_threads_that_take_rows_each_change_no_sample(shape, monkeypatch) -> None:
     model = make_model(make_lm(shape))
     plain = samples_of(model, batch=5, rounds=2)
-    drew: set[int] = set()
-    draw = generating._Crew._draw
+    drew: Counter[int] = Counter()
+    advance = generating._advance
 
-    def watch(crew, number, rows, config) -> list[int]:
-        drew.add(number)
+    def watch(rows, decoder, desk) -> None:
+        drew[id(decoder)] = max(drew[id(decoder)], len(rows))
         assert torch.get_num_threads() == 1
-        return draw(crew, number, rows, config)
+        advance(rows, decoder, desk)
 
-    monkeypatch.setattr(generating._Crew, "_draw", watch)
-    torch.set_num_threads(3)
-    try:
+    monkeypatch.setattr(generating, "_advance", watch)
+    with three_threads():
         assert samples_of(model, batch=5, rounds=2) == plain
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(1)
-    assert drew == {0, 1, 2}
+    assert sorted(drew.values()) == [1, 2, 2]
+
+
+def test_a_failure_in_a_thread_ends_all_and_is_told() -> None:
+    model = make_model(make_lm("llama"), end=-1)
+    drafts = drafts_of(30)
+    drafts[7].ids *= 40
+    with three_threads(), pytest.raises(InputError, match="leaves no room"):
+        generate(model, drafts, SampleConfig(batch=3, rounds=1))
+    assert sum(draft.rounds for draft in drafts) < 29, "the others went on to the end"
+
+
+def test_whoever_has_seen_enough_may_leave() -> None:
+    drafts = drafts_of(30)
+    some = drawn(make_model(make_lm("llama"), end=-1), drafts, SampleConfig(batch=3, rounds=1))
+    with three_threads():
+        assert len(next(some).ids) == 47
+        some.close()
+    begun = sum(draft.rounds for draft in drafts)
+    assert begun < 30
+    time.sleep(0.1)
+    assert sum(draft.rounds for draft in drafts) == begun, "a thread is still at work"
 
 
 # The batch
@@ -391,11 +441,11 @@ def test_threads_that_take_rows_each_change_no_sample(shape, monkeypatch) -> Non
 def test_drafts_are_begun_as_soon_as_there_is_room(monkeypatch) -> None:
     asked, finished, in_step = 0, 0, []
     drafts = drafts_of(20)
-    advance = generating._Crew.advance
+    advance = generating._advance
 
-    def watch(crew, rows, config) -> None:
+    def watch(rows, decoder, desk) -> None:
         in_step.append((len(rows), asked))
-        advance(crew, rows, config)
+        advance(rows, decoder, desk)
 
     def ask():
         nonlocal asked
@@ -404,7 +454,7 @@ def test_drafts_are_begun_as_soon_as_there_is_room(monkeypatch) -> None:
             yield draft
 
     model = make_model(make_lm("llama"))
-    monkeypatch.setattr(generating._Crew, "advance", watch)
+    monkeypatch.setattr(generating, "_advance", watch)
     for draft in drawn(model, ask(), SampleConfig(batch=3, rounds=1)):
         finished += 1
         assert asked <= finished + 3

@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from redraft.lm import loops
@@ -78,13 +77,6 @@ def make_step(
     )
 
 
-class Rotation(NamedTuple):
-    """Rotary position embeddings, for each position: factors (positions, K)."""
-
-    cos: NDArray[Any]
-    sin: NDArray[Any]
-
-
 class Cache:
     """Keys and values of `rows` sequences, layer by layer.
 
@@ -96,9 +88,8 @@ class Cache:
         self._layers: dict[int, tuple[Tensor, Tensor]] = {}
 
     def attend(
-        self, layer: int, step: Step, packed_NCK: Tensor, n_heads: int, *, scaling: float, window: int = 0,
-        rotation: Rotation | None = None,
-    ) -> Tensor:  # fmt: skip
+        self, layer: int, step: Step, packed_NCK: Tensor, n_heads: int, *, scaling: float, window: int = 0
+    ) -> Tensor:
         """What the step's tokens attend to (N, H, K), after their keys and values are written.
 
         Args:
@@ -108,17 +99,15 @@ class Cache:
             n_heads: H.
             scaling: Factor of the scores.
             window: How many tokens, itself included, a token may look at; 0: all.
-            rotation: Applied to queries and keys first; only by the compiled loop.
         """
         n_groups = (packed_NCK.shape[1] - n_heads) // 2
         keys, values = self.room(layer, step.length, n_groups, packed_NCK)
         if not looped(packed_NCK):
-            assert rotation is None
             return _attend_padded(step, packed_NCK, n_heads, keys, values, scaling, window)
         arrays = [tensor.numpy() for tensor in (packed_NCK, keys, values, step.rows, step.places)]
         packed, n_new = arrays[0], len(packed_NCK)
         out = np.empty((n_new, n_heads, packed.shape[-1]), packed.dtype)
-        loops.write(*arrays, *(rotation or [np.empty((0, 0), packed.dtype)] * 2), n_heads)
+        loops.write(*arrays, *[np.empty((0, 0), packed.dtype)] * 2, n_heads)
         parts = min(torch.get_num_threads(), 1 + step.read * n_heads * packed_NCK.shape[-1] // WORTH_A_THREAD)
         bounds = [n_new * part // parts for part in range(parts + 1)]
         arguments = (*arrays, out, float(scaling), window)

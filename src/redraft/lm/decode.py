@@ -4,7 +4,7 @@ In: a student model, and step by step the new tokens of any of its rows (`cache.
 logits. The model's own `forward` is the definition. There are three ways to compute it, each checked against the one
 below by a few tokens before it is used:
 
-    lean      gpt2 and llama written out again, which saves most of the library's work around the numbers
+    lean      small gpt2s and llamas written out again in compiled loops, without the library's work around the numbers
     library   the model's `forward`, its attention exchanged for ours by transformers' own interface
     whole     the model's `forward` over all tokens of a row at every step: slow, for whatever is left
 
@@ -13,25 +13,27 @@ Axes in names: N new tokens, M of them whose next is wanted, D the LM's width, V
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import layer_norm, linear
 from transformers import AttentionInterface
 
 from redraft.lm import loops
-from redraft.lm.cache import Cache, Rotation, Step, looped, make_step
+from redraft.lm.cache import Cache, Step, looped, make_step
 from redraft.lm.model import StudentLM
+from redraft.lm.product import panels_of, product
 
 ATTENTION = "redraft"
 """Our attention's name in transformers."""
 PROBE = 24
 """Tokens on which ways are compared; three quarters in one step, the others in another."""
-FEW = 16
-"""New tokens for which loops are faster than the library's operations."""
 SMALL = 1 << 21
 """Weights of a block that threads don't share: what starting and stopping them costs is more than they save."""
 
@@ -45,7 +47,7 @@ class Decoder(Protocol):
 
     @property
     def small(self) -> bool:
-        """Whether threads had better take rows each than share every operation; needs no lock."""
+        """Whether threads had better take rows each than share every operation."""
 
     @staticmethod
     def fits(model: StudentLM) -> bool:
@@ -73,7 +75,7 @@ def _probe(way: Decoder) -> Tensor:
     model = way.model
     some = torch.linspace(0, model.lm.config.vocab_size - 1, min(PROBE, model.context) - 1).long().tolist()
     ids = [model.placeholder_id, *(token for token in some if token != model.placeholder_id)]
-    first = len(ids) * 3 // 4  # more than FEW, and fewer
+    first = len(ids) * 3 // 4
     steps = [([0], [0], [ids[:first]], [first]), ([0], [first], [ids[first:]], [len(ids) - first])]
     return torch.cat([way.logits(make_step(*step, students=[0], device=model.device)) for step in steps])
 
@@ -88,7 +90,9 @@ def embed(model: StudentLM, step: Step) -> Tensor:
     embedded_ND: Tensor = model.lm.get_input_embeddings()(step.ids)
     students_N = step.ids == model.placeholder_id
     if bool(students_N.any()):
-        embedded_ND[students_N] = model.students(step.students[students_N]).to(embedded_ND.dtype)
+        # one by one, for a library's products are rounded otherwise when there are more
+        vectors = [model.students(student[None]) for student in step.students[students_N]]
+        embedded_ND[students_N] = torch.cat(vectors).to(embedded_ND.dtype)
     return embedded_ND
 
 
@@ -177,136 +181,130 @@ def _attention(
 AttentionInterface.register(ATTENTION, _attention)
 
 
-class LeanLlama:
+class Lean(ABC):
+    """A family written out again in compiled loops, for small models on CPUs: each thread may take rows of its own."""
+
+    small = True
+
+    def __init__(self, model: StudentLM, rows: int) -> None:
+        self.model, self._cache = model, Cache(rows)
+        self._head = panels_of(_array(model.lm.lm_head.weight))
+        self._vocabulary = model.lm.config.vocab_size
+
+    @staticmethod
+    @abstractmethod
+    def blocks(model: StudentLM) -> Sequence[Any]:
+        """The blocks; none if the model isn't of this family."""
+
+    @classmethod
+    def fits(cls, model: StudentLM) -> bool:
+        """It fits small models of the family, where compiled loops run."""
+        sizes = [sum(p.numel() for p in block.parameters()) for block in cls.blocks(model)]
+        return bool(sizes) and max(sizes) <= SMALL and looped(model.lm.lm_head.weight)
+
+    @abstractmethod
+    def outputs(self, step: Step) -> NDArray[Any]:
+        """What the blocks make of the new tokens (N, D), normed."""
+
+    def logits(self, step: Step) -> Tensor:
+        """Logits (M, V) of the tokens after the wanted ones."""
+        wanted_MD = self.outputs(step)[step.wanted.numpy()]
+        logits_MV = np.empty((len(wanted_MD), self._vocabulary), wanted_MD.dtype)
+        product(wanted_MD, self._head, logits_MV[0, :0], logits_MV, False)
+        return torch.from_numpy(logits_MV)
+
+    def room(self, layer: int, step: Step, n_groups: int, size: int) -> list[NDArray[Any]]:
+        """The layer's keys and values, with the rows and places of the new tokens."""
+        keys, values = self._cache.room(layer, step.length, n_groups, self.model.lm.lm_head.weight.new_empty(0, size))
+        return [tensor.numpy() for tensor in (keys, values, step.rows, step.places)]
+
+
+class LeanLlama(Lean):
     """Llama, as `transformers` defines it."""
 
     def __init__(self, model: StudentLM, rows: int) -> None:
-        self.model, self._cache = model, Cache(rows)
+        super().__init__(model, rows)
         inner, config = model.lm.model, model.lm.config
         places_1P = torch.arange(model.context, device=model.device)[None]
-        self._rotation = Rotation(*(table[0].numpy() for table in inner.rotary_emb(model.lm.lm_head.weight, places_1P)))
-        self._heads, self._groups = config.num_attention_heads, config.num_key_value_heads
-        self._eps, self._last_norm = config.rms_norm_eps, inner.norm.weight.detach().numpy()
-        self._layers = [_LlamaLayer(layer) for layer in inner.layers]
-        self.small = sum(p.numel() for p in inner.layers[0].parameters()) <= SMALL
-        self._looped = config.hidden_act == "silu"
+        self._rotation = [table[0].numpy() for table in inner.rotary_emb(model.lm.lm_head.weight, places_1P)]
+        self._heads, self._groups, self._size = config.num_attention_heads, config.num_key_value_heads, config.head_dim
+        scaling = float(inner.layers[0].self_attn.scaling)
+        self._rest = config.intermediate_size, self._heads, scaling, config.rms_norm_eps
+        self._norm = _array(inner.norm.weight)
+        self._layers = [self._arrays(layer) for layer in inner.layers]
 
     @staticmethod
-    def fits(model: StudentLM) -> bool:
-        """It fits plain Llamas, where the compiled loop runs."""
-        return model.lm.config.model_type == "llama" and looped(model.lm.lm_head.weight)
+    def blocks(model: StudentLM) -> Sequence[Any]:
+        """The blocks; none if the model isn't a Llama."""
+        config = model.lm.config
+        return model.lm.model.layers if config.model_type == "llama" and config.hidden_act == "silu" else ()
 
-    def logits(self, step: Step) -> Tensor:
-        """Logits (M, V) of the tokens after the wanted ones."""
-        x_ND = embed(self.model, step)
-        few = self._looped and self.small and len(x_ND) <= FEW
-        x_ND = self._by_loops(x_ND, step) if few else self._by_operations(x_ND, step)
-        wanted_MD = x_ND[step.wanted]
-        loops.norm(wanted_MD.numpy(), self._last_norm, self._eps, wanted_MD.numpy())
-        return linear(wanted_MD, self.model.lm.lm_head.weight)
-
-    def _by_loops(self, x_ND: Tensor, step: Step) -> Tensor:
-        rows, places, x = step.rows.numpy(), step.places.numpy(), x_ND.numpy()
-        for index, layer in enumerate(self._layers):
-            keys, values = self._cache.room(index, step.length, self._groups, x_ND.new_empty(0, layer.size))
-            loops.llama_block(
-                x, keys.numpy(), values.numpy(), rows, places, *self._rotation, *layer.arrays,
-                self._heads, layer.scaling, self._eps,
-            )  # fmt: skip
-        return x_ND
-
-    def _by_operations(self, x_ND: Tensor, step: Step) -> Tensor:
-        """By as few operations as can be, as each may have to wait for Python in a thread beside others."""
-        n, first = len(x_ND), self._layers[0]
-        normed_ND = torch.empty_like(x_ND)
-        packed_NC, risen_NF = (x_ND.new_empty(n, weight.shape[1]) for weight in (first.qkv_T[0], first.up_T[0]))
-        gate_NI, other_NI = risen_NF.chunk(2, dim=-1)
-        packed_NCK = packed_NC.view(n, -1, first.size)
-        for index, layer in enumerate(self._layers):
-            loops.norm(x_ND.numpy(), layer.norm1, self._eps, normed_ND.numpy())
-            _map(normed_ND, *layer.qkv_T, out=packed_NC)
-            attended_NHK = self._cache.attend(
-                index, step, packed_NCK, self._heads, scaling=layer.scaling, rotation=self._rotation
-            )
-            _add(attended_NHK.view(n, -1), *layer.out_T, to=x_ND)
-            loops.norm(x_ND.numpy(), layer.norm2, self._eps, normed_ND.numpy())
-            _map(normed_ND, *layer.up_T, out=risen_NF)
-            _add(layer.act(gate_NI) * other_NI, *layer.down_T, to=x_ND)
-        return x_ND
-
-
-class _LlamaLayer:
-    """A block's weights: for operations, transposed, and as arrays in the order in which the loops take them."""
-
-    def __init__(self, layer: Any) -> None:
+    @staticmethod
+    def _arrays(layer: Any) -> list[NDArray[Any]]:
+        """A block's weights, in the order in which the loop takes them."""
         attn, mlp = layer.self_attn, layer.mlp
-        self.size, self.scaling, self.act = attn.head_dim, float(attn.scaling), mlp.act_fn
-        norms = layer.input_layernorm, layer.post_attention_layernorm
-        self.norm1, self.norm2 = (norm.weight.detach().numpy() for norm in norms)
+        norm1, norm2 = _array(layer.input_layernorm.weight), _array(layer.post_attention_layernorm.weight)
         qkv, out = _joined(attn.q_proj, attn.k_proj, attn.v_proj), _joined(attn.o_proj)
         up, down = _joined(mlp.gate_proj, mlp.up_proj), _joined(mlp.down_proj)
-        maps = qkv, out, up, down
-        self.qkv_T, self.out_T, self.up_T, self.down_T = ((weight.T, bias) for weight, bias in maps)
-        arrays = [[self.norm1[:0] if each is None else each.numpy() for each in one] for one in maps]
-        self.arrays = [self.norm1, *arrays[0], *arrays[1], self.norm2, *arrays[2], *arrays[3]]
+        return [norm1, *qkv, *out, norm2, *up, *down]
+
+    def outputs(self, step: Step) -> NDArray[Any]:
+        """What the blocks make of the new tokens (N, D), normed."""
+        x_ND = embed(self.model, step).numpy()
+        for index, arrays in enumerate(self._layers):
+            room = self.room(index, step, self._groups, self._size)
+            loops.llama_block(x_ND, *room, *self._rotation, *arrays, *self._rest)
+        loops.norm(x_ND, self._norm, self._norm[:0], self._rest[-1], x_ND)
+        return x_ND
 
 
-class LeanGPT2:
+class LeanGPT2(Lean):
     """GPT-2, as `transformers` defines it."""
 
     def __init__(self, model: StudentLM, rows: int) -> None:
-        self.model, self._cache = model, Cache(rows)
-        self.small = sum(p.numel() for p in model.lm.transformer.h[0].parameters()) <= SMALL
+        super().__init__(model, rows)
+        inner, config = model.lm.transformer, model.lm.config
+        self._heads, self._eps = config.num_attention_heads, config.layer_norm_epsilon
+        self._norm = [_array(inner.ln_f.weight), _array(inner.ln_f.bias)]
+        self._layers = [(self._arrays(block), float(block.attn.scaling)) for block in inner.h]
 
     @staticmethod
-    def fits(model: StudentLM) -> bool:
-        """It fits plain GPT-2s, where the compiled loop runs."""
-        return model.lm.config.model_type == "gpt2" and looped(model.lm.lm_head.weight)
+    def blocks(model: StudentLM) -> Sequence[Any]:
+        """The blocks; none if the model isn't a GPT-2."""
+        config = model.lm.config
+        known = config.model_type == "gpt2" and config.activation_function == "gelu_new"
+        return model.lm.transformer.h if known else ()
 
-    def logits(self, step: Step) -> Tensor:
-        """Logits (M, V) of the tokens after the wanted ones."""
-        inner = self.model.lm.transformer
-        x_ND = embed(self.model, step) + inner.wpe.weight[step.places]
-        n, width = x_ND.shape
-        for index, block in enumerate(inner.h):
-            attn, mlp = block.attn, block.mlp
-            packed = torch.addmm(attn.c_attn.bias, _norm(x_ND, block.ln_1), attn.c_attn.weight)
-            attended_NHK = self._cache.attend(
-                index, step, packed.view(n, -1, attn.head_dim), attn.num_heads, scaling=attn.scaling
-            )
-            x_ND = x_ND + torch.addmm(attn.c_proj.bias, attended_NHK.view(n, width), attn.c_proj.weight)
-            risen = mlp.act(torch.addmm(mlp.c_fc.bias, _norm(x_ND, block.ln_2), mlp.c_fc.weight))
-            x_ND = x_ND + torch.addmm(mlp.c_proj.bias, risen, mlp.c_proj.weight)
-        return linear(_norm(x_ND[step.wanted], inner.ln_f), self.model.lm.lm_head.weight)
+    @staticmethod
+    def _arrays(block: Any) -> list[NDArray[Any]]:
+        """A block's weights, in the order in which the loop takes them; this family keeps them transposed."""
+        attn, mlp = block.attn, block.mlp
+        norms_and_maps = [block.ln_1, attn.c_attn, attn.c_proj, block.ln_2, mlp.c_fc, mlp.c_proj]
+        weights = [_array(each.weight) for each in norms_and_maps]
+        biases = [_array(each.bias) for each in norms_and_maps]
+        laid_out = [panels_of(weight.T) if weight.ndim > 1 else weight for weight in weights]
+        return [array for both in zip(laid_out, biases, strict=True) for array in both]
+
+    def outputs(self, step: Step) -> NDArray[Any]:
+        """What the blocks make of the new tokens (N, D), normed."""
+        embedded_ND: Tensor = embed(self.model, step) + self.model.lm.transformer.wpe.weight[step.places]
+        x_ND = embedded_ND.numpy()
+        for index, (arrays, scaling) in enumerate(self._layers):
+            room = self.room(index, step, self._heads, x_ND.shape[1] // self._heads)
+            loops.gpt2_block(x_ND, *room, *arrays, self._heads, scaling, self._eps)
+        loops.norm(x_ND, *self._norm, self._eps, x_ND)
+        return x_ND
 
 
 LEAN: tuple[type[Decoder], ...] = (LeanLlama, LeanGPT2)
 
 
-def _norm(x_ND: Tensor, norm: Any) -> Tensor:
-    return layer_norm(x_ND, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
-
-
-def _map(x: Tensor, weight_T: Tensor, bias: Tensor | None, *, out: Tensor) -> None:
-    """A linear map, into `out`."""
-    if bias is None:
-        torch.mm(x, weight_T, out=out)
-    else:
-        torch.addmm(bias, x, weight_T, out=out)
-
-
-def _add(x: Tensor, weight_T: Tensor, bias: Tensor | None, *, to: Tensor) -> None:
-    """A linear map, added `to` what is there."""
-    to.addmm_(x, weight_T)
-    if bias is not None:
-        to += bias
-
-
-def _joined(*maps: Any) -> tuple[Tensor, Tensor | None]:
-    """Weight and bias of linear maps of one input, computed at once."""
+def _joined(*maps: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Weights of linear maps of one input, in panels, and their biases, empty if there are none."""
     weights, biases = ([getattr(each, part) for each in maps] for part in ("weight", "bias"))
-    return _cat(weights), None if biases[0] is None else _cat(biases)
+    weight = torch.cat(weights)
+    return panels_of(_array(weight)), _array(weight[0, :0] if biases[0] is None else torch.cat(biases))
 
 
-def _cat(parts: list[Tensor]) -> Tensor:
-    return torch.cat(parts).detach() if len(parts) > 1 else parts[0].detach()
+def _array(weight: Tensor) -> NDArray[Any]:
+    return weight.detach().numpy()

@@ -5,7 +5,8 @@ as they may, each as soon as it is done; the next one takes its place in the bat
 
 Each token is drawn from the model's distribution with the random number that belongs to its draft and place. What a
 draft is guessed to go on with is only looked at in the same step: a guess is kept while it equals the draw. So
-neither guesses nor by whom a draft is surrounded change it; they change its logits, by rounding alone.
+neither guesses nor by whom a draft is surrounded change it; they change its logits by rounding alone, and not even so
+where compiled loops draw (small models on CPUs).
 
 A model that was trained to see after each state what its student saw is told so while it draws: the program is handed
 to whoever can say (`tell`), and the answer is put in before the draft goes on.
@@ -15,20 +16,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
+from queue import SimpleQueue
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from redraft.errors import InputError
-from redraft.lm.cache import make_step, threads
+from redraft.lm.cache import make_step
 from redraft.lm.checkpoint import Model
-from redraft.lm.decode import decoder_for
+from redraft.lm.decode import Decoder, decoder_for
 from redraft.lm.nucleus import nucleus
 from redraft.lm.settings import SampleConfig
 from redraft.lm.speculate import Copies, Memory
@@ -80,9 +83,10 @@ def drawn(
 
     Args:
         model: Draws the tokens.
-        drafts: Student, prefix and random stream of each; asked for one by one, as there is room.
+        drafts: Student, prefix and random stream of each; asked for one by one, as there is room, by any thread.
         config: Nucleus, rounds and batch size.
-        tell: Says of programs what their student saw, for a model trained with feedback; None: nothing is known.
+        tell: Says of programs what their student saw, for a model trained with feedback; None: nothing is known. Also
+            called by any thread, but by one at a time.
 
     Yields:
         Each draft as soon as it is finished.
@@ -95,21 +99,70 @@ def drawn(
     if not first:
         return
     model.lm.eval()
-    crew = _Crew(model, len(first))
-    waiting = (draft for part in (first, waiting) for draft in part)
-    free = list(reversed(range(len(first))))
+    decoders = _decoders(model, len(first))
+    desk = _Desk(chain(first, waiting), config, tell, guesses=GUESSES // len(decoders))
+    servers = [_serve(model, decoder, rows, desk) for decoder, rows in decoders]
+    yield from servers[0] if len(servers) == 1 else _side_by_side(servers, desk)
+
+
+def _decoders(model: Model, rows: int) -> list[tuple[Decoder, int]]:
+    """Decoders that draw side by side, each with its share of the rows.
+
+    A small model's operations are over sooner than threads that share one are started, and its rows need nothing of
+    one another: a thread for each share. A large model's operations are left to torch's own threads.
+    """
+    first = decoder_for(model.lm, 1)
+    n = min(rows, torch.get_num_threads()) if first.small else 1
+    shares = [rows // n + (i < rows % n) for i in range(n)]
+    return [(type(first)(model.lm, share), share) for share in shares]
+
+
+class _Desk:
+    """Where those who draw get their drafts, and answers on programs; one at a time.
+
+    Args:
+        drafts: What there is to do.
+        config: How to draw.
+        tell: Says of programs what their student saw.
+        guesses: Guessed tokens in a step of each, at most.
+    """
+
+    def __init__(self, drafts: Iterator[Draft], config: SampleConfig, tell: Tell | None, *, guesses: int) -> None:
+        self._drafts, self._tell = drafts, tell
+        self._drafts_lock, self._tell_lock = threading.Lock(), threading.Lock()
+        self.config, self.guesses = config, guesses
+        self.closed = False
+
+    def next(self) -> Draft | None:
+        """The next draft; None: there are no more."""
+        with self._drafts_lock:
+            return None if self.closed else next(self._drafts, None)
+
+    def tell(self, rows: Sequence[_Row]) -> None:
+        """Put in what students saw of the programs that were just ended."""
+        ended = [row for row in rows if row.has_run]
+        if self._tell and ended:
+            with self._tell_lock:
+                messages = self._tell([row.program for row in ended])
+            for row, message in zip(ended, messages, strict=True):
+                if message is not None:
+                    row.hear(message)
+
+
+def _serve(model: Model, decoder: Decoder, places: int, desk: _Desk) -> Iterator[Draft]:
+    """Draw drafts from the desk, `places` at a time, until there are no more."""
+    config, memory = desk.config, Memory()
+    free = list(reversed(range(places)))
     rows: list[_Row] = []
-    memory = Memory()
-    while True:
+    while not desk.closed:
         tokens = 0
-        while free and tokens < STEP_TOKENS and (draft := next(waiting, None)):
+        while free and tokens < STEP_TOKENS and (draft := desk.next()):
             rows.append(_Row(model, draft, free.pop(), memory))
             tokens += len(rows[-1].new)
         if not rows:
             return
-        crew.advance(rows, config)
-        if tell is not None:
-            _tell([row for row in rows if row.draft.ids[-1] == model.codec.run_id], tell)
+        _advance(rows, decoder, desk)
+        desk.tell(rows)
         for row in [row for row in rows if row.full]:
             if row.draft.ids[-1] != model.codec.end_id and row.draft.rounds < config.rounds:
                 row.begin()
@@ -119,12 +172,38 @@ def drawn(
                 yield row.draft
 
 
-def _tell(rows: Sequence[_Row], tell: Tell) -> None:
-    """Put in what students saw of the programs that were just ended."""
-    if rows:
-        for row, message in zip(rows, tell([row.program for row in rows]), strict=True):
-            if message is not None:
-                row.hear(message)
+def _side_by_side(servers: Sequence[Iterator[Draft]], desk: _Desk) -> Iterator[Draft]:
+    """What all draw, each in a thread of its own. None waits for another; a failure of one ends all."""
+    finished: SimpleQueue[Draft | None] = SimpleQueue()
+
+    @torch.inference_mode()
+    def draw(server: Iterator[Draft]) -> None:
+        torch.set_num_threads(1)  # of this thread's operations
+        try:
+            for draft in server:
+                finished.put(draft)
+        except BaseException:
+            desk.closed = True
+            raise
+        finally:
+            finished.put(None)
+
+    before = torch.get_num_threads()
+    with ThreadPoolExecutor(len(servers), "sampling") as crew:
+        try:
+            at_work = [crew.submit(draw, server) for server in servers]
+            left = len(at_work)
+            while left:
+                draft = finished.get()
+                if draft is None:
+                    left -= 1
+                else:
+                    yield draft
+            for each in at_work:
+                each.result()
+        finally:
+            desk.closed = True
+            torch.set_num_threads(before)  # for threads to come, whose number is that set last
 
 
 class _Row:
@@ -170,6 +249,11 @@ class _Row:
         return self._uniforms[self._drawn : self._drawn + 1 + len(self.guessed)]
 
     @property
+    def has_run(self) -> bool:
+        """Whether a program was just ended, of which its student saw something."""
+        return self.draft.ids[-1] == self._model.codec.run_id
+
+    @property
     def program(self) -> str:
         """The program that was just ended."""
         states = self._model.codec.decode(self.draft.ids, whole=True).states
@@ -204,60 +288,36 @@ class _Row:
         self.draft.rounds += 1
 
 
-class _Crew:
-    """Threads that draw for their share of the rows, each with a decoder of its own.
-
-    A small model's operations are over sooner than threads that share one are started, and its rows need nothing of
-    one another. A large model's operations are left to torch's own threads.
-
-    Args:
-        model: Draws the tokens.
-        rows: How many, at most.
-    """
-
-    def __init__(self, model: Model, rows: int) -> None:
-        first = decoder_for(model.lm, 1)
-        self._n = min(rows, torch.get_num_threads()) if first.small else 1
-        self._alone = first.small
-        self._decoders = [type(first)(model.lm, -(-rows // self._n)) for _ in range(self._n)]
-
-    def advance(self, rows: Sequence[_Row], config: SampleConfig) -> None:
-        """A step of the model for all rows: each draws a token, and more where it had guessed right."""
-        for row in rows:
-            row.guess(GUESSES // len(rows))
-        shares = [(i, share) for i in range(self._n) if (share := [row for row in rows if row.place % self._n == i])]
-        with _one_thread() if self._alone else nullcontext():
-            helpers = threads(os.getpid(), self._n)
-            others = [helpers.submit(self._draw, i, share, config) for i, share in shares[1:]]
-            drawn = [self._draw(*shares[0], config), *(other.result() for other in others)]
-        for (_, share), tokens in zip(shares, drawn, strict=True):
-            for row in share:
-                n = 1 + len(row.guessed)
-                row.take(tokens[:n])
-                tokens = tokens[n:]
-
-    @torch.inference_mode()
-    def _draw(self, number: int, rows: Sequence[_Row], config: SampleConfig) -> list[int]:
-        """The tokens drawn for some rows, one after the other, with one of the decoders."""
-        decoder = self._decoders[number]
-        step = make_step(
-            [row.place // self._n for row in rows],
-            [row.start for row in rows],
-            [row.new + row.guessed for row in rows],
-            [1 + len(row.guessed) for row in rows],
-            [row.draft.student for row in rows],
-            decoder.model.device,
-        )
+def _advance(rows: Sequence[_Row], decoder: Decoder, desk: _Desk) -> None:
+    """A step of the model for all rows: each draws a token, and more where it had guessed right."""
+    for row in rows:
+        row.guess(desk.guesses // len(rows))
+    step = make_step(
+        [row.place for row in rows],
+        [row.start for row in rows],
+        [row.new + row.guessed for row in rows],
+        [1 + len(row.guessed) for row in rows],
+        [row.draft.student for row in rows],
+        decoder.model.device,
+    )
+    with _one_thread() if decoder.small else nullcontext():
         logits_MV = decoder.logits(step)
         uniforms_M = torch.from_numpy(np.concatenate([row.uniforms for row in rows])).to(logits_MV.device)
-        tokens: list[int] = nucleus(logits_MV, uniforms_M, top_p=config.top_p, temperature=config.temperature).tolist()
-        return tokens
+        config = desk.config
+        tokens = nucleus(logits_MV, uniforms_M, top_p=config.top_p, temperature=config.temperature).tolist()
+    for row in rows:
+        n = 1 + len(row.guessed)
+        row.take(tokens[:n])
+        tokens = tokens[n:]
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Each operation by one thread, also in threads that do their first one meanwhile."""
+    """Each operation by one thread."""
     before = torch.get_num_threads()
+    if before == 1:
+        yield
+        return
     torch.set_num_threads(1)
     try:
         yield

@@ -1,7 +1,7 @@
-"""What sampling computes in compiled loops: attention, and a Llama's whole block for a few tokens.
+"""What sampling computes in compiled loops: attention, and whole blocks of a Llama and a GPT-2.
 
-In and out: arrays, written in place. For a few tokens most of the library's time goes into starting its many small
-operations; a loop has none to start. For many tokens its matrix products are the faster ones.
+In and out: arrays, written in place. Much of the library's time goes into starting its many small operations, and
+threads wait for one another while they do; a loop has none to start, and leaves Python to other threads.
 
 Axes in comments: N tokens, D the LM's width, C heads of queries, keys and values, K numbers a head.
 """
@@ -9,26 +9,17 @@ Axes in comments: N tokens, D the LM's width, C heads of queries, keys and value
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
-import numba
 import numpy as np
 
+from redraft.lm.compiling import compiled, compiled_in_order
 from redraft.lm.prefetch import LINE, prefetch
+from redraft.lm.product import product
 
 AHEAD = 8
 """Places ahead of the one read whose keys are asked for."""
-
-
-def compiled(function: Callable[..., None]) -> Callable[..., None]:
-    """Compile on first use; sums may be reordered, so that they are computed many at once."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
-    try:
-        made: Callable[..., None] = numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # nowhere to keep it: a read-only installation of a user without a home
-        made = numba.njit(**options)(function)
-    return made
+GELU_ROOT, GELU_CUBE = math.sqrt(2 / math.pi), 0.044715
+"""Of GELU's approximation by the hyperbolic tangent (Hendrycks and Gimpel)."""
 
 
 @compiled
@@ -123,70 +114,114 @@ def attend(packed, keys, values, rows, places, out, scaling, window, first, last
 
 
 @compiled
-def norm(x, weight, eps, out):  # type: ignore[no-untyped-def]
-    """Root mean square norm (N, D)."""
+def norm(x, weight, bias, eps, out):  # type: ignore[no-untyped-def]
+    """A layer norm (N, D), or without a bias a root mean square norm."""
     n_tokens, width = x.shape
     number = x.dtype.type
     for n in range(n_tokens):
+        mean = number(0)
+        if len(bias):
+            for d in range(width):
+                mean += x[n, d]
+            mean /= width
         squares = number(0)
         for d in range(width):
-            squares += x[n, d] * x[n, d]
+            squares += (x[n, d] - mean) * (x[n, d] - mean)
         factor = number(1 / math.sqrt(squares / width + eps))
         for d in range(width):
-            out[n, d] = x[n, d] * factor * weight[d]
+            out[n, d] = (x[n, d] - mean) * factor * weight[d]
+        for d in range(len(bias)):
+            out[n, d] += bias[d]
+
+
+@compiled_in_order
+def exponentials(x):  # type: ignore[no-untyped-def]
+    """The exponential of each number of `x` (L,), in place; of float32s many at once, as math's isn't.
+
+    For these: powers of 2 times a polynomial (Cephes' expf), right but for the last bit or two; powers beyond -87 and
+    88 are taken as these.
+    """
+    if x.itemsize != 4:
+        for i in range(len(x)):
+            x[i] = math.exp(x[i])
+        return
+    bits = np.empty(len(x), np.int32)
+    number = x.dtype.type
+    for i in range(len(x)):
+        value = min(max(x[i], number(-87)), number(88))
+        twos = np.floor(value * number(1 / math.log(2)) + number(0.5))
+        rest = value - twos * number(0.693359375) + twos * number(2.12194440e-4)  # of log 2, in two parts
+        part = number(1.9875691500e-4)
+        part = part * rest + number(1.3981999507e-3)
+        part = part * rest + number(8.3334519073e-3)
+        part = part * rest + number(4.1665795894e-2)
+        part = part * rest + number(1.6666665459e-1)
+        part = part * rest + number(5.0000001201e-1)
+        x[i] = part * rest * rest + rest + number(1)
+        bits[i] = (np.int32(twos) + 127) << 23  # the exponent of a float32
+    factors = bits.view(x.dtype)
+    for i in range(len(x)):
+        x[i] *= factors[i]
 
 
 @compiled
-def _map(x, weight, bias, out, add):  # type: ignore[no-untyped-def]
-    """A linear map, put into `out` or added to it. Tokens are taken by fours: each weight is read once for them."""
-    n_tokens, size = x.shape
-    number = x.dtype.type
-    fours = n_tokens - n_tokens % 4
-    for o in range(weight.shape[0]):
-        w = weight[o]
-        more = bias[o] if len(bias) else number(0)
-        for n in range(0, fours, 4):
-            x0, x1, x2, x3 = x[n], x[n + 1], x[n + 2], x[n + 3]
-            s0 = s1 = s2 = s3 = number(0)
-            for d in range(size):
-                s0 += x0[d] * w[d]
-                s1 += x1[d] * w[d]
-                s2 += x2[d] * w[d]
-                s3 += x3[d] * w[d]
-            out[n, o] = s0 + more + (out[n, o] if add else number(0))
-            out[n + 1, o] = s1 + more + (out[n + 1, o] if add else number(0))
-            out[n + 2, o] = s2 + more + (out[n + 2, o] if add else number(0))
-            out[n + 3, o] = s3 + more + (out[n + 3, o] if add else number(0))
-        for n in range(fours, n_tokens):
-            s0 = number(0)
-            for d in range(size):
-                s0 += x[n, d] * w[d]
-            out[n, o] = s0 + more + (out[n, o] if add else number(0))
+def attention(  # type: ignore[no-untyped-def]
+    x, normed, keys, values, rows, places, cos, sin, qkv, qkv_bias, o, o_bias, n_heads, scaling
+):
+    """A block's first half: `normed` (N, D) looks back, and what it finds is added to `x` (N, D)."""
+    n_tokens = len(x)
+    n_groups, size = keys.shape[1], keys.shape[3]
+    packed = np.empty((n_tokens, n_heads + 2 * n_groups, size), x.dtype)
+    product(normed, qkv, qkv_bias, packed.reshape(n_tokens, -1), False)
+    write(packed, keys, values, rows, places, cos, sin, n_heads)
+    attended = np.empty((n_tokens, n_heads, size), x.dtype)
+    attend(packed, keys, values, rows, places, attended, scaling, 0, 0, n_tokens)
+    product(attended.reshape(n_tokens, -1), o, o_bias, x, True)
 
 
 @compiled
 def llama_block(  # type: ignore[no-untyped-def]
     x, keys, values, rows, places, cos, sin, norm1, qkv, qkv_bias, o, o_bias, norm2, up, up_bias, down, down_bias,
-    n_heads, scaling, eps,
+    inner, n_heads, scaling, eps,
 ):  # fmt: skip
-    """A Llama's block: `x` (N, D) becomes its output. `up` holds the gate's weights first."""
-    n_tokens, width = x.shape
-    n_groups, size = keys.shape[1], keys.shape[3]
+    """A Llama's block: `x` (N, D) becomes its output. `up` holds the gate's `inner` weights first."""
     number = x.dtype.type
-    normed = np.empty((n_tokens, width), x.dtype)
-    norm(x, norm1, eps, normed)
-    packed = np.empty((n_tokens, n_heads + 2 * n_groups, size), x.dtype)
-    _map(normed, qkv, qkv_bias, packed.reshape(n_tokens, -1), False)
-    write(packed, keys, values, rows, places, cos, sin, n_heads)
-    attended = np.empty((n_tokens, n_heads, size), x.dtype)
-    attend(packed, keys, values, rows, places, attended, scaling, 0, 0, n_tokens)
-    _map(attended.reshape(n_tokens, -1), o, o_bias, x, True)
-    norm(x, norm2, eps, normed)
-    risen = np.empty((n_tokens, up.shape[0]), x.dtype)
-    _map(normed, up, up_bias, risen, False)
-    inner = up.shape[0] // 2
-    gated = np.empty((n_tokens, inner), x.dtype)
-    for n in range(n_tokens):
+    normed = np.empty_like(x)
+    norm(x, norm1, norm1[:0], eps, normed)
+    attention(x, normed, keys, values, rows, places, cos, sin, qkv, qkv_bias, o, o_bias, n_heads, scaling)
+    norm(x, norm2, norm2[:0], eps, normed)
+    risen = np.empty((len(x), 2 * inner), x.dtype)
+    product(normed, up, up_bias, risen, False)
+    gated = np.empty((len(x), inner), x.dtype)
+    for n in range(len(x)):
         for d in range(inner):
-            gated[n, d] = risen[n, d] / (number(1) + math.exp(-risen[n, d])) * risen[n, inner + d]
-    _map(gated, down, down_bias, x, True)
+            gated[n, d] = -risen[n, d]
+        exponentials(gated[n])
+        for d in range(inner):
+            gated[n, d] = risen[n, d] / (number(1) + gated[n, d]) * risen[n, inner + d]
+    product(gated, down, down_bias, x, True)
+
+
+@compiled
+def gpt2_block(  # type: ignore[no-untyped-def]
+    x, keys, values, rows, places, norm1, norm1_bias, qkv, qkv_bias, o, o_bias, norm2, norm2_bias, up, up_bias,
+    down, down_bias, n_heads, scaling, eps,
+):  # fmt: skip
+    """A GPT-2's block, with the usual approximation of GELU: `x` (N, D) becomes its output."""
+    number = x.dtype.type
+    nothing = np.empty((0, 0), x.dtype)
+    normed = np.empty_like(x)
+    norm(x, norm1, norm1_bias, eps, normed)
+    attention(x, normed, keys, values, rows, places, nothing, nothing, qkv, qkv_bias, o, o_bias, n_heads, scaling)
+    norm(x, norm2, norm2_bias, eps, normed)
+    risen = np.empty((len(x), len(up_bias)), x.dtype)
+    product(normed, up, up_bias, risen, False)
+    powers = np.empty(len(up_bias), x.dtype)
+    for n in range(len(x)):
+        for d in range(len(up_bias)):
+            value = risen[n, d]
+            powers[d] = number(-2 * GELU_ROOT) * (value + number(GELU_CUBE) * value * value * value)
+        exponentials(powers)
+        for d in range(len(up_bias)):
+            risen[n, d] /= number(1) + powers[d]
+    product(risen, down, down_bias, x, True)

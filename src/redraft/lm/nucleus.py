@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from redraft.lm.cache import looped
-from redraft.lm.loops import compiled
+from redraft.lm.compiling import compiled
 
 ONE_BY_ONE = 32
 """How many tokens a CPU finds one after another; nearly all nuclei are smaller."""
