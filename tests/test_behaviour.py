@@ -18,7 +18,7 @@ from redraft.execute.verdict import Verdict
 from redraft.report.html import write_report
 from redraft.results import Result
 from redraft.studies.behaviour import EvaluateConfig, evaluate
-from redraft.studies.claims import PRIMARY, PRIMARY_FAMILY, TRACE_METRICS
+from redraft.studies.claims import PRIMARY, PRIMARY_FAMILY, TRACE_METRICS, judge
 from redraft.studies.compared import measured
 from redraft.studies.finals import near_duplicates, random_bleu, read_finals
 from redraft.studies.run import open_run
@@ -267,6 +267,20 @@ def test_samples_of_no_test_pair_leave_everything_unscored(tmp_path: Path) -> No
     assert rows
     assert all(row.value is None and row.n == 0 and row.note for row in rows)
     assert "not testable" in write_report(folder).read_text()
+
+
+def test_a_model_that_writes_no_whole_program_is_named(tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    last = open_dataset(folder / "samples/last")
+    with DatasetWriter(last.path, origin="model", provenance={**last.manifest.provenance, "cut": 1}, overwrite=True) as writer:
+        writer.finish(rejected={"no_state": 9})
+    rows = evaluate(folder)
+    of_models = [row for row in rows if row.model]
+    assert of_models
+    assert all(row.value is None for row in of_models)
+    judged = judge(rows)
+    reasons = {v.reason for v in judged if v.claim.study == "behaviour" and v.row is not None}
+    assert reasons == {"no sample of last holds a whole program: too little was learned"}
 
 
 def test_near_duplicates_and_random_programs(tmp_path: Path) -> None:

@@ -112,6 +112,8 @@ class Job:
     condition: Mapping[str, str]
     family: str | None = None
     note: str | None = None
+    nothing: str
+    """Why there are no pairs, where there are none."""
 
     def row(self, run: Run, config: EvaluateConfig) -> Result:
         """Compute it."""
@@ -119,10 +121,9 @@ class Job:
         unit = _unit(self.metric, found.statistic)
         found, known = found.in_unit(unit), METRICS.get(self.metric)
         redefined = config.definitions == "released" and DEFINED.get(self.metric) != known
-        nothing = "no pairs in this split, or none that every model has samples of"
         notes = [
             self.note, NO_SUCH if redefined and self.metric in ABSENT else None,
-            found.note if len(self.clusters) else nothing,
+            found.note if len(self.clusters) else self.nothing,
         ]  # fmt: skip
         return Result(
             origin=run.dataset.origin, dataset=run.dataset.name, study="behaviour", model=self.model,
@@ -177,6 +178,7 @@ def _sides(
             yield Job(
                 compute=_estimator(statistic, part.real.get(metric), values), clusters=part.clusters(), metric=metric,
                 model=model, baseline=baseline, split=split, condition={}, note=part.note,
+                nothing=part.nothing,
             )  # fmt: skip
 
 
@@ -206,7 +208,7 @@ def _frequency(compared: Compared) -> Iterator[Job]:
                 yield Job(
                     compute=_trend(compared.real[metric], columns[metric], compared.frequency),
                     clusters=compared.clusters(), metric=metric, model=view, split=ALL, condition={},
-                    note=compared.note,
+                    note=compared.note, nothing=compared.nothing,
                 )  # fmt: skip
 
 
@@ -250,7 +252,7 @@ def _contrast(
 
     return Job(
         compute=compute, clusters=part.clusters(), metric=metric, model=a, baseline=b, split=split,
-        condition=condition, family=family, note=part.note,
+        condition=condition, family=family, note=part.note, nothing=part.nothing,
     )  # fmt: skip
 
 

@@ -67,11 +67,20 @@ class Compared:
     """The real final programs, to test and to train on."""
     left_out: int = 0
     """Pairs that some model has samples for, but not all."""
+    wordless: tuple[str, ...] = ()
+    """Views of which no sample holds a whole program; then there are no pairs."""
 
     @property
     def note(self) -> str | None:
         """What to keep in mind of all rows."""
         return f"{self.left_out} pairs without samples of every model left out" if self.left_out else None
+
+    @property
+    def nothing(self) -> str:
+        """Why there are no pairs, where there are none."""
+        if self.wordless:
+            return f"no sample of {', '.join(self.wordless)} holds a whole program: too little was learned"
+        return "no pairs in this split, or none that every model has samples of"
 
     def clusters(self) -> Clusters:
         """Students and titles of the pairs."""
@@ -193,6 +202,7 @@ def compare_models(measures: Measures, *, seed: int, only_ended: bool = False) -
         frequency=_frequency(run, pairs),
         finals=finals,
         left_out=len(tested.intersection(set().union(*each.values())) - common),
+        wordless=tuple(view for view, table in measures.generated.items() if not len(table)),
     )
 
 
