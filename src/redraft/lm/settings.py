@@ -104,8 +104,8 @@ PRESETS: dict[str, Preset] = {
 class TrainConfig:
     """How a model is made and trained."""
 
-    preset: str = "cpu-1m"
-    """Shape of a model trained from scratch (cpu-200k, cpu-1m: GPT-2; llama-200k, llama-1m, llama-3m, llama-12m), a
+    preset: str = "llama-1m"
+    """Shape of a model trained from scratch (llama-200k, llama-1m, llama-3m, llama-12m; cpu-200k, cpu-1m: GPT-2), a
     model of the paper with its settings, whose pretrained weights are fetched (paper-gpt2, paper-olmo2), or smollm2:
     SmolLM2-135M, whose weights are a package. Settings whose default is the preset's can be given beside it."""
     base: str | None = None
