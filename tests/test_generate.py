@@ -247,6 +247,15 @@ def test_each_model_gets_the_fastest_way_it_fits(shape, way) -> None:
         assert type(decoder_for(make_lm(shape).bfloat16(), 2)) is (Whole if way is Whole else Library)
 
 
+@pytest.mark.parametrize(("shape", "way"), [("gpt2", LeanGPT2), ("llama", LeanLlama)])
+def test_decoders_side_by_side_share_weights_and_nothing_else(shape, way) -> None:
+    lm = make_lm(shape)
+    first = way(lm, 1)
+    with patch("redraft.lm.decode.panels_of", side_effect=AssertionError("laid out again")):
+        assert_way_is_right(lm, lambda lm, rows: first.beside(rows))
+    assert not first._cache._layers, "the other's rows are in this one's cache"
+
+
 @torch.inference_mode()
 def test_a_way_that_gives_other_logits_is_not_used() -> None:
     capped = make_lm("gemma2", attn_logit_softcapping=50.0)

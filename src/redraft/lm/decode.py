@@ -17,7 +17,8 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from copy import copy
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -52,6 +53,9 @@ class Decoder(Protocol):
     @staticmethod
     def fits(model: StudentLM) -> bool:
         """Whether the model is of a kind that this way knows."""
+
+    def beside(self, rows: int) -> Decoder:
+        """Another of this kind, for other rows; what is made of the weights is shared."""
 
     def logits(self, step: Step) -> Tensor:
         """Logits (M, V) of the tokens after the wanted ones."""
@@ -110,6 +114,10 @@ class Whole:
         """It fits any."""
         return True
 
+    def beside(self, rows: int) -> Whole:
+        """Another for other rows."""
+        return Whole(self.model, rows)
+
     def logits(self, step: Step) -> Tensor:
         """Logits (M, V) of the tokens after the wanted ones."""
         rows, places = step.rows.tolist(), step.places.tolist()
@@ -142,6 +150,10 @@ class Library:
     def fits(model: StudentLM) -> bool:
         """It fits models whose attention can be exchanged."""
         return bool(model.lm._supports_attention_backend)
+
+    def beside(self, rows: int) -> Library:
+        """Another for other rows."""
+        return Library(self.model, rows)
 
     def logits(self, step: Step) -> Tensor:
         """Logits (M, V) of the tokens after the wanted ones."""
@@ -201,6 +213,12 @@ class Lean(ABC):
         """It fits small models of the family, where compiled loops run."""
         sizes = [sum(p.numel() for p in block.parameters()) for block in cls.blocks(model)]
         return bool(sizes) and max(sizes) <= SMALL and looped(model.lm.lm_head.weight)
+
+    def beside(self, rows: int) -> Self:
+        """Another for other rows, with the same panels."""
+        made = copy(self)
+        made._cache = Cache(rows)
+        return made
 
     @abstractmethod
     def outputs(self, step: Step) -> NDArray[Any]:

@@ -114,7 +114,7 @@ def _decoders(model: Model, rows: int) -> list[tuple[Decoder, int]]:
     first = decoder_for(model.lm, 1)
     n = min(rows, torch.get_num_threads()) if first.small else 1
     shares = [rows // n + (i < rows % n) for i in range(n)]
-    return [(type(first)(model.lm, share), share) for share in shares]
+    return [(first.beside(share), share) for share in shares]
 
 
 class _Desk:
