@@ -1,9 +1,9 @@
 """Linear maps in compiled loops: tokens, packed one after the other, times weights that are laid out for it once.
 
 In: tokens (N, K) and weights in panels (`panels_of`). Out: an array (N, O), written in place. Libraries lay weights
-out anew at each product, which for as few tokens as sampling has takes as long as the product; and they are called
-from Python, for which threads wait in turn. Each row of the result is summed in one order whatever the other rows
-are, so that a token's neighbours don't change it, not even by rounding.
+out anew at each product, which for as few tokens as sampling has takes half as long as the product or more, and they
+are called from Python, for which threads wait in turn. Each row of the result is summed in one order whatever the other
+rows are, so that a token's neighbours don't change it, not even by rounding.
 
 Axes: N tokens, K numbers in, O numbers out, P panels, W numbers out of a panel.
 """

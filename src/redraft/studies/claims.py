@@ -364,7 +364,7 @@ def _disagreement(row: Result, p: float | None) -> str:
     if _beyond_zero(row):
         return "the interval is beyond zero, but not after correction for the number of claims"
     if p is not None and p < SIGNIFICANT:
-        return f"p is below {SIGNIFICANT}, but the interval over clusters, which must agree, holds zero"
+        return f"though p is below {SIGNIFICANT}, the interval over clusters, which must agree, holds zero"
     return ""
 
 

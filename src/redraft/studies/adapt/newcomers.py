@@ -46,7 +46,7 @@ class Newcomers:
         if self.found >= FEWEST:
             return None
         untimed = f" ({self.without_times} more have traces without a time)" if self.without_times else ""
-        return f"not enough data: {self.found} new students have enough traces{untimed}; at least {FEWEST} are needed"
+        return f"not enough data: {self.found} new students have enough traces{untimed}, but {FEWEST} are needed"
 
 
 def newcomers(run: Run, known: StudentIndex, config: AdaptConfig) -> Newcomers:

@@ -128,7 +128,7 @@ class _Work:
     def _reason(self, truth: Floats) -> str | None:
         """Why a target can't be probed for."""
         if len(truth) < (needed := max(FEWEST, self._fewest)):
-            return f"{len(truth)} students; {needed} are needed"
+            return f"{len(truth)} students, but {needed} are needed"
         return "the target is constant" if np.ptp(truth) <= 1e-9 * np.abs(truth).max() else None
 
     def _predicted(
