@@ -27,7 +27,7 @@ from redraft.report import recover as report
 from redraft.results import Result
 from redraft.studies.recovery import draws, study, suggest
 from redraft.studies.recovery.drafts import Around, read_files
-from redraft.studies.recovery.estimates import PRIMARY
+from redraft.studies.recovery.estimates import BESIDE_RULES, PRIMARY
 from redraft.studies.recovery.names import KEYWORDS, platform_names
 from redraft.studies.recovery.running import Code, Runner, open_runner
 from redraft.studies.recovery.settings import RecoverConfig, SuggestConfig
@@ -123,7 +123,7 @@ def one(rows: list[Result], **wanted: object) -> Result:
         row for row in rows
         if all(getattr(row, name) == value for name, value in wanted.items())
         and all(row.condition.get(name) == value for name, value in condition.items())
-        and not row.condition.keys() & {"against"} - condition.keys()
+        and not row.condition.keys() & {"against", "beside"} - condition.keys()
     ]  # fmt: skip
     return found
 
@@ -172,7 +172,7 @@ def test_the_study_measures_what_was_planted(folder, rows) -> None:
 def test_contrasts_are_those_fixed_beforehand(rows) -> None:
     primary = [row for row in rows if row.family == PRIMARY]
     assert {(row.model, row.baseline) for row in primary} == {
-        (view, name) for view in ("trace", "synthetic") for name in ("delete-line", "revert", "neighbour", "name-repair")
+        (view, name) for view in ("trace", "synthetic") for name in ("delete-line", "revert", "neighbour", "name-repair", "rules")
     }  # fmt: skip
     assert all(row.metric == "kept_success" and row.condition == MAIN for row in primary)
     won = one(rows, model="trace", baseline="delete-line", metric="kept_success", statistic="mean_difference")
@@ -192,6 +192,19 @@ def test_contrasts_are_those_fixed_beforehand(rows) -> None:
     assert "backtrack least" in (strong.note or "")
 
 
+def test_beside_rules_every_other_candidate_is_theirs(rows) -> None:
+    beside = MAIN | {"beside": "rules"}
+    kept = one(rows, model="trace", metric="kept_success", condition=beside)
+    assert kept.value == 1, "the model's second draw is the fourth candidate"
+    assert one(rows, model="trace", metric="kept_success", condition=beside | {"candidates": "2"}).value == 0
+    assert one(rows, model="trace", metric="recovered", condition=beside | {"candidates": "1"}).value == 1, "a rule's"
+    assert one(rows, baseline="rules", metric="kept_success", condition={"candidates": "4"}).value == 0
+    contrasts = [row for row in rows if row.family == BESIDE_RULES]
+    assert {(row.model, row.baseline) for row in contrasts} == {(row.model, row.baseline) for row in rows if row.family == PRIMARY}
+    assert all(row.condition == beside for row in contrasts)
+    assert {row.value for row in contrasts if (row.model, row.baseline) == ("trace", "rules")} == {1.0}
+
+
 def test_points_hold_no_students(folder, rows) -> None:
     points = pq.read_table(folder / "metrics" / "recover.parquet")
     assert not {f"s{i:02d}" for i in range(24)} & {str(v) for column in points.columns for v in column.to_pylist()}
@@ -204,10 +217,11 @@ def test_the_report_shows_it(folder, rows) -> None:
     assert all("n = 60" in figure.caption and "Simulated class" in figure.svg for figure in figures)
     assert {table.name for table in tables} == {"recover-baselines", "recover-edits", "recover-time", "recover-contrasts"}
     said = report.sentences(rows)
-    assert len(said) == 2
+    assert len(said) == 4
     assert "trace model does not beat the best baseline significantly" in said[0], "the nearest neighbour mends nearly all"
     assert "less neighbour, the nearest baseline" in said[0]
-    assert "synthetic model does not beat the best baseline, which mends more" in said[1]
+    assert "trace model beside simple rules does not beat the best baseline significantly" in said[1]
+    assert "synthetic model does not beat the best baseline, which mends more" in said[2]
     assert report.figures(folder / "nowhere") == report.tables(folder / "nowhere") == []
 
 
@@ -302,9 +316,10 @@ def test_suggestions_end_in_running_programs_and_say_who_is_unknown(folder, monk
     made = suggest.suggest(model, DRAFTS, title="square", student="stranger", runner=Runner(FakeEngine()))
     assert made is not None
     assert (made.known, made.drawn, made.reached) == (False, 20, 10)
-    assert [one.path.codes[-1] for one in made.found] == ["pen red\nfd 10\ndot 5"]
-    assert made.found[0].bits is not None
-    assert made.baselines == {}
+    whose = {one.path.codes[-1]: made.of_rules(one) for one in made.found}
+    assert whose == {"pen red\nfd 10\ndot 5": False, "pen red\nfd 10": True}
+    assert all(one.bits is not None for one in made.found), "the model judges the rules' programs too"
+    assert [one["by"] for one in made.to_json()["suggestions"]] == ["rules" if made.of_rules(one) else "model" for one in made.found]
     text = "\n".join(suggest.to_text(made, 3))
     assert "has not met this student" in text
     assert "line 3, `oops 5`, becomes `dot 5`" in text
@@ -314,21 +329,18 @@ def test_suggestions_end_in_running_programs_and_say_who_is_unknown(folder, monk
     assert made.known
 
 
-def test_nothing_found_is_said_and_baselines_are_labelled(folder, monkeypatch) -> None:
+def test_rules_suggest_beside_the_model_and_are_labelled(folder, monkeypatch) -> None:
     monkeypatch.setattr(suggest, "go_on", lambda model, wanted, config, done: [Continued((), False, False)] * len(wanted))
     made = suggest.suggest(toy_model(folder), DRAFTS, title="square", student="s01", runner=Runner(FakeEngine()))
     assert made is not None
-    assert made.found == ()
-    assert set(made.baselines) == {"delete-line", "revert"}
-    assert all("oops" not in one.path.end for one in made.baselines.values())
-    text = suggest.to_text(made, 3)
-    assert any(line.startswith("Nothing found: none of 20") for line in text)
-    assert any(line.startswith("Baseline delete-line:") for line in text)
-    alone = DRAFTS[-1:]
-    lone = (replace(alone[0], code="oops"),)
-    made = suggest.suggest(toy_model(folder), lone, title="square", student="s01", runner=Runner(FakeEngine()))
-    assert made is not None
-    assert suggest.to_text(made, 3)[-1] == "None of the baselines finds one either."
+    assert [one.path.codes for one in made.found] == [("pen red\nfd 10",)], "the failing line deleted; also what ran before"
+    assert any(line.startswith("1. By a simple rule: 1 edit") for line in suggest.to_text(made, 3))
+    none = suggest.suggest(
+        toy_model(folder), DRAFTS, title="square", student="s01", runner=Runner(FakeEngine()), config=SuggestConfig(rules=0)
+    )
+    assert none is not None
+    assert none.found == ()
+    assert suggest.to_text(none, 3)[-1].startswith("Nothing found: 20 continuations drawn, 0 of them")
 
 
 def test_what_runs_or_cannot_be_told_gets_no_suggestion(folder) -> None:
@@ -394,7 +406,7 @@ def test_suggestions_on_the_real_engine(real, tmp_path, capsys, monkeypatch) -> 
     made = json.loads(said)
     assert made["student_known"] is True
     assert made["drawn"] == 12
-    shown = [*made["suggestions"], *made["baselines"].values()]
+    shown = made["suggestions"]
     assert shown
     ends = [each["edits"][-1]["program"] for each in shown]
     with open_runner("v8", workers=1) as runner:

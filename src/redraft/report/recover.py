@@ -17,7 +17,7 @@ from redraft.report.style import BASELINE, MUTED, Figure, draw, origin_words, qu
 from redraft.report.tables import DASH, Table, counts, number, probability, table, with_interval
 from redraft.results import Result
 from redraft.studies.recovery.baselines import BASELINES
-from redraft.studies.recovery.estimates import ALL, ANY_BASELINE, PRIMARY, STUDENT
+from redraft.studies.recovery.estimates import ALL, ANY_BASELINE, BESIDE, BESIDE_RULES, PRIMARY, STUDENT
 from redraft.studies.recovery.measures import KEPT, MEASURES
 from redraft.studies.recovery.settings import FREE
 from redraft.studies.recovery.steering import HANDS, OWN, STRONG
@@ -33,11 +33,12 @@ METHODS: tuple[str, ...] = (
     "candidates one success is enough, for baselines as for models. Which of several would have been shown first is "
     "measured apart, by the ranking of redraft suggest, likelihood left out.",
     "Baselines propose as many programs: the failing program without a line, the latest programs before that ran, the "
-    "nearest running programs of other training students on the title, and unknown names replaced by near known ones. "
-    "A model beats the best baseline if its contrast with every baseline has an interval above zero, so that none has "
-    "to be picked by its result. Strong students are those who backtrack least over enough training traces of at least "
-    "three states; matched students have as many traces. Intervals resample students and titles; with fewer than ten "
-    "of one, only the other ('conditional').",
+    "nearest running programs of other training students on the title, unknown names replaced by near known ones, and "
+    "all of these in turn but the neighbours' ('rules'). Beside the rules, every other candidate of a model is the "
+    "rules' next one; there are as many in all. A model beats the best baseline if its contrast with every baseline "
+    "has an interval above zero, so that none has to be picked by its result. Strong students are those who backtrack "
+    "least over enough training traces of at least three states; matched students have as many traces. Intervals "
+    "resample students and titles; with fewer than ten of one, only the other ('conditional').",
 )
 """How it was done."""
 
@@ -49,7 +50,8 @@ WORDS = {
     "style_distance": "style distance (sd)",
 }  # fmt: skip
 SIGNIFICANT = 0.05
-SHAPES = ("|", "x", "+", "1", "2", "_")
+RULES = BESIDE["beside"]
+SHAPES = ("|", "x", "+", "1", "2", "3", "_")
 """Markers of baselines."""
 
 
@@ -68,15 +70,16 @@ def tables(run: Path) -> list[Table]:
 
 
 def sentences(rows: Sequence[Result]) -> list[str]:
-    """For each model, whether its kept success beats the best baseline; unscored is said to be so."""
+    """For each model, alone and beside rules, whether it beats the best baseline; unscored is said to be so."""
     found = []
-    for view in _views(rows):
-        mine = [row for row in rows if row.family == PRIMARY and row.model == view]
-        side = _main(rows, model=view, metric=KEPT)
+    for view, beside in ((view, beside) for view in _views(rows) for beside in (None, RULES)):
+        mine = [row for row in rows if row.family == (BESIDE_RULES if beside else PRIMARY) and row.model == view]
+        side = _main(rows, model=view, metric=KEPT, beside=beside)
         stamp = origin_words(rows[0].origin, rows[0].dataset)
         if side is None or side.value is None or not mine:
             why = side.note if side else next((row.note for row in rows if row.model == view), None)
-            found.append(f"{stamp}. Recovery by the {view} model is unscored: {why or 'no failing programs'}.")
+            if not beside:
+                found.append(f"{stamp}. Recovery by the {view} model is unscored: {why or 'no failing programs'}.")
             continue
         worst = min(mine, key=lambda row: row.value if row.value is not None else 0.0)
         tail = (
@@ -92,7 +95,8 @@ def sentences(rows: Sequence[Result]) -> list[str]:
             verdict = "does not beat the best baseline, which mends more"
         else:
             verdict = "does not beat the best baseline significantly"
-        found.append(f"{stamp}. The {view} model {verdict}: {tail}")
+        who = f"{view} model beside simple rules" if beside else f"{view} model"
+        found.append(f"{stamp}. The {who} {verdict}: {tail}")
     return found
 
 
@@ -121,16 +125,20 @@ def _primary_condition(rows: Sequence[Result]) -> dict[str, str]:
 
 
 def _main(
-    rows: Sequence[Result], *, metric: str, model: str | None = None, baseline: str | None = None
-) -> Result | None:
-    """A side's mean with the most candidates; a model's under the primary condition."""
+    rows: Sequence[Result], *, metric: str, model: str | None = None, baseline: str | None = None,
+    beside: str | None = None,
+) -> Result | None:  # fmt: skip
+    """A side's mean with the most candidates; a model's under the primary condition, beside rules if asked for."""
     main = _primary_condition(rows)
-    mine = [row for row in _means(rows, metric=metric, model=model, baseline=baseline) if _is_main(row, main)]
+    mine = [
+        row for row in _means(rows, metric=metric, model=model, baseline=baseline)
+        if _is_main(row, main) and row.condition.get("beside") == beside
+    ]  # fmt: skip
     return max(mine, key=lambda row: int(row.condition["candidates"]), default=None)
 
 
 def _is_main(row: Result, main: dict[str, str]) -> bool:
-    """Of a baseline; or of a model under the primary condition."""
+    """Of a baseline; or of a model under the primary condition, alone or beside rules."""
     return row.model is None or {key: row.condition.get(key) for key in main} == main
 
 
@@ -161,24 +169,26 @@ def _by_candidates(rows: Sequence[Result]) -> Figure | None:
         title="Who mends failing programs, and keeps them the student's own?",
         caption=f"{stamp}. n = {n} failing programs. A success runs, keeps at least 80% of the failing program's "
         "lines, and is no farther from the real final program. Left: lines must be unchanged; middle: a line changed "
-        "in place counts while it is half of what it was; right: of the edit sequence that would be shown first. Grey: "
-        "baselines without a model, with as many candidates; the dotted line is what the students themselves came to "
-        "with their next running program. Bars are 95% intervals.",
+        "in place counts while it is half of what it was; right: of the edit sequence that would be shown first. "
+        "Hollow: every other candidate is the rules'. Grey: baselines without a model, with as many candidates; the "
+        "dotted line is what the students themselves came to with their next running program. Bars are 95% intervals.",
         alt="Three panels: share of kept successes by number of candidates, a line a model, grey marks for baselines.",
     )  # fmt: skip
 
 
 def _candidates_panel(axes: Axes, rows: Sequence[Result], sizes: list[int], views: list[str]) -> None:
     baselines = [*BASELINES, ANY_BASELINE]
-    sides: list[tuple[str | None, str | None]] = [*((None, name) for name in baselines), *((v, None) for v in views)]
+    sides = [*((None, name, None) for name in baselines), *((v, None, how) for v in views for how in (None, RULES))]
     width = 0.7 / len(sides)
-    for index, (view, baseline) in enumerate(sides):
-        mine = [row for row in rows if (row.model, row.baseline) == (view, baseline)]
+    for index, (view, baseline, beside) in enumerate(sides):
+        of_side = [row for row in rows if (row.model, row.baseline) == (view, baseline)]
+        mine = [row for row in of_side if row.condition.get("beside") == beside]
         at = [sizes.index(int(row.condition["candidates"])) + (index - len(sides) / 2) * width for row in mine]
         colour, marker = view_style(view, views) if view else (BASELINE, SHAPES[baselines.index(baseline or "")])
         axes.errorbar(
             at, [row.value or 0.0 for row in mine], yerr=_bars(mine), color=colour, marker=marker, markersize=5,
-            linewidth=0, elinewidth=1.2 if view else 0.7, label=_who(view, baseline),
+            linewidth=0, elinewidth=1.2 if view else 0.7, label=_who(view, baseline, beside),
+            markerfacecolor="none" if beside else colour,
         )  # fmt: skip
     for row in rows:
         if row.baseline == STUDENT and row.value is not None:
@@ -267,16 +277,19 @@ def _primary(rows: Sequence[Result]) -> Table:
     shown = [row for row in rows if row.model and row.baseline in (*BASELINES, ANY_BASELINE) and row.n]
     lines = []
     for row in shown:
-        sides = [_main(rows, metric=row.metric, model=row.model), _main(rows, metric=row.metric, baseline=row.baseline)]
+        beside = row.condition.get("beside")
+        mine = _main(rows, metric=row.metric, model=row.model, beside=beside)
+        sides = [mine, _main(rows, metric=row.metric, baseline=row.baseline)]
         values = " vs ".join(number(side.value) if side else DASH for side in sides)
-        lines.append([WORDS[row.metric], f"{row.model} − {row.baseline}", values, with_interval(row),
+        compared = f"{_who(row.model, None, beside)} − {row.baseline}"
+        lines.append([WORDS[row.metric], compared, values, with_interval(row),
                       probability(row.p_adjusted), number(row.smallest_detectable), counts(row)])  # fmt: skip
     header = ("measure", "compared", "values", "difference", "p (Holm)", "detectable", "cases / students / titles")
     caption = (
         "With all candidates on both sides, the student's own hand, at the main time, beginning where the verdict "
         "blames the program unless settings say otherwise. The first measure is the main one: a model beats the best "
-        "baseline only if every difference is above zero. 'Any baseline' succeeds if any of the four does, with four "
-        "times the candidates."
+        "baseline only if every difference is above zero. 'Any baseline' succeeds if any of them does: of all their "
+        "candidates together. 'Beside rules': every other candidate is the rules', as many in all."
     )
     return table("recover-baselines", "Models against baselines", caption, header, lines, shown, words=2)
 
@@ -284,14 +297,15 @@ def _primary(rows: Sequence[Result]) -> Table:
 def _edits(rows: Sequence[Result]) -> Table:
     """Every side with its success and the edits it proposes first."""
     metrics = (KEPT, "kept_success_first", "recovered", "edit_size", "lines_kept", "style_distance")
-    sides: list[tuple[str | None, str | None]] = [(view, None) for view in _views(rows)]
-    sides += [(None, name) for name in (*BASELINES, STUDENT)]
+    sides: list[tuple[str | None, str | None, str | None]]
+    sides = [(view, None, beside) for view in _views(rows) for beside in (None, RULES)]
+    sides += [(None, name, None) for name in (*BASELINES, STUDENT)]
     lines, behind = [], []
-    for view, baseline in sides:
-        cells = [_main(rows, metric=metric, model=view, baseline=baseline) for metric in metrics]
+    for view, baseline, beside in sides:
+        cells = [_main(rows, metric=metric, model=view, baseline=baseline, beside=beside) for metric in metrics]
         known = [cell for cell in cells if cell is not None]
         if known:
-            lines.append([_who(view, baseline), *(with_interval(cell) for cell in cells), str(known[0].n)])
+            lines.append([_who(view, baseline, beside), *(with_interval(cell) for cell in cells), str(known[0].n)])
             behind += known
     header = ("who", *(WORDS[metric] for metric in metrics), "cases")
     caption = (
@@ -302,9 +316,11 @@ def _edits(rows: Sequence[Result]) -> Table:
     return table("recover-edits", "Success, and what is edited", caption, header, lines, behind)
 
 
-def _who(view: str | None, baseline: str | None) -> str:
+def _who(view: str | None, baseline: str | None, beside: str | None = None) -> str:
     if baseline in (STUDENT, ANY_BASELINE):
         return "students themselves" if baseline == STUDENT else "any of these baselines"
+    if beside:
+        return f"{view} beside {beside}"
     return view or f"{(baseline or '').replace('-', ' ')} (baseline)"
 
 

@@ -10,6 +10,8 @@ student did next.
 - `neighbour`: running programs of other training students on the title, the nearest (Levenshtein) first. A title
   without training traces has none.
 - `name-repair`: unknown names replaced by the nearest known ones (`names`).
+- `rules`: what name repair, deleting a line and reverting propose, in turn. These three show nobody else's program, so
+  they can stand beside a model's suggestions; and a model with them beside it has to beat them alone.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 from redraft.data.edits import lines_of
-from redraft.studies.recovery.names import platform_names, repairs, usage_of
+from redraft.studies.recovery.names import in_turn, platform_names, repairs, usage_of
 from redraft.studies.recovery.problem import Problem
 from redraft.studies.recovery.running import Runner
 
@@ -97,11 +99,19 @@ def name_repair(problem: Problem, known: Knowledge, n: int) -> Iterable[str]:
     return repairs(problem, known.platform, usage)
 
 
+def rules(problem: Problem, known: Knowledge, n: int) -> Iterable[str]:
+    """Every rule's proposals in turn."""
+    return in_turn(*(RULES[name](problem, known, n) for name in RULES))
+
+
+RULES: dict[str, Baseline] = {"name-repair": name_repair, "delete-line": delete_line, "revert": revert}
+"""Baselines that make their program of the student's own alone."""
 BASELINES: dict[str, Baseline] = {
     "delete-line": delete_line,
     "revert": revert,
     "neighbour": neighbour,
     "name-repair": name_repair,
+    "rules": rules,
 }
 """Name -> baseline."""
 

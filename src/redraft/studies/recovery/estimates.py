@@ -7,6 +7,8 @@ made was fixed before any run:
   baseline, Holm over them. A model beats *the best* baseline if it beats every one of them: then it doesn't matter
   which is the best, and none need be chosen by looking. Beside it stands the model less `any-baseline`, the success of
   any of the baselines, which together have as many times more candidates: more than any one of them could reach.
+- **beside rules**: the same of the model's candidates and the rules' in turn, as many in all: does a model add to what
+  simple rules mend? The baseline to look at is `rules`, all of whose candidates are rules'.
 - models: the first view less each other, at each start.
 - steering: by a strong student's hand less by the student's own, the unknown one's, and a matched one's.
 - time: each time less the shortest. The paper finds none for success, which needs equivalence: the note says whether
@@ -38,6 +40,11 @@ STUDENT = "student"
 ANY_BASELINE = "any-baseline"
 """Success of any of the baselines."""
 PRIMARY = "recovery: primary"
+BESIDE_RULES = "recovery: beside rules"
+BESIDE: Mapping[str, str] = {"beside": "rules"}
+"""The condition that every other candidate is the rules'."""
+ALONE: Mapping[str, str] = {}
+"""The condition that none is."""
 ALIKE = "every case has this value, so that resampling them can't tell how far others may be from it"
 """What is said of an interval without width."""
 CONTRASTED = ("executes", "attempts", "bleu_recovered", "kept_success_final", KEPT, "kept_success_first")
@@ -57,7 +64,7 @@ class Side:
     baseline: str | None = None
     """A baseline's name."""
     condition: Mapping[str, str] = field(default_factory=dict)
-    """Hand (`student`) and `seconds`."""
+    """Hand (`student`), `seconds`, `start`, and perhaps `BESIDE`."""
     columns: Mapping[tuple[int, str], Floats]
     """(Candidates, measure) -> (N,) values by case."""
     note: str | None = None
@@ -149,15 +156,17 @@ def _means(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
 def _primary(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
     most = table.config.candidates[-1]
     against = {side.baseline: side for side in sides if side.baseline in (*BASELINES, ANY_BASELINE)}
-    for side in _at(sides, table.config, hand=OWN, start=table.config.starts[0]):
-        for name, other in against.items():
-            for measure in (KEPT, "kept_success_amended", "kept_success_first"):
-                if (most, measure) in side.columns and (most, measure) in other.columns:
-                    primary = measure == KEPT and name in BASELINES
-                    family = PRIMARY if primary else f"recovery: {side.view} - baselines, {measure}"
-                    yield table.row(
-                        side, most, measure, less=other.columns[most, measure], baseline=name, family=family
-                    )
+    start = table.config.starts[0]
+    for main, beside in ((PRIMARY, ALONE), (BESIDE_RULES, BESIDE)):
+        for side in _at(sides, table.config, hand=OWN, start=start, beside=beside):
+            for name, other in against.items():
+                for measure in (KEPT, "kept_success_amended", "kept_success_first"):
+                    if (most, measure) in side.columns and (most, measure) in other.columns:
+                        among = f"{main}, {side.view} - baselines, {measure}"
+                        family = main if measure == KEPT and name in BASELINES else among
+                        yield table.row(
+                            side, most, measure, less=other.columns[most, measure], baseline=name, family=family
+                        )
 
 
 def _models(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
@@ -226,17 +235,11 @@ def _between(
         )
 
 
-def _at(sides: Sequence[Side], config: RecoverConfig, *, hand: str, start: str = FREE) -> list[Side]:
+def _at(
+    sides: Sequence[Side], config: RecoverConfig, *, hand: str, start: str = FREE, beside: Mapping[str, str] = ALONE
+) -> list[Side]:
     """The models' sides of a hand at the main time."""
-    wanted = {"student": hand, "seconds": f"{config.main_seconds:g}", "start": start}
+    wanted = {"student": hand, "seconds": f"{config.main_seconds:g}", "start": start, **beside}
     return [side for side in sides if side.view and dict(side.condition) == wanted]
-
-
-def beats_every(rows: Sequence[Result], view: str) -> bool | None:
-    """Whether a model's kept success is above every baseline's, each interval above 0; None without intervals."""
-    mine = [row for row in rows if row.family == PRIMARY and row.model == view]
-    if not mine or any(row.low is None for row in mine):
-        return None
-    return all(row.low is not None and row.low > 0 for row in mine)
 
 

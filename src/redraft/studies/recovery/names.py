@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import count, zip_longest
+from typing import TypeVar
 
 from rapidfuzz.distance import OSA
 
@@ -21,6 +22,8 @@ from redraft.execute.bundle import bundle_text
 from redraft.lm.continuation import Place
 from redraft.studies.recovery.problem import Problem
 from redraft.studies.recovery.running import Code, Runner
+
+T = TypeVar("T")
 
 _STRINGS = r"\"\"\"[\s\S]*?\"\"\"|'''[\s\S]*?'''|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
 _COMMENTS = {"coffeescript": r"\#.*", "javascript": r"//.*|/\*[\s\S]*?\*/"}
@@ -97,12 +100,16 @@ def repairs(problem: Problem, platform: Collection[str], usage: Mapping[str, int
     suspects = _suspects(problem, found, known | KEYWORDS)
     options = {name: _nearest(name, known, usage) for name in suspects}
     suspects = [name for name in suspects if options[name]]
-    turns = [name_and_new for round_ in zip_longest(*([(name, new) for new in options[name]] for name in suspects))
-             for name_and_new in round_ if name_and_new]  # fmt: skip
+    turns = in_turn(*([(name, new) for new in options[name]] for name in suspects))
     for number, (name, new) in enumerate(turns):
         yield _replaced(code, found, {name: new})
         if number == 0 and len(suspects) > 1:
             yield _replaced(code, found, {each: options[each][0] for each in suspects})
+
+
+def in_turn(*lists: Iterable[T]) -> Iterator[T]:
+    """The first of each list, then the second of each that has one, and so on; none of them holds None."""
+    return (each for round_ in zip_longest(*lists) for each in round_ if each is not None)
 
 
 def blamed(problem: Problem) -> Place | None:

@@ -115,6 +115,8 @@ class SuggestConfig:
 
     candidates: int = 20
     """Continuations drawn."""
+    rules: int = 20
+    """Programs of simple rules that are ranked with them: names repaired, a line deleted, back to what ran, in turn."""
     seconds: float = 60.0
     """Time from the failing program to the next that the model is told; whole seconds."""
     blamed: float = 0.75
@@ -132,5 +134,7 @@ class SuggestConfig:
     """How edit sequences are ranked."""
 
     def __post_init__(self) -> None:
-        if self.candidates < 1 or self.seconds < 0 or not 0 <= self.blamed <= 1:
-            raise InputError("at least one candidate is needed, seconds are 0 or more, and blamed is a share.")
+        if self.candidates < 1 or min(self.seconds, self.rules) < 0 or not 0 <= self.blamed <= 1:
+            raise InputError(
+                "at least one candidate is needed, seconds and rules are 0 or more, and blamed is a share."
+            )

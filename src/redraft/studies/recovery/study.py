@@ -11,7 +11,7 @@ Cases that give no verdict are left out, a model that can't go on from one leave
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,11 +27,12 @@ from redraft.studies.models import open_model, views_with_models
 from redraft.studies.recovery.baselines import BASELINES, Knowledge, proposals
 from redraft.studies.recovery.cases import Case, find_cases
 from redraft.studies.recovery.draws import Condition, conditions, draw
-from redraft.studies.recovery.estimates import STUDENT, Side, rows_of
+from redraft.studies.recovery.estimates import BESIDE, STUDENT, Side, rows_of
 from redraft.studies.recovery.evidence import gather
 from redraft.studies.recovery.measures import Candidates, columns
+from redraft.studies.recovery.names import in_turn
 from redraft.studies.recovery.running import Runner, open_runner
-from redraft.studies.recovery.settings import RecoverConfig
+from redraft.studies.recovery.settings import BLAMED, RecoverConfig
 from redraft.studies.recovery.steering import HANDS, Steering, choose
 from redraft.studies.recovery.style import Style
 from redraft.studies.run import Run, open_run
@@ -59,9 +60,10 @@ def recover(folder: str | Path, config: RecoverConfig | None = None) -> list[Res
         knowledge = Knowledge(runner=runner, programs=programs)
         style = Style.of([one.code for one in evidence.finals], _language(cases))
         steering = choose(evidence.habits, config)
-        sides = _baseline_sides(cases, knowledge, style, config)
+        proposed = _proposed(cases, knowledge, config.candidates[-1])
+        sides = _baseline_sides(cases, proposed, runner, style, config)
         for view, model in models.items():
-            sides += _model_sides(run, view, model, cases, steering, runner, style, config)
+            sides += _model_sides(run, view, model, cases, proposed["rules"], steering, runner, style, config)
     reasons = ", ".join(f"{count} with {reason}" for reason, count in left_out.most_common())
     rows = rows_of(run, sides, cases, config, empty=f"no failing program to mend ({reasons or 'no test pairs'})")
     results.write(rows, run.path / "results" / "recover.parquet")
@@ -81,21 +83,25 @@ def _language(cases: Sequence[Case]) -> str | None:
     return max(dict.fromkeys(languages), key=languages.count) if languages else None
 
 
-def _baseline_sides(
-    cases: Sequence[Case], knowledge: Knowledge, style: Style, config: RecoverConfig
-) -> list[Side]:
-    """What each baseline, all of them together, and the students themselves come to."""
-    most = config.candidates[-1]
-    proposed: dict[str, list[Candidates]] = {name: [] for name in BASELINES}
+def _proposed(cases: Sequence[Case], knowledge: Knowledge, most: int) -> dict[str, list[Candidates]]:
+    """What each baseline proposes for each case."""
+    found: dict[str, list[Candidates]] = {name: [] for name in BASELINES}
     for case in track(cases, "baselines"):
         for name in BASELINES:
-            proposed[name].append([(code,) for code in proposals(name, case.problem, knowledge, most)])
+            found[name].append([(code,) for code in proposals(name, case.problem, knowledge, most)])
+    return found
+
+
+def _baseline_sides(
+    cases: Sequence[Case], proposed: Mapping[str, Sequence[Candidates]], runner: Runner, style: Style,
+    config: RecoverConfig,
+) -> list[Side]:  # fmt: skip
+    """What each baseline, and the students themselves, come to."""
     sides = [
-        Side(baseline=name, columns=_measured(cases, attempts, knowledge.runner, style, config))
+        Side(baseline=name, columns=_measured(cases, attempts, runner, style, config))
         for name, attempts in proposed.items()
     ]
     own: list[Candidates] = [[tuple(state.code for state in case.after)] for case in cases]
-    runner = knowledge.runner
     sides.append(Side(baseline=STUDENT, columns=columns(cases, own, [1], runner, style, config, steps=True)))
     return sides
 
@@ -108,10 +114,10 @@ def _measured(
 
 
 def _model_sides(
-    run: Run, view: str, model: Model, cases: Sequence[Case], steering: Steering, runner: Runner, style: Style,
-    config: RecoverConfig,
+    run: Run, view: str, model: Model, cases: Sequence[Case], rules: Sequence[Candidates], steering: Steering,
+    runner: Runner, style: Style, config: RecoverConfig,
 ) -> list[Side]:  # fmt: skip
-    """What a model comes to under each condition."""
+    """What a model comes to under each condition, and where it begins at the blamed place also beside the rules."""
     strangers = not any(case.problem.student in model.students for case in cases)
     wanted = conditions(view, config, strangers=strangers, steered=bool(steering.strong))
     if not cases or model.codec.run_id is not None:
@@ -128,6 +134,10 @@ def _model_sides(
             found = columns(cases, attempts, [one.candidates], runner, style, config, steps=False)
         note = _note(one, model, strangers, steering)
         sides.append(Side(view=view, condition=_condition(one), columns=found, note=note))
+        if one.start == BLAMED:
+            both = [None if own is None else [*in_turn(rule, own)] for rule, own in zip(rules, attempts, strict=True)]
+            found = _measured(cases, both, runner, style, config)
+            sides.append(Side(view=view, condition={**_condition(one), **BESIDE}, columns=found, note=note))
     return sides
 
 
@@ -159,6 +169,7 @@ def _points(sides: Sequence[Side], cases: Sequence[Case]) -> pa.Table:
                 "hand": pa.array([side.condition.get("student")] * n, pa.string()),
                 "seconds": pa.array([side.condition.get("seconds")] * n, pa.string()),
                 "start": pa.array([side.condition.get("start")] * n, pa.string()),
+                "beside": pa.array([side.condition.get("beside")] * n, pa.string()),
                 "candidates": pa.array([size] * n, pa.int32()), "measure": [measure] * n,
                 "value": pa.array(values, pa.float64(), from_pandas=True),
             }))  # fmt: skip
@@ -167,7 +178,7 @@ def _points(sides: Sequence[Side], cases: Sequence[Case]) -> pa.Table:
 
 POINTS = pa.schema(
     [("case", pa.int32()), ("split", pa.string()), ("model", pa.string()), ("baseline", pa.string()),
-     ("hand", pa.string()), ("seconds", pa.string()), ("start", pa.string()),
+     ("hand", pa.string()), ("seconds", pa.string()), ("start", pa.string()), ("beside", pa.string()),
      ("candidates", pa.int32()), ("measure", pa.string()), ("value", pa.float64())]
 )  # fmt: skip
 """Columns of `metrics/recover.parquet`."""

@@ -1,15 +1,16 @@
 """Help for one failing program: edit sequences that end in a running one, the nearest to the student's own work first.
 
-In: a model, the drafts so far, whose they are. Out: `Suggestions`. The model draws continuations; every program in them
-is run in the sandbox; only sequences that end in a running program are ranked (`rank` has the objective). If there is
-none, that is said, and what the baselines come to is shown instead, as what it is. The same arguments give the same
-suggestions. A student the model has not met is read as the unknown student.
+In: a model, the drafts so far, whose they are. Out: `Suggestions`. The model draws continuations, simple rules propose
+programs of their own; every program is run in the sandbox; only sequences that end in a running program are ranked
+(`rank` has the objective), the rules' like the model's, which says of all of them how likely they are for the student.
+Each says whose it is. No other student's program is proposed. The same arguments give the same suggestions. A student
+the model has not met is read as the unknown student.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from redraft.lm.continuation import Continuation, edit_bits, go_on, prefix_of
 from redraft.lm.settings import SampleConfig
 from redraft.progress import bar
 from redraft.rundir import sha256_json
-from redraft.studies.recovery.baselines import BASELINES, Knowledge, proposals
+from redraft.studies.recovery.baselines import Knowledge, proposals
 from redraft.studies.recovery.drafts import Around
 from redraft.studies.recovery.names import blamed
 from redraft.studies.recovery.problem import Problem
@@ -46,9 +47,11 @@ class Suggestions:
     reached: int
     """Those among them that hold a running program."""
     found: tuple[Ranked, ...]
-    """Edit sequences of the model, best first; each ends in a running program."""
-    baselines: dict[str, Ranked]
-    """Baseline -> its best program; asked only where `found` is empty, and without those that find none."""
+    """Edit sequences, best first; each ends in a running program."""
+
+    def of_rules(self, one: Ranked) -> bool:
+        """Whether a sequence is a rule's, not the model's; what both propose counts as the model's."""
+        return one.path.candidate >= self.drawn
 
     def to_json(self, shown: int | None = None) -> dict[str, Any]:
         """As JSON values, the first `shown` sequences."""
@@ -62,8 +65,10 @@ class Suggestions:
             "errors": [{"message": e.message, "line": e.line} for e in self.problem.verdict.errors],
             "drawn": self.drawn,
             "reached_a_running_program": self.reached,
-            "suggestions": [_json(code, one, language) for one in self.found[:shown]],
-            "baselines": {name: _json(code, one, language) for name, one in self.baselines.items()},
+            "suggestions": [
+                {"by": "rules" if self.of_rules(one) else "model", **_json(code, one, language)}
+                for one in self.found[:shown]
+            ],
         }
 
 
@@ -101,7 +106,10 @@ def suggest(
     ]
     with bar("drawing", config.candidates) as watcher:
         drawn = go_on(model, wanted, _sampling(config), watcher.advance)
-    codes = [tuple(state.code for state in one.states) for one in drawn]
+    ways = [one.states for one in drawn]
+    ways += [(replace(failing, code=code, at=later),) for code in _of_rules(problem, around, runner, config)]
+    wanted += [Continuation(free, student, case)] * (len(ways) - len(wanted))
+    codes = [tuple(state.code for state in states) for states in ways]
     runner.verdicts(Code(code, language) for each in codes for code in each)
 
     def ran(code: str) -> bool | None:
@@ -111,7 +119,7 @@ def suggest(
     style = style or Style.of([*own, *dict.fromkeys(path.end for path in found)], language)
     chosen = sorted({path.candidate for path in found})
     bits = dict(
-        zip(chosen, edit_bits(model, [wanted[i] for i in chosen], [drawn[i].states for i in chosen]), strict=True)
+        zip(chosen, edit_bits(model, [wanted[i] for i in chosen], [ways[i] for i in chosen]), strict=True)
     )
     order = ranked(
         failing.code, found, config.rank,
@@ -120,9 +128,8 @@ def suggest(
     )  # fmt: skip
     return Suggestions(
         problem=problem, known=student is not None and student in model.students, dropped=begun.dropped,
-        drawn=len(codes), reached=sum(any(ran(code) and code.strip() for code in each) for each in codes),
+        drawn=len(drawn), reached=sum(any(ran(code) and code.strip() for code in each) for each in codes[: len(drawn)]),
         found=tuple(order),
-        baselines={} if order else _baselines(problem, own, around, runner, style, config),
     )  # fmt: skip
 
 
@@ -155,22 +162,10 @@ def _sampling(config: SuggestConfig) -> SampleConfig:
     )
 
 
-def _baselines(
-    problem: Problem, own: Sequence[str], around: Around, runner: Runner, style: Style, config: SuggestConfig
-) -> dict[str, Ranked]:
-    """The best program of each baseline, ranked like the model's but for the likelihood."""
-    known = Knowledge(runner=runner, programs=around.programs)
-    failing, best = problem.failing, {}
-    for name in BASELINES:
-        proposed = [(code,) for code in proposals(name, problem, known, config.candidates)]
-        runner.verdicts(Code(code, failing.language) for (code,) in proposed)
-        found = paths(failing.code, proposed, lambda code: runner.run([code], failing.language)[0])
-        order = ranked(
-            failing.code, found, config.rank, style=lambda code: style.distance(code, own, failing.language)
-        )
-        if order:
-            best[name] = order[0]
-    return best
+def _of_rules(problem: Problem, around: Around, runner: Runner, config: SuggestConfig) -> list[str]:
+    if not config.rules:
+        return []
+    return proposals("rules", problem, Knowledge(runner=runner, programs=around.programs), config.rules)
 
 
 def _json(failing: str, one: Ranked, language: str | None) -> dict[str, Any]:
@@ -199,20 +194,13 @@ def to_text(made: Suggestions, shown: int) -> list[str]:
         said.append("The model has not met this student: it goes on as for a student unknown to it.")
     if made.dropped:
         said.append(f"The {made.dropped} oldest drafts don't fit into the model's context and were left out.")
-    if made.found:
-        said.append(
-            f"{made.drawn} continuations drawn, {made.reached} of them reach a running program. "
-            f"The best {min(shown, len(made.found))} of the {len(made.found)} programs they reach:"
-        )
-        for number, one in enumerate(made.found[:shown], 1):
-            said += ["", f"{number}. {_summary(one)}", *_steps(problem, one)]
-        return said
-    said.append(f"Nothing found: none of {made.drawn} continuations reaches a running program.")
-    if not made.baselines:
-        return [*said, "None of the baselines finds one either."]
-    said.append("What simple rules find, without the model:")
-    for name, one in sorted(made.baselines.items(), key=lambda item: item[1].cost):
-        said += ["", f"Baseline {name}: {_summary(one)}", *_steps(problem, one)]
+    reach = f"{made.drawn} continuations drawn, {made.reached} of them reach a running program"
+    if not made.found:
+        return [*said, f"Nothing found: {reach}, and so does nothing that simple rules propose."]
+    said.append(f"{reach}. The best {min(shown, len(made.found))} of {len(made.found)} programs, the rules' included:")
+    for number, one in enumerate(made.found[:shown], 1):
+        whose = "By a simple rule: " if made.of_rules(one) else ""
+        said += ["", f"{number}. {whose}{_summary(one)}", *_steps(problem, one)]
     return said
 
 
