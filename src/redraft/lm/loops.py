@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from redraft.lm.compiling import compiled, compiled_in_order
+from redraft.compiling import compiled_in_order, compiled_sums
 from redraft.lm.prefetch import LINE, prefetch
 from redraft.lm.product import product
 
@@ -22,7 +22,7 @@ GELU_ROOT, GELU_CUBE = math.sqrt(2 / math.pi), 0.044715
 """Of GELU's approximation by the hyperbolic tangent (Hendrycks and Gimpel)."""
 
 
-@compiled
+@compiled_sums
 def write(packed, keys, values, rows, places, cos, sin, n_heads):  # type: ignore[no-untyped-def]
     """Rotate queries and keys, in place, and put keys and values where they belong."""
     n_tokens, _, size = packed.shape
@@ -44,7 +44,7 @@ def write(packed, keys, values, rows, places, cos, sin, n_heads):  # type: ignor
                 values[row, group, place, d] = value[d]
 
 
-@compiled
+@compiled_sums
 def attend(packed, keys, values, rows, places, out, scaling, window, first, last):  # type: ignore[no-untyped-def]
     """What the tokens from `first` to before `last` attend to. Places are taken by fours: sums side by side.
 
@@ -113,7 +113,7 @@ def attend(packed, keys, values, rows, places, out, scaling, window, first, last
                 mixed[d] /= total
 
 
-@compiled
+@compiled_sums
 def norm(x, weight, bias, eps, out):  # type: ignore[no-untyped-def]
     """A layer norm (N, D), or without a bias a root mean square norm."""
     n_tokens, width = x.shape
@@ -164,7 +164,7 @@ def exponentials(x):  # type: ignore[no-untyped-def]
         x[i] *= factors[i]
 
 
-@compiled
+@compiled_sums
 def attention(  # type: ignore[no-untyped-def]
     x, normed, keys, values, rows, places, cos, sin, qkv, qkv_bias, o, o_bias, n_heads, scaling
 ):
@@ -179,7 +179,7 @@ def attention(  # type: ignore[no-untyped-def]
     product(attended.reshape(n_tokens, -1), o, o_bias, x, True)
 
 
-@compiled
+@compiled_sums
 def llama_block(  # type: ignore[no-untyped-def]
     x, keys, values, rows, places, cos, sin, norm1, qkv, qkv_bias, o, o_bias, norm2, up, up_bias, down, down_bias,
     inner, n_heads, scaling, eps,
@@ -202,7 +202,7 @@ def llama_block(  # type: ignore[no-untyped-def]
     product(gated, down, down_bias, x, True)
 
 
-@compiled
+@compiled_sums
 def gpt2_block(  # type: ignore[no-untyped-def]
     x, keys, values, rows, places, norm1, norm1_bias, qkv, qkv_bias, o, o_bias, norm2, norm2_bias, up, up_bias,
     down, down_bias, n_heads, scaling, eps,

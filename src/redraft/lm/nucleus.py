@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from redraft.compiling import compiled_sums
 from redraft.lm.cache import looped
-from redraft.lm.compiling import compiled
 
 ONE_BY_ONE = 32
 """How many tokens a CPU finds one after another; nearly all nuclei are smaller."""
@@ -53,7 +53,7 @@ def _draw(sorted_BK: Tensor, ids_BK: Tensor, uniforms_B: Tensor, top_p: float) -
     return ids_BK.gather(-1, places_B1).squeeze(-1), cumulative_BK[:, -1] >= top_p
 
 
-@compiled
+@compiled_sums
 def _draw_one_by_one(probabilities, uniforms, top_p, tokens, most):  # type: ignore[no-untyped-def]
     """Tokens drawn among the likeliest, found one after another; -1 where `most` of them don't reach `top_p`."""
     n_rows, vocabulary = probabilities.shape

@@ -19,7 +19,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from redraft.lm.compiling import compiled_in_order
+from redraft.compiling import compiled_in_order
 
 _FEATURES = binding.get_host_cpu_features()
 VECTOR = 64 if _FEATURES.get("avx512f") else 32

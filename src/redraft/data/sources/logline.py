@@ -10,7 +10,7 @@ from string import hexdigits
 
 import numpy as np
 
-from redraft.data.compiled import compiled
+from redraft.compiling import compiled
 
 MALFORMED, NOT_LOG, OTHER_ACTION, NO_CODE, BAD_ESCAPE, BEYOND_ASCII = 1, 2, 4, 8, 16, 32
 OWNER, UID, STAMP, PATH, LANG, MODE = range(6)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from redraft.data.compiled import compiled
+from redraft.compiling import compiled
 from redraft.metrics.released.colours import COLOURS
 from redraft.metrics.released.match import ADDED, Ints, Longs, Texts, Work, differences, number_texts, work, work_for
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from redraft.data.compiled import compiled
+from redraft.compiling import compiled
 
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
