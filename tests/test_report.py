@@ -26,7 +26,7 @@ from redraft.report import training
 from redraft.report.findings import by_study, claims_table, findings, sentences
 from redraft.report.html import write_report
 from redraft.report.style import origin_words, view_style
-from redraft.report.tables import number, probability
+from redraft.report.tables import number, probability, with_interval
 from redraft.report.words import BANNERS
 from redraft.results import Result
 from redraft.rundir import RunDir
@@ -147,6 +147,14 @@ def test_findings_begin_with_the_origin_and_tell_what_is_not_significant(run: Pa
     assert "Planted effect missed" in sentence
     (verdict,) = [v for v in judge([weak, *others]) if v.claim == claim]
     assert verdict.words == "not significant: planted effect missed"
+    (own,) = [
+        other for other in rows if (other.model, other.baseline) == (None, "student-mean")
+        and (other.metric, other.statistic, other.split) == (claim.metric, claim.statistic, claim.split)
+    ]  # fmt: skip
+    known = f"he mean of the student's own training traces has {with_interval(own)}"
+    assert f" T{known}. Planted" in sentence, "what there was to know"
+    assert any(line[-1] == f"{verdict.words}; t{known}" for line in claims_table([weak, *others]).rows)
+    assert not any("training traces has" in s and "recovered" in s for s in told), "what is found was there to find"
 
 
 def test_every_claim_has_a_line_measured_or_not(rows: list[Result]) -> None:

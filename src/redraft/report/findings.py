@@ -64,7 +64,7 @@ def claims_table(rows: Sequence[Result], claims: Sequence[Claim] | None = None) 
         (
             verdict.claim.study, verdict.claim.about, _compared(verdict.claim), with_interval(verdict.row),
             probability(verdict.p), f"±{number(verdict.claim.margin)}", _counts(verdict.row), _printed(verdict.claim),
-            verdict.words,
+            "; ".join(filter(None, [verdict.words, _knowable(verdict, rows)])),
         )
         for verdict in verdicts
     ]  # fmt: skip
@@ -119,6 +119,8 @@ def _sentence(verdict: Verdict, rows: Sequence[Result]) -> str:
         text += f" {verdict.reason[0].upper()}{verdict.reason[1:]}."
     if weak and row.smallest_detectable is not None:
         text += f" Only a difference of {number(row.smallest_detectable)} or more was likely to be found."
+    if known := _knowable(verdict, rows):
+        text += f" {known[0].upper()}{known[1:]}."
     return f"{text} {_meaning(verdict, row)}".rstrip()
 
 
@@ -152,6 +154,17 @@ def _numbers(verdict: Verdict, row: Result, rows: Sequence[Result]) -> str:
     released = "; by the released code's definition" if row.definitions == "released" else ""
     limits = CONDITIONAL.get(row.clusters or "", "") + released
     return f"{what}{with_interval(row)}{p}; {_counts(row, words=True)}{limits}"
+
+
+def _knowable(verdict: Verdict, rows: Sequence[Result]) -> str:
+    """What there was to know where a model's agreement isn't significant: that of the students' own training means."""
+    claim = verdict.claim
+    if verdict.outcome != "inconclusive" or claim.statistic not in ("within_r", "pooled_r"):
+        return ""
+    known = _side(rows, claim, "student-mean")
+    if known is None or known.value is None:
+        return ""
+    return f"the mean of the student's own training traces has {with_interval(known)}"
 
 
 def _meaning(verdict: Verdict, row: Result) -> str:
