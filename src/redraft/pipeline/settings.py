@@ -107,8 +107,8 @@ def protocol_files(name: str) -> list[Path]:
 def within(config: RunConfig, minutes: float) -> RunConfig:
     """The run with studies of a size that fits into a budget's rest, the paper's design at `FULL_MINUTES`."""
 
-    def some(full: int, least: int) -> int:
-        return max(least, min(full, round(full * minutes / FULL_MINUTES)))
+    def some(full: int, least: int, by: float = FULL_MINUTES) -> int:
+        return max(least, min(full, round(full * minutes / by)))
 
     trained = (*config.views, *config.recovery_views)
     adapt, probe = config.adapt, config.probe
@@ -132,7 +132,7 @@ def within(config: RunConfig, minutes: float) -> RunConfig:
         ),
         represent=replace(config.represent, traces=some(1000, 100), seed=config.seed),
         recover=replace(
-            config.recover, cases=some(200, 40), seed=config.seed,
+            config.recover, cases=some(200, 40, by=FULL_MINUTES / 6), seed=config.seed,  # yes or no: many are needed
             views=tuple(view for view in ("trace", "synthetic", *RECOVERY_VIEWS) if view in trained),
         ),
     )  # fmt: skip
