@@ -161,6 +161,8 @@ def test_every_claim_has_a_line_measured_or_not(rows: list[Result]) -> None:
     table = claims_table(rows)
     assert len(table.rows) == len(own_claims().claims)
     assert "Simulated class: class" in table.caption
+    bleu = next(v.row for v in judge(rows) if v.row is not None and v.row.metric == "bleu_final")
+    assert f"{with_interval(bleu)}, d {number(bleu.effect_size)}" in [line[3] for line in table.rows]
     words = [line[-1] for line in table.rows]
     assert any(word.endswith("planted effect recovered") for word in words)
     assert "not testable (the run has no trace-downsampled and no synthetic-downsampled)" in words

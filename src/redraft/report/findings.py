@@ -62,7 +62,7 @@ def claims_table(rows: Sequence[Result], claims: Sequence[Claim] | None = None) 
     verdicts = judge(rows, claims)
     lines = [
         (
-            verdict.claim.study, verdict.claim.about, _compared(verdict.claim), with_interval(verdict.row),
+            verdict.claim.study, verdict.claim.about, _compared(verdict.claim), _difference(verdict.row),
             probability(verdict.p), f"±{number(verdict.claim.margin)}", _counts(verdict.row), _printed(verdict.claim),
             "; ".join(filter(None, [verdict.words, _knowable(verdict, rows)])),
         )
@@ -74,7 +74,9 @@ def claims_table(rows: Sequence[Result], claims: Sequence[Claim] | None = None) 
         "the difference is beyond zero in its direction, p is below .05 after Holm's correction within the study, and "
         "the difference is at least the smallest of interest; equivalent if its 90% interval lies within the margin "
         "(two one-sided tests at .05). Only students' own traces can support or contradict a claim: in a simulated "
-        "class planted effects are recovered or missed, and a model's traces show how that model is imitated."
+        "class planted effects are recovered or missed, and a model's traces show how that model is imitated. d: the "
+        "mean difference in standard deviations of the single differences; of correlations and scores the difference "
+        "is the effect size."
     )
     header = ("study", "claim", "compared", "difference", "p (Holm)", "margin", "n / students / titles", "paper",
               "verdict")  # fmt: skip
@@ -153,7 +155,13 @@ def _numbers(verdict: Verdict, row: Result, rows: Sequence[Result]) -> str:
     p = f", p {_p(verdict.p)}" if verdict.p is not None else ""
     released = "; by the released code's definition" if row.definitions == "released" else ""
     limits = CONDITIONAL.get(row.clusters or "", "") + released
-    return f"{what}{with_interval(row)}{p}; {_counts(row, words=True)}{limits}"
+    return f"{what}{_difference(row)}{p}; {_counts(row, words=True)}{limits}"
+
+
+def _difference(row: Result | None) -> str:
+    """With its interval, and its effect size where that is another number."""
+    d = "" if row is None or row.effect_size is None else f", d {number(row.effect_size)}"
+    return f"{with_interval(row)}{d}"
 
 
 def _knowable(verdict: Verdict, rows: Sequence[Result]) -> str:
