@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -19,6 +20,7 @@ import redraft
 from factories import make_dataset, make_trace
 from redraft import pipeline, results
 from redraft.cli import main
+from redraft.data.split import SplitConfig, make_split
 from redraft.execute.dataset import ExecuteConfig, read_runs
 from redraft.pipeline.settings import RunConfig
 from redraft.pipeline.study import share_out
@@ -109,6 +111,19 @@ def test_simulate_to_report_and_again(tmp_path: Path, small: Path, capsys: pytes
     study(dataset.path, run, small)
     assert capsys.readouterr().err.count("done before") == len(stages)
     assert (run / "models" / "trace" / "model.safetensors").stat().st_mtime_ns == weights
+
+
+def test_matching_is_left_out_where_nobody_can_be_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = ("other-student", "matched-student")
+    for years, kept in ((2020, 2020), both[:1]), ((2020, 2021), both):
+        name = f"class-{years[-1]}"
+        dataset = make_dataset(tmp_path / name, [
+            make_trace(["fd 1", f"fd {t}"], f"s{s}", f"t{t}", datetime(years[s % 2], 1, 1, tzinfo=UTC))
+            for s in range(6) for t in range(6)
+        ])  # fmt: skip
+        split = make_split(dataset, SplitConfig(held_students=1, held_titles=1))
+        assert pipeline.study._told_apart(dataset, split, both) == kept
+        assert ("same year and editor mode" in capsys.readouterr().err) == (kept != both)
 
 
 def test_programs_are_judged_once_by_each_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from redraft.data.ingest import IngestOptions, ingest
 from redraft.data.matching import habits
 from redraft.data.simulate import SimulateConfig, simulate
 from redraft.data.sources.pencilcode import PencilCode
-from redraft.data.split import TEST_SPLITS, Split, SplitConfig, load_split, make_split, split_file
+from redraft.data.split import TEST_SPLITS, TRAIN, Split, SplitConfig, load_split, make_split, split_file
 from redraft.data.store import Dataset, open_dataset
 from redraft.errors import UsageError
 from redraft.execute.cache import Cache, default_folder
@@ -55,6 +55,7 @@ HELD = 0.2
 """Share of the demo's students and titles held out."""
 TRAIN_SHARE, SAMPLE_SHARE = 0.45, 0.2
 """Shares of a budget for training and sampling; the rest is for tokenizing, executing, the studies and the report."""
+MATCHED = "matched-student"
 PILOT = 10
 """Pairs a split drawn once to learn how long a trace takes; with five samples each they fill a batch."""
 
@@ -131,6 +132,7 @@ def _study(stages: Stages, config: RunConfig, sampling_seconds: float = 60) -> P
     dataset = open_dataset(run / config.dataset)
     stages("split", asdict(config.splitting) | {"name": config.split}, lambda: _split(dataset, config))
     split = load_split(dataset, config.split)
+    config = replace(config, controls=_told_apart(dataset, split, config.controls))
     trained = {"dataset": dataset.fingerprint, "split": split.hash, "train": asdict(config.train)}
     write_text(run / RUN_FILE, settings.dump(config))
     workers = parallel_models()
@@ -168,6 +170,15 @@ def _split(dataset: Dataset, config: RunConfig) -> None:
     load_split(dataset, config.split)
 
 
+def _told_apart(dataset: Dataset, split: Split, controls: Sequence[str]) -> tuple[str, ...]:
+    """The controls that differ: where nobody can be matched by year or mode, `matched-student` is `other-student`."""
+    students = {pair.student for pair, place in split.of.items() if place == TRAIN}
+    if MATCHED not in controls or len({*habits(dataset, students).values()}) > 1:
+        return tuple(controls)
+    say(f"All students work in the same year and editor mode: {MATCHED} would be other-student again, and is left out.")
+    return tuple(control for control in controls if control != MATCHED)
+
+
 def _filled(split: Split) -> list[str]:
     return [name for name in TEST_SPLITS if split.counts()[name]]
 
@@ -190,7 +201,7 @@ def _sample_control(run: Path, control: str, config: RunConfig) -> None:
     split, model = load_split(dataset, config.split), load_model(run / "models" / CONTROLLED)
     requests = requests_for(split, _filled(split), max_pairs=config.max_pairs, seed=config.seed)
     known = sorted({request.student for request in requests if request.student in model.students})
-    traits = habits(dataset, known) if control == "matched-student" else dict.fromkeys(known, ())
+    traits = habits(dataset, known) if control == MATCHED else dict.fromkeys(known, ())
     drawn = derange(known, [traits[student] for student in known], np.random.default_rng(config.seed)).of
     lent = exchanged(requests, {student: other for student, other in drawn.items() if student != other})
     if lent:

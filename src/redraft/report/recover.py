@@ -161,7 +161,7 @@ def _by_candidates(rows: Sequence[Result]) -> Figure | None:
             axes.set(title=WORDS[metric].replace(", ", ",\n"), xlabel="candidates", ylim=(-0.02, 1.02))
         grid[0].set_ylabel("share of cases")
         handles, labels = grid[0].get_legend_handles_labels()
-        canvas.legend(handles, labels, loc="outside upper left", ncols=5)
+        canvas.legend(handles, labels, loc="outside upper left", ncols=4)
 
     return draw(
         "recover-candidates", paint, size=(8.6, 4.0), stamp=f"n = {n} failing programs. {stamp}",
