@@ -117,6 +117,7 @@ class Optimizer:
         self._clip, self._add_up, self._student_lr = clip, add_up, recipe.student_lr
         self._table = model.students.rows.weight
         self._rows = UPDATES[updates](self._table)
+        assert recipe.weight_decay is not None  # whoever leaves it to the data has looked at the data
         inside = OPTIMIZERS[recipe.optimizer](model.lm)
         lm = _without(model.lm.parameters(), inside)
         module = _without(model.students.parameters(), [self._table])

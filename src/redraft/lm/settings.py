@@ -31,8 +31,8 @@ class Recipe:
     """Share of the training in which it rises."""
     cooldown: float = 0.5
     """Steps in which it falls to 0 once patience ran out, as a share of those up to the best validation."""
-    weight_decay: float = 0.01
-    """Decay of the LM's matrices."""
+    weight_decay: float | None = 0.01
+    """Decay of the LM's matrices; None: by the size of the data (`decay_of`)."""
     student_lr: float = 3.0
     """Learning rate of the students' module, as a multiple of `lr`."""
     student_dropout: float = 0.1
@@ -59,6 +59,9 @@ class Preset(Recipe):
     """Pretrained weights to go on from (folder or hub id); None: from scratch."""
 
 
+FORGET_EPOCHS = 2.0
+"""Passes over the data within which weights forget, where the recipe leaves it to the data."""
+
 BASE = Recipe(lr=5e-5, batch_tokens=32 * 1024)
 """For a pretrained base of no preset: the paper's learning rate, and the tokens of its 32 contexts (appendix B)."""
 
@@ -80,7 +83,7 @@ def _muon(*, layers: int, heads: int, width: int, lr: float, batch_tokens: int) 
     """A Llama for CPUs. After equal CPU-seconds Muon knows held-out traces far better than AdamW."""
     return Preset(
         family="llama", layers=layers, heads=heads, width=width, context=512,
-        lr=lr, batch_tokens=batch_tokens, optimizer="muon",
+        lr=lr, batch_tokens=batch_tokens, optimizer="muon", weight_decay=None,
     )  # fmt: skip
 
 
@@ -163,7 +166,7 @@ class TrainConfig:
     """Share of the training in which the learning rate rises from 0. Default: the preset's, 0.05; the paper's, 0."""
     weight_decay: float | None = None
     """Decay of the LM's matrices; biases, norms and the students' module have none. Default: the preset's, 0.01; the
-    paper's, 0."""
+    paper's, 0; small Llamas', so much that at the full learning rate weights forget within two passes over the data."""
     clip: float = 1.0
     """Largest norm of the gradient."""
     validate_every: int | None = None
@@ -199,6 +202,18 @@ def recipe_of(config: TrainConfig) -> tuple[Recipe, str | None]:
     if config.batch_tokens is not None and config.batch_size is None:
         chosen["batch_size"] = None
     return Recipe(**chosen), config.base or (preset.base if preset else None)
+
+
+def decay_of(recipe: Recipe, steps_per_epoch: int) -> float:
+    """The decay of the LM's matrices: the recipe's, or such that weights forget in `FORGET_EPOCHS`.
+
+    At a learning rate lr and a decay d, weights are an average of the last 1 / (lr d) updates or so. How many of these
+    are best depends on how often the data is seen again (Wang and Aitchison, arXiv 2405.13698): little data wants much
+    decay, and much data next to none. docs/training.md has what was measured.
+    """
+    if recipe.weight_decay is not None:
+        return recipe.weight_decay
+    return 1 / (recipe.lr * FORGET_EPOCHS * steps_per_epoch)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,7 @@ from redraft.lm.launch import check_launch, launch, precision, start_tracker
 from redraft.lm.optimizer import Optimizer
 from redraft.lm.prepare import Prepared, check, prepare
 from redraft.lm.schedule import Cooldown, Schedule
-from redraft.lm.settings import Recipe, TrainConfig, recipe_of
+from redraft.lm.settings import Recipe, TrainConfig, decay_of, recipe_of
 from redraft.lm.tokenizer import load_tokenizer
 from redraft.lm.validate import Known, Whose, bits_of, own, validate
 from redraft.progress import Bar, bar, hush, say
@@ -150,8 +150,9 @@ class _Run:
         self.total = config.steps or config.epochs * self.per_epoch
         self.schedule = Schedule(recipe, steps=self.total, minutes=config.minutes)
         self.net = self.model.lm.to(accelerator.device)
+        self.recipe = replace(recipe, weight_decay=decay_of(recipe, self.per_epoch))
         self.optimizer = Optimizer(
-            self.net, recipe,
+            self.net, self.recipe,
             clip=config.clip, updates=config.student_updates, bf16=self.bf16,
             add_up=None if self.alone else self._add_up,
         )  # fmt: skip
@@ -378,6 +379,7 @@ class _Run:
             "steps": state.step,
             "tokens": state.tokens,
             "steps_per_epoch": self.per_epoch,
+            "weight_decay": self.recipe.weight_decay,
             "best_step": state.best_step,
             "cooldown_steps": state.step - state.cooldown.step if state.cooldown else 0,
             "stopped_by": stopped or "not stopped yet",
