@@ -227,7 +227,7 @@ Dashed: the trainings of the smaller budget, whose learning rate falls sooner. E
   students, whose traces these are.
 - `codec diff` in between: the best of these with the codec alone changed. The rest of the way is Muon and batches.
 - Ours: codec `diff` with relative times, Muon, batches of sequences of similar length (1,024 tokens), the preset's
-  linear learning rate after a warm-up of 5%, decay 0.01; settings chosen in a few trials of 80 CPU-seconds.
+  linear learning rate after a warm-up of 5%, decay by the size of the data; settings chosen in a few trials of 80 CPU-seconds.
 - The budget counts the process's own seconds on one thread, validation left out.
 """
 
