@@ -771,6 +771,15 @@ def test_the_papers_presets_are_the_papers() -> None:
     assert (TrainConfig().epochs, TrainConfig().patience, PRESETS["paper-gpt2"].context) == (3, 20, 1024)
 
 
+def test_small_llamas_forget_within_two_passes_over_the_data(trained, tmp_path) -> None:
+    _, dataset, split, _ = trained
+    config = replace(TOY, preset="llama-200k", steps=1, lr=None)
+    made = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config).card["training"]
+    assert made["weight_decay"] == pytest.approx(1 / (1e-2 * 2 * made["steps_per_epoch"]))
+    given = train(dataset, split=split, view="trace", out=tmp_path / "n", config=replace(config, weight_decay=0.02))
+    assert given.card["training"]["weight_decay"] == 0.02
+
+
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("llama")])
 def test_presets_have_about_as_many_weights_as_their_names_say(trained, name) -> None:
     stated = name.rpartition("-")[2]

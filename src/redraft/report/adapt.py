@@ -112,10 +112,14 @@ def _at(
 # Figures
 
 
-def _curve(axes: Axes, rows: Sequence[Result | None], colour: str, marker: str, label: str, *, line: str = "-") -> None:
-    """Values against k with 95% intervals."""
+def _curve(
+    axes: Axes, rows: Sequence[Result | None], colour: str, marker: str, label: str, *, line: str = "-",
+    beside: bool = False,
+) -> None:  # fmt: skip
+    """Values against k with 95% intervals; `beside` another curve, a little to the right, so that both can be seen."""
     shown = [row for row in rows if row is not None and row.value is not None]
-    k = [int(row.condition["k"]) for row in shown]
+    k = [float(row.condition["k"]) for row in shown]
+    k = [at + 0.02 * max(k) * beside for at in k]
     axes.plot(k, [row.value or 0.0 for row in shown], color=colour, marker=marker, markersize=5, linestyle=line,
               markeredgecolor="white", markeredgewidth=0.6, label=label, zorder=3)  # fmt: skip
     bars = [(at, row.low, row.high) for at, row in zip(k, shown, strict=True) if row.low is not None]
@@ -137,14 +141,14 @@ def _bits(view: str, rows: Sequence[Result], points: list[dict[str, Any]]) -> Fi
         left, middle, right = canvas.subplots(1, 3)
         _curve(left, [_at(rows, BITS, "mean", k) for k in ks], colour, marker, "own traces")
         others = [_at(rows, BITS, "mean", k, OTHER) for k in ks]
-        _curve(left, others, BASELINE, "s", "another student's (control)", line="--")
+        _curve(left, others, BASELINE, "s", "another student's (control)", line="--", beside=True)
         mean = _at(rows, BITS, "mean", None, MEAN_VECTOR)
         if mean is not None and mean.value is not None:
             left.axhline(mean.value, color=BASELINE, linewidth=1.2, linestyle=":", label="mean vector (control)")
         left.set(xlabel=K, ylabel="bits a test trace", title="What a test trace costs")
         apart = {name: [_at(rows, BITS, "mean_difference", k, name) for k in ks] for name in (OTHER, MEAN_VECTOR)}
         _curve(middle, apart[OTHER], colour, marker, "own − another's")
-        _curve(middle, apart[MEAN_VECTOR], BASELINE, "D", "own − mean vector")
+        _curve(middle, apart[MEAN_VECTOR], BASELINE, "D", "own − mean vector", beside=True)
         middle.axhline(0, color=MUTED, linewidth=0.9)
         middle.set(xlabel=K, ylabel="bits a test trace", title="What one's own are worth")
         _students(right, points, colour)
@@ -203,7 +207,7 @@ def _generated(view: str, rows: Sequence[Result]) -> Figure | None:
             ks = _ks(rows, metric)
             _curve(axes, [_at(rows, metric, statistic, k) for k in ks], colour, marker, "own traces")
             others = [_at(rows, metric, statistic, k, OTHER) for k in ks]
-            _curve(axes, others, BASELINE, "s", "another student's", line="--")
+            _curve(axes, others, BASELINE, "s", "another student's", line="--", beside=True)
             axes.set(title=_words(metric), ylabel=STATISTICS[statistic], xlabel=K)
             axes.set_xticks(ks)
             if statistic != "mean":
