@@ -27,12 +27,14 @@ from redraft.data.split import SplitConfig, load_split, make_split
 from redraft.data.store import open_dataset
 from redraft.errors import DatasetError, InputError
 from redraft.lm import launch
+from redraft.lm import schedule as scheduling
 from redraft.lm import train as training
 from redraft.lm.batch import Chunks, Collator, encode, plan
 from redraft.lm.checkpoint import load_model, read_card
 from redraft.lm.model import IGNORE, UNKNOWN, StudentIndex
 from redraft.lm.optimizer import Optimizer
 from redraft.lm.prepare import from_scratch
+from redraft.lm.schedule import Schedule
 from redraft.lm.settings import BASE, PRESETS, Preset, TrainConfig, recipe_of
 from redraft.lm.train import TrainingError, train
 from toy import TOY, prepare_torch, toy_dataset
@@ -246,7 +248,7 @@ def test_a_cooldown_follows_from_the_best_weights(trained, tmp_path, monkeypatch
     outcome, ((start, best_step),) = model.card["training"], began
     cooled = outcome["cooldown_steps"]
     assert start == best_step + 3 * 2
-    assert cooled == round(0.5 * best_step)
+    assert cooled == 2 * outcome["steps_per_epoch"] < round(0.5 * best_step), "two passes at most"
     assert (outcome["steps"], outcome["stopped_by"], outcome["converged"]) == (start + cooled, "patience", True)
     first = 0.3 * (1 - best_step / 60)
     assert rates[start:] == pytest.approx([first * (1 - done / cooled) for done in range(cooled)])
@@ -257,8 +259,18 @@ def test_a_cooldown_follows_from_the_best_weights(trained, tmp_path, monkeypatch
     assert f"The last {cooled} steps" in (tmp_path / "m" / "README.md").read_text()
 
 
-def test_a_cooldown_ends_with_the_steps_there_are(trained, tmp_path, rates) -> None:
+def test_a_cooldown_lasts_for_a_share_of_the_best_weights_steps() -> None:
+    schedule = Schedule(replace(BASE, validate_every=10), steps=2000, minutes=None, steps_per_epoch=100)
+
+    def steps(best_step: int) -> int:
+        return schedule.cooldown(best_step + 30, 0.0, best_step=best_step, best_seconds=0.0).steps
+
+    assert [steps(best) for best in (4, 100, 400, 1000, 1900)] == [10, 50, 200, 200, 70]
+
+
+def test_a_cooldown_ends_with_the_steps_there_are(trained, tmp_path, monkeypatch, rates) -> None:
     _, dataset, split, _ = trained
+    monkeypatch.setattr(scheduling, "COOLDOWN_EPOCHS", 100.0)
     config = replace(IMPATIENT, cooldown=50.0)
     outcome = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config).card["training"]
     assert len(rates) == outcome["steps"] == 60
@@ -271,6 +283,7 @@ def test_a_cooldown_ends_with_the_time_there_is(trained, tmp_path, monkeypatch, 
     _, dataset, split, _ = trained
     ticks = itertools.count(step=0.5)
     monkeypatch.setattr(training, "clock", lambda: next(ticks))  # half a second in each step, none between
+    monkeypatch.setattr(scheduling, "COOLDOWN_EPOCHS", 100.0)
     config = replace(IMPATIENT, steps=100_000, minutes=0.5, cooldown=50.0)
     outcome = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config).card["training"]
     assert len(rates) == outcome["steps"] == 60

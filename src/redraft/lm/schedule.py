@@ -20,6 +20,10 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 """Schedule -> share of the peak learning rate after a share of the steps that follow the warm-up."""
 
 
+COOLDOWN_EPOCHS = 2.0
+"""Passes over the data that a cooldown takes, at most."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cooldown:
     """The end of a training whose patience ran out: from the best weights on, at a rate that falls to 0."""
@@ -46,10 +50,11 @@ class Schedule:
         recipe: How they rise and fall.
         steps: All there will be, at most.
         minutes: How long they may take; None: any time.
+        steps_per_epoch: Steps of a pass over the data.
     """
 
-    def __init__(self, recipe: Recipe, *, steps: int, minutes: float | None) -> None:
-        self._recipe, self._steps = recipe, steps
+    def __init__(self, recipe: Recipe, *, steps: int, minutes: float | None, steps_per_epoch: int) -> None:
+        self._recipe, self._steps, self._per_epoch = recipe, steps, steps_per_epoch
         self._seconds = math.inf if minutes is None else 60 * minutes
 
     def out_of_time(self, seconds: float) -> bool:
@@ -72,9 +77,11 @@ class Schedule:
         """The cooldown that begins after `step` steps and `seconds`, with the weights and the rate of the best ones.
 
         It lasts for a share of the steps that these weights took: what has learned for longer takes longer to settle.
-        Less than the steps between two validations couldn't show what it is worth.
+        But patience runs out where the data is being learned by heart, so it is over after `COOLDOWN_EPOCHS`. Less than
+        the steps between two validations couldn't show what it is worth.
         """
         share = self._recipe.cooldown
-        wanted = max(round(share * best_step), self._recipe.validate_every) if share else 0
+        most = round(COOLDOWN_EPOCHS * self._per_epoch)
+        wanted = max(min(round(share * best_step), most), self._recipe.validate_every) if share else 0
         steps = min(wanted, self._steps - step)
         return Cooldown(step=step, seconds=seconds, steps=steps, rate=self.rate(best_step, best_seconds))

@@ -30,7 +30,8 @@ class Recipe:
     warmup: float = 0.05
     """Share of the training in which it rises."""
     cooldown: float = 0.5
-    """Steps in which it falls to 0 once patience ran out, as a share of those up to the best validation."""
+    """Steps in which it falls to 0 once patience ran out, as a share of those up to the best validation; two passes
+    over the data at most."""
     weight_decay: float | None = 0.01
     """Decay of the LM's matrices; None: by the size of the data (`decay_of`)."""
     student_lr: float = 3.0
@@ -178,7 +179,8 @@ class TrainConfig:
     """Validations without improvement (paper, appendix B) after which training cools down and stops."""
     cooldown: float | None = None
     """Once patience ran out, training goes back to the best weights and on for this share of the steps that they took,
-    while the learning rate falls to 0; 0: it stops at once. Default: the preset's, 0.5; the paper's, 0."""
+    two passes over the data at most, while the learning rate falls to 0; 0: it stops at once. Default: the preset's,
+    0.5; the paper's, 0."""
     precision: Precision = "auto"
     """auto: bf16 where the hardware is good at it (a GPU that has it, a CPU with matrix units: AMX), else fp32."""
     tracker: Literal["tensorboard", "wandb", "mlflow", "none"] = "tensorboard"
