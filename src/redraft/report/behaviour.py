@@ -19,6 +19,7 @@ from redraft.report.style import BASELINE_MARKERS, Figure
 from redraft.report.tables import Table
 from redraft.results import Result
 from redraft.studies.claims import FINAL_METRICS, TRACE_METRICS
+from redraft.studies.run import CONTROLS
 
 __all__ = ["METHODS", "figures", "sentences", "tables"]
 
@@ -89,13 +90,13 @@ def _agreement(rows: Sequence[Result], views: list[str]) -> list[Figure | None]:
 def _likeness(rows: Sequence[Result], views: list[str]) -> Figure | None:
     metrics = ("bleu_final", "bleu_trace", "colour_cosine", "self_bleu", "ended_share")
     panels = Panels({"mean": "mean, 0 to 1"}, {metric: _label(metric) for metric in metrics}, _splits(rows), views,
-                    ["random-trace", "real-students"], (-0.02, 1.02))  # fmt: skip
+                    ["random-trace", "real-students", *CONTROLS], (-0.02, 1.02))  # fmt: skip
     return dots(
         "likeness", rows, panels, title="How alike are generated and real programs?",
-        caption="BLEU and colour cosine: each sample against the student's own program, higher is nearer; the grey "
-        "mark is another student's training program. Self-BLEU: the samples of a pair among themselves; a model as "
-        "varied as people lies at the grey bar (as many real students of the title). Ended: samples that came to an "
-        "end.",
+        caption="BLEU and colour cosine: each sample against the student's own program, higher is nearer; in grey "
+        "another student's training program, and what the trace model writes with another student's vector. Self-BLEU: "
+        "the samples of a pair among themselves; a model as varied as people lies at the grey bar (as many real students "
+        "of the title). Ended: samples that came to an end.",
         alt="Dots with intervals of BLEU, colour cosine, Self-BLEU and share ended, by split and model.",
     )  # fmt: skip
 
