@@ -95,8 +95,8 @@ def _likeness(rows: Sequence[Result], views: list[str]) -> Figure | None:
         "likeness", rows, panels, title="How alike are generated and real programs?",
         caption="BLEU and colour cosine: each sample against the student's own program, higher is nearer; in grey "
         "another student's training program, and what the trace model writes with another student's vector. Self-BLEU: "
-        "the samples of a pair among themselves; a model as varied as people lies at the grey bar (as many real students "
-        "of the title). Ended: samples that came to an end.",
+        "the samples of a pair among themselves; a model as varied as people lies at the grey bar (as many real "
+        "students of the title). Ended: samples that came to an end.",
         alt="Dots with intervals of BLEU, colour cosine, Self-BLEU and share ended, by split and model.",
     )  # fmt: skip
 
