@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 import numpy as np
 
@@ -47,6 +48,8 @@ ALONE: Mapping[str, str] = {}
 """The condition that none is."""
 ALIKE = "every case has this value, so that resampling them can't tell how far others may be from it"
 """What is said of an interval without width."""
+AGAINST_BASELINES = (KEPT, "kept_success_amended", "kept_success_first")
+"""Measures by which models are compared with baselines."""
 CONTRASTED = ("executes", "attempts", "bleu_recovered", "kept_success_final", KEPT, "kept_success_first")
 """Measures by which models and hands are compared."""
 BY_SPLIT = ("executes", KEPT, "kept_success_first")
@@ -159,14 +162,12 @@ def _primary(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
     start = table.config.starts[0]
     for main, beside in ((PRIMARY, ALONE), (BESIDE_RULES, BESIDE)):
         for side in _at(sides, table.config, hand=OWN, start=start, beside=beside):
-            for name, other in against.items():
-                for measure in (KEPT, "kept_success_amended", "kept_success_first"):
-                    if (most, measure) in side.columns and (most, measure) in other.columns:
-                        among = f"{main}, {side.view} - baselines, {measure}"
-                        family = main if measure == KEPT and name in BASELINES else among
-                        yield table.row(
-                            side, most, measure, less=other.columns[most, measure], baseline=name, family=family
-                        )
+            for (name, other), measure in product(against.items(), AGAINST_BASELINES):
+                key = most, measure
+                if key in side.columns and key in other.columns:
+                    among = f"{main}, {side.view} - baselines, {measure}"
+                    family = main if measure == KEPT and name in BASELINES else among
+                    yield table.row(side, *key, less=other.columns[key], baseline=name, family=family)
 
 
 def _models(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
