@@ -67,7 +67,7 @@ FREQUENCY_METRICS = ("backtracking",)
 
 PRIMARY_FAMILY = "behaviour: primary"
 
-STUDIES = ("behaviour", "probe", "adapt", "recover", "represent")
+STUDIES = ("behaviour", "probe", "adapt", "recover", "steer", "represent")
 """The studies that have claims."""
 
 SIGNIFICANT = 0.05
