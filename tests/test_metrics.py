@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from factories import make_dataset, make_trace
 from redraft.data.trace import Trace
+from redraft.execute.dataset import verdict_writer
+from redraft.execute.verdict import Verdict
 from redraft.metrics import registry
 from redraft.metrics.colours import COLOURS
 from redraft.metrics.languages import PROFILES, functions_in, is_comment
@@ -227,3 +229,16 @@ def test_every_metric_is_declared_and_documented() -> None:
         assert metric.unit
         assert (metric.compute is None) == (metric.level in ("pair", "collection"))
         assert metric.generated_from is None or metric.generated_from in MEASURED
+
+
+def test_verdicts_that_are_written_anew_are_read_anew(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "class", [make_trace(["fd 1"])])
+    (trace,) = dataset.traces()
+
+    def measured(verdict: str) -> object:
+        with verdict_writer(dataset, "v8", version="1") as write:
+            write(Verdict(id=trace.final.id, verdict=verdict, language="coffeescript", end_reached=True, errors=()))
+        return measure(dataset)["runs_final"].to_pylist()
+
+    assert measured("ok") == [1.0]
+    assert measured("error") == [0.0]

@@ -157,7 +157,8 @@ def _row_groups(shard: Path) -> int:
 
 
 @lru_cache(maxsize=1)
-def _runs(file: Path) -> dict[str, bool | None]:
+def _runs(file: Path, written: int) -> dict[str, bool | None]:
+    """The verdicts of a file as it was `written` (ns): a file that was written anew is read anew."""
     return read_runs(file)
 
 
@@ -177,7 +178,7 @@ def _measure_group(job: Job) -> pa.Table:
             table = file.read_row_group(job.group)
     except (OSError, pa.ArrowInvalid) as error:
         raise _unreadable(job.shard, error) from error
-    runs = _runs(job.verdicts) if job.verdicts else None
+    runs = _runs(job.verdicts, job.verdicts.stat().st_mtime_ns) if job.verdicts else None
     return measure_traces(from_batch(table), job.language, runs, job.definitions)
 
 
