@@ -42,10 +42,12 @@ if TYPE_CHECKING:
     from redraft.studies.behaviour import evaluate
     from redraft.studies.claims import judge
     from redraft.studies.describe import describe
+    from redraft.studies.probe import probe
     from redraft.studies.recovery.settings import RecoverConfig, SuggestConfig
     from redraft.studies.recovery.study import recover
     from redraft.studies.recovery.suggest import suggest
     from redraft.studies.represent import represent
+    from redraft.studies.steer import steer
     from redraft.studies.variance import variance
 
 _HOMES = {
@@ -87,9 +89,11 @@ _HOMES = {
     "measure": "redraft.metrics.measure",
     "open_dataset": "redraft.data.store",
     "recover": "redraft.studies.recovery.study",
+    "probe": "redraft.studies.probe",
     "represent": "redraft.studies.represent",
     "sample": "redraft.lm.sample",
     "simulate": "redraft.data.simulate",
+    "steer": "redraft.studies.steer",
     "suggest": "redraft.studies.recovery.suggest",
     "train": "redraft.lm.train",
     "variance": "redraft.studies.variance",
@@ -134,10 +138,12 @@ __all__ = [
     "make_split",
     "measure",
     "open_dataset",
+    "probe",
     "recover",
     "represent",
     "sample",
     "simulate",
+    "steer",
     "suggest",
     "train",
     "variance",

@@ -34,9 +34,11 @@ _COMMANDS = {
     "adapt": ("redraft.cli.studies:adapt", "say how few traces of a new student a model needs"),
     "recover": ("redraft.cli.studies:recover", "study who can mend failing programs: models, baselines, students"),
     "suggest": ("redraft.cli.suggest:suggest", "suggest how a student may mend a failing program"),
+    "steer": ("redraft.cli.studies:steer", "say how far students' vectors steer what a model writes"),
     "represent": ("redraft.cli.studies:represent", "compare what a run's models make of the same traces"),
     "audit": ("redraft.cli.studies:audit", "look for students and titles that a run's models know less well"),
     "report": ("redraft.cli.studies:report", "write a run's report, one HTML file"),
+    "seeds": ("redraft.cli.studies:seeds", "say which findings of runs with different seeds are chance"),
     "demo": ("redraft.cli.runs:demo", "simulate a class and do all of the above, in five minutes"),
     "reproduce": ("redraft.cli.runs:reproduce", "study a dataset within a budget of minutes"),
 }

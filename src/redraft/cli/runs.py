@@ -45,8 +45,9 @@ def reproduce(
 ) -> None:
     """Train the paper's models on a dataset, do all its studies, and report every figure, table and claim.
 
-    Measures this machine's speed first and fixes the number of training steps and sampled pairs so that everything
-    fits the budget; the plan is kept in run.toml, so a run cut short goes on with the same plan.
+    Less than half of the budget goes to training, each model at most its share; a few samples are timed, and as many
+    pairs drawn as fit into a fifth; studies take a size that fits the rest. What was settled is kept (run.toml,
+    plan.json): started again, a run cut short goes on where it was. `redraft seeds` compares runs of several seeds.
 
     Example: redraft reproduce --data itap.dataset --budget 10 --out runs/itap
 

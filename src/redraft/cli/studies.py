@@ -1,4 +1,6 @@
-"""The studies of a run: `redraft evaluate`, `probe`, `adapt`, `recover`, `represent`, `audit`; and `redraft report`."""
+"""The studies of a run: `redraft evaluate`, `probe`, `adapt`, `recover`, `steer`, `represent`, `audit`, `report`,
+`seeds`.
+"""
 
 from __future__ import annotations
 
@@ -97,6 +99,27 @@ def recover(run: Path, *, config: Files = None) -> None:
     _study(run, "recover", study, RecoverConfig, config)
 
 
+def steer(run: Path, *, config: Files = None) -> None:
+    """Study how far students' vectors steer what a run's model writes: comments, colours, speed, going back and others.
+
+    The students who do most and least of something, by their training traces, and the unknown student write on the
+    same titles. Reads RUN/run.toml and RUN/models/VIEW/, runs the programs in the sandbox, writes
+    RUN/results/steer.parquet and .csv, the figure and the table. Settings stand in the section [steer] of run.toml.
+    Killed and started again, it goes on. A model that was trained on another split is refused.
+
+    Example: redraft steer runs/class
+
+    Args:
+        run: The run's folder.
+        config: Files of settings (TOML), their keys as in the section [steer]; they win over run.toml, a later one
+            over an earlier one.
+    """
+    from redraft.studies.steer import SteerConfig
+    from redraft.studies.steer import steer as study  # loads torch
+
+    _study(run, "steer", study, SteerConfig, config)
+
+
 def represent(run: Path, *, config: Files = None) -> None:
     """Compare what a run's models make of the same traces: their layers, and the directions of steps between states.
 
@@ -167,3 +190,25 @@ def report(run: Path) -> None:
     from redraft.report.html import write_report
 
     print(write_report(run))  # noqa: T201
+
+
+def seeds(*runs: Path, out: Path = Path("seeds")) -> None:
+    """Set runs beside one another that differ in their seed alone: a line a claim, every seed's estimate and verdict.
+
+    One set of weights says little about what training would give again. Writes OUT/seeds.md, OUT/seeds.csv and a
+    figure a study (OUT/figures/seeds-STUDY.svg), and prints the claims that seeds judge differently. Runs of other
+    data, another split or protocol are refused; other settings that differ are named.
+
+    Example: redraft seeds runs/seed-1 runs/seed-2 runs/seed-3 --out runs/seeds
+
+    Args:
+        runs: The runs' folders, two or more, as of `redraft reproduce --seed 1 --out runs/seed-1` and so on.
+        out: The folder to write to.
+    """
+    from redraft.report.seeds import compare_seeds
+
+    found = compare_seeds(runs, out)
+    unsure = [one for one in found if not one.agreed]
+    for one in unsure:
+        print(f"- {one.claim.about}: {one.outcomes}")  # noqa: T201
+    say(f"{out / 'seeds.md'}: {len(found):,} claims; seeds disagree on {len(unsure):,}")

@@ -22,6 +22,7 @@ from redraft.studies.probe import ProbeConfig
 from redraft.studies.recovery.settings import RecoverConfig
 from redraft.studies.represent import RepresentConfig
 from redraft.studies.run import CONTROLS
+from redraft.studies.steer import SteerConfig
 from redraft.studies.variance import VarianceConfig
 
 RUN_FILE = "run.toml"
@@ -36,7 +37,7 @@ BEHAVIOUR_VIEWS = ("trace", "last", "synthetic", "trace-downsampled", "synthetic
 """The paper's five models (section 3.1)."""
 RECOVERY_VIEWS = ("synthetic-complex",)
 """A sixth for recovery (appendix J)."""
-STUDIES = ("variance", "probe", "adapt", "recover", "represent", "audit")
+STUDIES = ("variance", "probe", "adapt", "recover", "steer", "represent", "audit")
 
 FULL_MINUTES = 480
 """Budget from which on studies have the size that the paper's design asks for; a choice, not a measurement."""
@@ -85,6 +86,8 @@ class RunConfig:
     """How adaptation to new students is studied."""
     recover: RecoverConfig = field(default_factory=RecoverConfig)
     """How recovery is studied."""
+    steer: SteerConfig = field(default_factory=SteerConfig)
+    """How steering by students' vectors is studied."""
     represent: RepresentConfig = field(default_factory=RepresentConfig)
     """How representations are studied."""
     audit: AuditConfig = field(default_factory=AuditConfig)
@@ -130,6 +133,7 @@ def within(config: RunConfig, minutes: float) -> RunConfig:
             probe, titles=some(100, 12), traces_per_title=some(50, 12), permutations=some(999, 199),
             repeats=some(5, 1), halves=some(20, 10), seed=config.seed,
         ),
+        steer=replace(config.steer, students=some(20, 10), per_pair=some(2, 1), seed=config.seed),
         represent=replace(config.represent, traces=some(1000, 100), seed=config.seed),
         recover=replace(
             config.recover, cases=some(200, 40, by=FULL_MINUTES / 6), seed=config.seed,  # yes or no: many are needed

@@ -48,6 +48,7 @@ from redraft.studies.probe import probe
 from redraft.studies.recovery.study import recover
 from redraft.studies.represent import represent
 from redraft.studies.run import control_folder, open_run
+from redraft.studies.steer import steer
 from redraft.studies.variance import VarianceConfig, variance
 
 DEMO_STEPS = 1000
@@ -225,7 +226,8 @@ def _variance(run: Path) -> None:
 
 
 STUDIES: dict[str, Callable[[Path], object]] = {
-    "variance": _variance, "probe": probe, "adapt": adapt, "recover": recover, "represent": represent, "audit": audit,
+    "variance": _variance, "probe": probe, "adapt": adapt, "recover": recover, "steer": steer,
+    "represent": represent, "audit": audit,
 }  # fmt: skip
 """Studies beside behaviour, by the name of their settings and of their results."""
 

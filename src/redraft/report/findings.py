@@ -62,7 +62,7 @@ def claims_table(rows: Sequence[Result], claims: Sequence[Claim] | None = None) 
     verdicts = judge(rows, claims)
     lines = [
         (
-            verdict.claim.study, verdict.claim.about, _compared(verdict.claim), _difference(verdict.row),
+            verdict.claim.study, verdict.claim.about, claim_sides(verdict.claim), _difference(verdict.row),
             probability(verdict.p), f"±{number(verdict.claim.margin)}", _counts(verdict.row), _printed(verdict.claim),
             "; ".join(filter(None, [verdict.words, _knowable(verdict, rows)])),
         )
@@ -98,12 +98,13 @@ def findings_page(run: Path, command: str = "") -> str:
     lines += [f"Made by `{command}` on {datetime.now(UTC):%Y-%m-%d}.", ""] if command else []
     lines += [shown.caption, ""]
     for study, of_study in groupby(shown.rows, key=lambda cells: cells[0]):
-        lines += [f"## {study[0].upper()}{study[1:]}", "", _markdown(shown.header[1:]), "| --- " * 8 + "|"]
-        lines += [*(_markdown(cells[1:]) for cells in of_study), ""]
+        lines += [f"## {study[0].upper()}{study[1:]}", "", markdown_row(shown.header[1:]), "| --- " * 8 + "|"]
+        lines += [*(markdown_row(cells[1:]) for cells in of_study), ""]
     return "\n".join(lines)
 
 
-def _markdown(cells: Sequence[str]) -> str:
+def markdown_row(cells: Sequence[str]) -> str:
+    """A line of a Markdown table."""
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
@@ -205,7 +206,8 @@ def _statistic(claim: Claim) -> str:
     return "BLEU" if claim.metric.startswith("bleu") else words
 
 
-def _compared(claim: Claim) -> str:
+def claim_sides(claim: Claim) -> str:
+    """What a claim compares, of which metric, where: `trace − last, BLEU of bleu_final (seen student, seen title)`."""
     sides = f"{claim.model} − {claim.other}" if claim.other else claim.model
     where = [split_words(claim.split)] if claim.split else []
     where += [f"{key} {value}" for key, value in claim.condition.items() if key != "against"]
@@ -230,6 +232,7 @@ OTHERS = {
     "other-student": "another student's vector",
     "shuffled": "another student's vector",
     "permuted": "permuted ones",
+    "least": "students who do least of it",
     "own": "the student's own hand",
     "matched": "other students with as many traces",
     "0.5 s": "half a second",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from redraft.report import adapt, audit, behaviour, probe, recover, represent, variance
+from redraft.report import adapt, audit, behaviour, probe, recover, represent, steer, variance
 from redraft.report.style import Figure, save
 from redraft.report.tables import Table
 from redraft.results import Result
@@ -37,6 +37,7 @@ PARTS: dict[str, tuple[str, Part]] = {
     "probe": ("What do the models' vectors say?", probe),
     "adapt": ("How few traces does a new student need?", adapt),
     "recover": ("Can a model help a stuck student in the student's own style?", recover),
+    "steer": ("Does a student's vector hand a model the student's ways?", steer),
     "represent": ("What do the models make of traces?", represent),
     "audit": ("Does a model know some students less well?", audit),
 }
