@@ -62,7 +62,7 @@ def ours(model: Model, n: int, batch: int, seed: int) -> tuple[int, float]:
     drafts = drafts_of(model, n, seed)
     before = sum(len(draft.ids) for draft in drafts)
     started = time.perf_counter()
-    generate(model, drafts, SampleConfig(batch=batch, rounds=1))
+    generate(model, drafts, SampleConfig(batch=batch, rounds=1, top_p=0.9))
     return sum(len(draft.ids) for draft in drafts) - before, time.perf_counter() - started
 
 

@@ -106,7 +106,7 @@ def test_empty_split_is_unscored_and_says_so(rows: list[Result]) -> None:
 
 def test_baselines_stand_beside_the_models(rows: list[Result]) -> None:
     found = {row.baseline for row in rows if row.model is None and row.metric == "comments_final"}
-    assert found == {"title-mean", "student-mean", "student+title", "random-trace", "other-student"}
+    assert found == {"title-mean", "student-mean", "student+title", "random-trace", "other-student", "real-traces"}
     assert one(rows, baseline="real-students", metric="self_bleu", statistic="mean", split="all").value is not None
     assert one(rows, baseline="random-trace", metric="bleu_final", statistic="mean", split="all").value is not None
 
@@ -305,3 +305,27 @@ def test_points_hold_no_students(run: Path) -> None:
     assert "student" not in points.column_names
     assert set(points["model"].to_pylist()) == {"trace", "synthetic"}
     assert max(points["frequency"].to_pylist()) > 0
+
+
+def test_levels_say_whether_a_model_does_as_much_as_the_students(run: Path, rows: list[Result]) -> None:
+    """No correlation sees that the synthetic model's traces never go back."""
+    table = pq.read_table(run / "points-pairs.parquet").to_pandas()
+    mine = table[(table["model"] == "synthetic") & (table["split"] == "seen-seen")]
+    real = one(rows, metric="backtracking", statistic="mean", split="seen-seen", baseline="real-traces")
+    apart = one(rows, metric="backtracking", statistic="mean_difference", split="seen-seen", model="synthetic",
+                baseline="real-traces")  # fmt: skip
+    assert real.value == pytest.approx(mine["real"].mean())
+    assert apart.value == pytest.approx((mine["generated"] - mine["real"]).mean())
+    difference = mine["generated"] - mine["real"]
+    assert apart.effect_size == pytest.approx(difference.mean() / difference.std(ddof=1))
+    assert apart.high is not None
+    assert apart.high < 0
+    knows = one(rows, metric="comments_final", statistic="mean_difference", split="seen-seen", model="trace",
+                baseline="real-traces")  # fmt: skip
+    assert knows.low is not None
+    assert knows.high is not None
+    assert knows.low < 0 < knows.high
+    # of traces selected by their length no level is compared: generated ones are not selected
+    assert not [row for row in rows if row.baseline == "real-traces" and row.metric == "backtracking_t3"]
+    svg = (write_report(run).parent / "figures" / "levels.svg").read_text(encoding="utf-8")
+    assert "generated − real, sd" in svg

@@ -93,7 +93,7 @@ def test_origin_stands_on_the_page_and_every_figure(run: Path, page: str) -> Non
     drawn = sorted((run / "figures").glob("*.svg"))
     assert {path.stem for path in drawn} == {
         "final-programs", "whole-traces", "likeness", "backtracking", "training", "lengths", "long-tails",
-        "title-frequency",
+        "title-frequency", "levels",
     }  # fmt: skip
     for path in drawn:
         svg = path.read_text()

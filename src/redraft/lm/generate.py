@@ -53,8 +53,8 @@ class Draft:
     """Row of its student."""
     ids: list[int]
     """What is there so far, without the placeholder; at first the prefix."""
-    stream: tuple[int, str, int]
-    """Seed, request and number: what its random numbers depend on."""
+    stream: tuple[int | str, ...]
+    """Seed, request and number, and which attempt if not the first: what its random numbers depend on."""
     rounds: int = 0
     """Contexts filled."""
 

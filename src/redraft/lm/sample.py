@@ -2,11 +2,12 @@
 
 In: a model and requests, each a student and a title. Out: a dataset of origin `model`, a row a sample. A sample
 depends on the model, its request and its number alone: it has its own stream of random numbers, so its neighbours in
-a batch change it no more than rounding does. Shards are drawn one by one and written when done; a killed run goes
-on with the first that is missing and ends with the same bytes.
+a batch change it no more than rounding does. One that comes to an impossible time is drawn anew a few times. Shards
+are drawn one by one and written when done; a killed run goes on with the first that is missing and ends with the same
+bytes.
 
-A sample without any complete state has no row; `manifest.rejected` counts it as `no_state`. `bad_date` counts samples
-that were cut off at an impossible date, with or without a row.
+A sample without any complete state has no row; `manifest.rejected` counts it as `no_state`. `redrawn` counts draws that
+came to an impossible time and were drawn anew, `bad_date` samples that were cut off at one, with or without a row.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from redraft.data.store import Dataset, DatasetWriter, open_dataset
 from redraft.data.trace import Pair, Trace
 from redraft.errors import InputError, UsageError, suggestion
 from redraft.lm.checkpoint import Model
+from redraft.lm.codec.base import Decoded
 from redraft.lm.generate import Draft, Tell, generate
 from redraft.lm.settings import SampleConfig
 from redraft.progress import bar
@@ -139,9 +141,9 @@ def check_sampling(model: Model, config: SampleConfig, tell: Tell | None = None)
             "this model was trained to see after each state whether it ran, and nothing was given that can tell.",
             remedy="Hand in `tell`, as `redraft sample` does, or train a model without `feedback`.",
         )
-    for name in ("per_pair", "rounds", "batch", "shard"):
-        if getattr(config, name) < 1:
-            raise InputError(f"{name} is {getattr(config, name)}; it must be at least 1.")
+    for name, least in (("per_pair", 1), ("rounds", 1), ("batch", 1), ("shard", 1), ("redraws", 0)):
+        if getattr(config, name) < least:
+            raise InputError(f"{name} is {getattr(config, name)}; it must be at least {least}.")
     if not 0 < config.top_p <= 1:
         raise InputError(f"top_p is {config.top_p}; it must be above 0 and at most 1.")
     if not config.temperature > 0:
@@ -171,21 +173,18 @@ def _draw_shard(
 ) -> tuple[list[Trace], Counter[str]]:
     """The traces of `requests`, in order, and how many samples had what was wrong with them."""
     numbered = [(request, number) for request in requests for number in range(config.per_pair)]
-    drafts = [
-        Draft(
-            student=model.students.row(_voice(request)),
-            ids=model.codec.prefix(request.title),
-            stream=(config.seed, request.id, number),
-        )
-        for request, number in numbered
-    ]
-    generate(model, drafts, config, done, tell if model.codec.run_id is not None else None)
+    found = _draw(model, numbered, config, done, tell)
     traces, rejected = [], Counter[str]()
-    for (request, number), draft in zip(numbered, drafts, strict=True):
-        decoded = model.codec.decode(draft.ids)
-        rejected.update({"bad_date": int(decoded.bad_date), "no_state": int(not decoded.states)})
-        if decoded.states:
-            states = tuple(replace(state, language=model.card["language"]) for state in decoded.states)
+    for attempt in range(1, config.redraws + 1):
+        again = [i for i, one in enumerate(found) if one.bad_date]
+        rejected["redrawn"] += len(again)
+        redrawn = _draw(model, [numbered[i] for i in again], config, lambda _: None, tell, attempt)
+        for i, one in zip(again, redrawn, strict=True):
+            found[i] = one
+    for (request, number), one in zip(numbered, found, strict=True):
+        rejected.update({"bad_date": int(one.bad_date), "no_state": int(not one.states)})
+        if one.states:
+            states = tuple(replace(state, language=model.card["language"]) for state in one.states)
             traces.append(
                 Trace(
                     student=request.student,
@@ -194,7 +193,24 @@ def _draw_shard(
                     source=f"sample:{model.card['view']}",
                     sample=number,
                     request=request.id,
-                    ended=decoded.ended,
+                    ended=one.ended,
                 )
             )
     return traces, +rejected
+
+
+def _draw(
+    model: Model, numbered: Sequence[tuple[Request, int]], config: SampleConfig, done: Callable[[float], None],
+    tell: Tell | None, attempt: int = 0,
+) -> list[Decoded]:  # fmt: skip
+    """What was drawn for each request and number; another attempt has random numbers of its own."""
+    drafts = [
+        Draft(
+            student=model.students.row(_voice(request)),
+            ids=model.codec.prefix(request.title),
+            stream=(config.seed, request.id, number, *([attempt] if attempt else [])),
+        )
+        for request, number in numbered
+    ]
+    generate(model, drafts, config, done, tell if model.codec.run_id is not None else None)
+    return [model.codec.decode(draft.ids) for draft in drafts]

@@ -225,9 +225,12 @@ class SampleConfig:
     per_pair: int = 5
     """Samples of each (student, title)."""
     top_p: float = 0.9
-    """Nucleus: the likeliest tokens that together have this probability (paper section 4.1)."""
+    """Nucleus: the likeliest tokens that together have this probability (paper section 4.1). What students do now and
+    then lies outside: slips, second thoughts, long traces (docs/training.md has what other values give)."""
     temperature: float = 1.0
     """Divides the logits; below 1 the likely becomes likelier."""
+    redraws: int = 5
+    """A sample with an impossible time is drawn anew, at most so often; then, and at 0, it is cut off there."""
     rounds: int = 3
     """Contexts a trace may fill before it is cut off (paper, appendix E)."""
     batch: int = 192

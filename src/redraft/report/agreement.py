@@ -125,6 +125,7 @@ def _dot_panel(axes: Axes, rows: Sequence[Result], panels: Panels) -> None:
     axes.set_yticks(range(len(lines)), list(panels.metrics.values()))
     axes.set_ylim(len(lines) - 0.5, -0.5)
     axes.set_xlim(*panels.limits)
+    axes.locator_params(axis="x", nbins=4)
     axes.grid(visible=False, axis="y")
     quiet(axes, keep="bottom")
 

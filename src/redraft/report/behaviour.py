@@ -7,6 +7,7 @@ value), tables, methods, and what came out in sentences.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -18,11 +19,13 @@ from redraft.report.findings import sentences
 from redraft.report.style import BASELINE_MARKERS, Figure
 from redraft.report.tables import Table
 from redraft.results import Result
+from redraft.studies.behaviour import REAL_TRACES
 from redraft.studies.claims import FINAL_METRICS, TRACE_METRICS
 from redraft.studies.run import CONTROLS
 
 __all__ = ["METHODS", "figures", "sentences", "tables"]
 
+LEVEL = "standardised_difference"
 R_STATISTICS = {"pooled_r": "pooled r", "within_r": "within-title r"}
 METHODS: tuple[str, ...] = (
     "Pooled r is Pearson's correlation over pairs between the real and the generated value of a metric. It is high "
@@ -33,6 +36,8 @@ METHODS: tuple[str, ...] = (
     "Title mean, student mean, their sum (less the grand mean) and a random training trace of the title predict "
     "without a language model, from training pairs only; for an unseen title or student they fall back to the mean "
     "of all training pairs. A model that doesn't beat them has not shown that it knows more than an average.",
+    "Correlations say nothing about how much: a model that writes half as many drafts for everyone may have a high r. "
+    "So the means of what models write are compared with those of the same students' own test traces.",
     "The primary comparisons are repeated without truncated final programs, without test pairs whose final program "
     "is nearly a training student's (normalised Levenshtein similarity of 0.9 by default), and with only those "
     "generations that reached their end.",
@@ -47,7 +52,7 @@ def figures(run: Path) -> list[Figure]:
     origin, dataset = rows[0].origin, rows[0].dataset
     views = list(dict.fromkeys(row.model for row in rows if row.model))
     points = pq.read_table(run / "points-pairs.parquet")
-    found = [*_agreement(rows, views), _likeness(rows, views)]
+    found = [*_agreement(rows, views), _levels(rows, views), _likeness(rows, views)]
     found += [scatter(points, rows, views, origin, dataset) for scatter in (backtracking, frequency)]
     return [figure for figure in found if figure is not None]
 
@@ -85,6 +90,28 @@ def _agreement(rows: Sequence[Result], views: list[str]) -> list[Figure | None]:
             "Correlation of each property of the whole trace, real against generated; models of final programs "
             "have none."),
     ]  # fmt: skip
+
+
+def _levels(rows: Sequence[Result], views: list[str]) -> Figure | None:
+    """How far models' means lie from the real traces', which no correlation sees."""
+    apart = [row for row in rows if row.baseline == REAL_TRACES and row.model and row.value and row.effect_size]
+    scaled = [_scaled(row, row.effect_size / row.value) for row in apart if row.effect_size and row.value]
+    labels = {metric: _label(metric) for metric in dict.fromkeys(row.metric for row in scaled)}
+    limit = max([0.5, *(1.1 * abs(row.value) for row in scaled if row.value is not None)])
+    panels = Panels({LEVEL: "generated − real, sd"}, labels, _splits(rows), views, [], (-limit, limit))
+    return dots(
+        "levels", scaled, panels, title="Do models do as much as the students?",
+        caption="How far the mean of what models write lies from the mean of the students' own test traces, in "
+        "standard deviations of that difference over pairs; at 0 they do as much. A model may know who does much and "
+        "who little and still do too much or too little of it: correlations don't see that.",
+        alt="Dots with intervals of the standardised difference of generated and real means, by split and model.",
+    )  # fmt: skip
+
+
+def _scaled(row: Result, by: float) -> Result:
+    """A difference and its interval in standard deviations."""
+    low, high = (None if end is None else end * by for end in (row.low, row.high))
+    return replace(row, value=row.effect_size, low=low, high=high, baseline=None, statistic=LEVEL, unit="sd")
 
 
 def _likeness(rows: Sequence[Result], views: list[str]) -> Figure | None:

@@ -12,6 +12,7 @@ from redraft.metrics.agreement import CORRELATIONS
 from redraft.report.findings import STATISTICS
 from redraft.report.tables import DASH, Table, counts, number, probability, split_words, table, with_interval
 from redraft.results import Result
+from redraft.studies.behaviour import ALL, REAL_TRACES
 from redraft.studies.claims import FINAL_TEXT, PRIMARY, PRIMARY_FAMILY, TRACE_TEXT, judge
 
 Sides = dict[tuple[str | None, str | None, str, str, str | None], Result]
@@ -22,7 +23,7 @@ def tables(rows: Sequence[Result]) -> list[Table]:
     """All tables that have rows."""
     sides: Sides = {(r.model, r.baseline, r.metric, r.statistic, r.split): r for r in rows if not r.condition}
     splits = list(dict.fromkeys(r.split for r in rows if r.split and r.n and not r.condition))
-    made = [_claims(rows, sides), _conditions(rows), _text(rows, sides, splits)]
+    made = [_claims(rows, sides), _conditions(rows), _levels(rows, sides), _text(rows, sides, splits)]
     made += [_agreement(rows, sides, split) for split in splits]
     made.append(_contrasts(rows))
     return [one for one in made if one.rows]
@@ -69,6 +70,25 @@ def _conditions(rows: Sequence[Result]) -> Table:
     )
     header = ("claim", "difference", "all pairs", *conditions)
     return table("conditions", "Do the comparisons hold up?", caption, header, lines, behind, words=2)
+
+
+def _levels(rows: Sequence[Result], sides: Sides) -> Table:
+    """Whether models do as much as the students, over all test pairs."""
+    shown = [r for r in rows if r.baseline == REAL_TRACES and r.model and r.split == ALL and r.n and not r.condition]
+    lines = [
+        [r.metric, str(r.model), number(real.value if (real := sides.get((None, REAL_TRACES, r.metric, "mean", ALL)))
+                                        else None),
+         with_interval(r), number(r.effect_size), probability(r.p_adjusted), number(r.smallest_detectable), counts(r)]
+        for r in shown
+    ]  # fmt: skip
+    header = ("metric", "model", "real mean", "generated − real", "d_z", "p (Holm)", "detectable",
+              "pairs / students / titles")  # fmt: skip
+    caption = (
+        "Means over all test pairs of what models write, less those of the students' own traces. d_z: that difference "
+        "over its standard deviation across pairs."
+    )
+    return table("levels", "Do models do as much as the students?", caption, header, lines, shown, words=2,
+                 folded=True)  # fmt: skip
 
 
 PRINTED = {
@@ -124,7 +144,8 @@ def _agreement(rows: Sequence[Result], sides: Sides, split: str) -> Table:
 
 
 def _contrasts(rows: Sequence[Result]) -> Table:
-    shown = [r for r in rows if not r.condition and r.statistic.endswith("_difference") and r.n]
+    shown = [r for r in rows if not r.condition and r.statistic.endswith("_difference") and r.n
+             and r.baseline != REAL_TRACES]  # fmt: skip
     lines = [
         [split_words(r.split), r.metric, STATISTICS.get(r.statistic.removesuffix("_difference"), r.statistic),
          f"{r.model} − {r.baseline}", with_interval(r), probability(r.p), probability(r.p_adjusted),

@@ -3,9 +3,9 @@
 In: a run's folder with samples. Out: `results/behaviour.parquet` (and CSV), `points-pairs.parquet`, and the measured
 traces in `metrics/`. For every split and model: correlations over pairs of each metric (pooled, within titles, between
 titles), means of text likeness, Self-BLEU and the share that ended; the same for the baselines; contrasts between
-models; and the primary claims again under stricter conditions. What can't be computed is unscored, with the reason.
-Metrics are the corrected ones, or follow the released code's definitions (`EvaluateConfig.definitions`); a row says
-which (`Result.definitions`).
+models; how far their means lie from the real traces'; and the primary claims again under stricter conditions. What
+can't be computed is unscored, with the reason. Metrics are the corrected ones, or follow the released code's
+definitions (`EvaluateConfig.definitions`); a row says which (`Result.definitions`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,6 +45,8 @@ from redraft.studies.families import adjusted
 from redraft.studies.finals import near_duplicates
 from redraft.studies.run import Run, open_run
 
+REAL_TRACES = "real-traces"
+"""The test traces themselves, as what a model's mean is compared with."""
 ALL = "all"
 """Not a split: the pairs of all test splits together."""
 MEAN = "mean"
@@ -150,6 +152,7 @@ def _main(compared: Compared, config: EvaluateConfig) -> Iterator[Job]:
         for baseline in part.baselines:
             yield from _sides(part, split, config, baseline=baseline)
         yield from _contrasts(part, split, config)
+        yield from _levels(part, split, config)
     yield from _frequency(compared)
     yield from _primary(compared, {})
 
@@ -198,6 +201,22 @@ def _contrasts(part: Compared, split: str, config: EvaluateConfig) -> Iterator[J
             for statistic in statistics if metric in sides[b] else ():
                 if (metric, statistic, a, b, split) not in primary:
                     yield _contrast(part, metric, statistic, a, b, split, {}, f"behaviour: {a} - {b}, {split}")
+
+
+def _levels(part: Compared, split: str, config: EvaluateConfig) -> Iterator[Job]:
+    """Whether models do as much as the students, which no correlation sees: test traces' means, and the distance."""
+    beside = replace(part, baselines={REAL_TRACES: part.real})
+    for metric in config.metrics:
+        if METRICS[metric].generated_from is not None:  # a selection of real traces, of generated ones none
+            continue
+        yield Job(
+            compute=_estimator(MEAN, None, part.real[metric]), clusters=part.clusters(), metric=metric,
+            baseline=REAL_TRACES, split=split, condition={}, note=part.note, nothing=part.nothing,
+        )  # fmt: skip
+        for view, columns in part.views.items():
+            if metric in columns:
+                family = f"behaviour: levels of {view}, {split}"
+                yield _contrast(beside, metric, MEAN, view, REAL_TRACES, split, {}, family)
 
 
 def _frequency(compared: Compared) -> Iterator[Job]:

@@ -1,0 +1,73 @@
+"""What a nucleus leaves of a model's traces: `python bench/nucleus.py DATASET MODEL [--top-p 0.9 0.95 0.98 0.99 1]`.
+
+In: a dataset with a split, a model trained on it. Out: a Markdown table on standard output: means of the real traces of
+the validation pairs, and of the model's own for the same pairs, by nucleus. Test pairs aren't touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+from scipy.stats import ks_2samp
+
+from redraft.data.split import VALIDATION, load_split
+from redraft.data.store import open_dataset
+from redraft.data.trace import Pair, Trace
+from redraft.lm.checkpoint import load_model
+from redraft.lm.sample import Request, sample
+from redraft.lm.settings import SampleConfig
+from redraft.metrics.measure import measure_traces
+from redraft.rundir import sha256_json
+from redraft.studies.recovery.running import Runner, open_runner
+
+METRICS = {"attempts": "programs", "backtracking": "backtracking", "seconds_active": "active seconds", "modify_share": "edits that change lines"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--top-p", type=float, nargs="+", default=[0.9, 0.95, 0.98, 0.99, 1.0])
+    parser.add_argument("--samples", type=int, default=8)
+    parser.add_argument("--pairs", type=int, default=200)
+    given = parser.parse_args()
+    dataset, model = open_dataset(given.dataset), load_model(given.model)
+    places = load_split(dataset, "default").of
+    pairs = sorted((pair for pair, place in places.items() if place == VALIDATION), key=sha256_json)[: given.pairs]
+    real = {trace.pair: trace for trace in dataset.traces() if trace.pair in set(pairs)}
+    requests = [Request(*pair, sha256_json(pair)[:16]) for pair in pairs]
+    language = next(iter(real.values())).final.language
+    rows, single = [], np.array([len(trace.states) for trace in real.values()])
+    with open_runner("v8", workers=2) as runner:
+        rows.append(("real", *numbers(list(real.values()), real, language, runner)[:-1], "-", "-", "-"))
+        for top_p in given.top_p:
+            with tempfile.TemporaryDirectory() as folder:
+                config = SampleConfig(per_pair=given.samples, top_p=top_p, seed=3)
+                made = sample(model, requests, out=Path(folder) / "samples", config=config)
+                traces = list(made.traces())
+            distance = ks_2samp(single, [len(trace.states) for trace in traces]).statistic
+            redrawn = made.manifest.rejected.get("redrawn", 0) / (given.samples * len(pairs))
+            rows.append((f"{top_p:g}", *numbers(traces, real, language, runner), f"{distance:.2f}", f"{redrawn:.2f}"))
+    header = ("nucleus", *METRICS.values(), "run once", "final runs", "similarity", "KS of lengths", "redrawn")
+    print(f"{len(pairs)} validation pairs, {given.samples} samples each; the data: {dataset.origin}\n")
+    for row in (header, ["---"] * len(header), *rows):
+        print(f"| {' | '.join(row)} |")
+
+
+def numbers(traces: Sequence[Trace], real: dict[Pair, Trace], language: str | None, runner: Runner) -> list[str]:
+    """Means over traces: the metrics, the share of a single program, of final ones that run, likeness to the real one."""
+    table = measure_traces(traces, language)
+    found = [f"{np.nanmean(np.array(table[name].to_pylist(), float)):.3g}" for name in METRICS]
+    ran = [one for one in runner.run([trace.final.code for trace in traces], language) if one is not None]
+    alike = [Levenshtein.normalized_similarity(trace.final.code, real[trace.pair].final.code) for trace in traces]
+    once = np.mean([len(trace.states) == 1 for trace in traces])
+    return [*found, f"{once:.2f}", f"{np.mean(ran):.2f}" if ran else "-", f"{np.mean(alike):.2f}"]
+
+
+if __name__ == "__main__":
+    main()
