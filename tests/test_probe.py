@@ -187,6 +187,8 @@ def test_what_cannot_be_probed_says_why() -> None:
     assert found["attempts_left"].note == "the target is constant"
     assert found["final_runs"].note == "no verdicts"
     assert found["title"].note == "a title that is held out can't be named"
+    none = Prober(asked, config).probe(lambda hidden: np.ones((len(asked), 3)), "student", keep=np.zeros(len(asked), bool))
+    assert {name: one.note for name, one in none.items()} == dict.fromkeys(asked.targets, "no prefix to ask")
     assert found["halfway"].note is None  # embeddings that don't vary predict the mean
     assert np.isnan(score(replace(found["halfway"], predicted={"pearson": np.zeros((2, len(asked)))}), "pearson"))
     alone = asked_of(1, attempts_left=by("trace"))

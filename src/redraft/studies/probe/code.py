@@ -129,7 +129,7 @@ class Prober:
         if name == "title" and grouping == "title":
             return "a title that is held out can't be named"
         if not rows.any():
-            return "no verdicts" if name == "final_runs" else "no prefix to ask"
+            return "no verdicts" if name == "final_runs" and there.any() else "no prefix to ask"
         if np.ptp(values[rows]) == 0:
             return "the target is constant"
         if len(np.unique(self.prefixes.groups(grouping)[rows])) < 2:

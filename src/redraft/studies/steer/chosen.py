@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redraft.data.split import NEVER_ASSIGNMENTS, TRAIN
-from redraft.data.trace import Trace
+from redraft.data.trace import Pair
 from redraft.lm.checkpoint import Model
 from redraft.progress import track
 from redraft.rundir import sha256_json
@@ -65,36 +65,36 @@ def choose(run: Run, model: Model, targets: Sequence[Target], config: SteerConfi
     def order(name: str) -> str:
         return sha256_json([config.seed, name])
 
-    trained = [pair for pair, place in run.split.of.items() if place == TRAIN]
-    pool = set(sorted({pair.student for pair in trained if pair.student in model.students}, key=order)[: config.pool])
-    traces = [
-        trace for trace in track(run.dataset.traces(), "reading traces", len(run.dataset))
-        if trace.student in pool and run.split.of.get(trace.pair) == TRAIN
-    ]  # fmt: skip
-    titles = sorted({trace.title for trace in traces} - NEVER_ASSIGNMENTS, key=order)[: config.titles]
-    amounts_NK = np.array([amounts(trace, targets) for trace in traces]).reshape(len(traces), len(targets))
+    trained = Counter(pair.student for pair, place in run.split.of.items() if place == TRAIN)
+    known = [student for student in trained if student in model.students]
+    # of very many students most have a trace or two, which show little
+    pool = set(sorted(known, key=lambda student: (trained[student] < config.traces, order(student)))[: config.pool])
+    pairs, held, languages = [], [], Counter[str]()
+    for trace in track(run.dataset.traces(), "reading traces", len(run.dataset)):
+        if trace.student in pool and run.split.of.get(trace.pair) == TRAIN:
+            pairs.append(trace.pair)
+            held.append(amounts(trace, targets))
+            languages.update([trace.final.language] if trace.final.language else [])
+    titles = sorted({pair.title for pair in pairs} - NEVER_ASSIGNMENTS, key=order)[: config.titles]
+    held_NK = np.array(held).reshape(len(pairs), len(targets))
     return Chosen(
-        ends={target.name: _ends(traces, amounts_NK[:, k], config) for k, target in enumerate(targets)},
+        ends={target.name: _ends(pairs, held_NK[:, k], config) for k, target in enumerate(targets)},
         titles=tuple(sorted(titles)),
-        language=max(languages, key=lambda name: languages[name]) if (languages := _languages(traces)) else None,
+        language=max(languages, key=lambda name: languages[name], default=None),
     )
 
 
-def _languages(traces: Sequence[Trace]) -> Counter[str]:
-    return Counter(trace.final.language for trace in traces if trace.final.language)
-
-
-def _ends(traces: Sequence[Trace], amount_N: Floats, config: SteerConfig) -> Ends:
+def _ends(pairs: Sequence[Pair], held_N: Floats, config: SteerConfig) -> Ends:
     """The students at both ends of one target."""
-    scored = [(trace, float(amount)) for trace, amount in zip(traces, amount_N, strict=True) if np.isfinite(amount)]
+    scored = [(pair, float(amount)) for pair, amount in zip(pairs, held_N, strict=True) if np.isfinite(amount)]
     by_title, by_student = defaultdict(list), defaultdict(list)
-    for trace, amount in scored:
-        by_title[trace.title].append(amount)
+    for pair, amount in scored:
+        by_title[pair.title].append(amount)
     usual = {title: float(np.mean(values)) for title, values in by_title.items()}
-    for trace, amount in scored:
-        by_student[trace.student].append((amount - usual[trace.title], amount))
+    for pair, amount in scored:
+        by_student[pair.student].append((amount - usual[pair.title], amount))
     counts = {student: len(values) for student, values in by_student.items()}
-    able = limits.choose(counts, config.traces, len(traces), EACH_SIDE * config.students, floor=min(2, config.traces))
+    able = limits.choose(counts, config.traces, len(pairs), EACH_SIDE * config.students, floor=min(2, config.traces))
     size = min(config.students, len(able.students) // EACH_SIDE)
     limit = able.note(config.traces, "training traces")
     note = f"{size} students a side, of {len(able.students)}" + (f", with {limit}" if limit else "")

@@ -47,6 +47,7 @@ MOST, LEAST, UNKNOWN = "most", "least", "unknown"
 CONTRASTS = ((MOST, LEAST), (MOST, UNKNOWN), (LEAST, UNKNOWN))
 EXECUTES = "executes"
 TRAINING = "training-traces"
+UNTRAINED = "trained without student dropout: the unknown student's vector is untrained"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class Cells:
 
     def written_by(self, students: Collection[str]) -> NDArray[np.bool_]:
         """(N,) which cells are these students'."""
-        return np.array([student in set(students) for student in self.students], np.bool_)
+        wanted = set(students)
+        return np.array([student in wanted for student in self.students], np.bool_)
 
     def clusters(self, kept: NDArray[np.bool_]) -> Clusters:
         """Of some cells."""
@@ -90,7 +92,10 @@ def steer(folder: str | Path, config: SteerConfig | None = None) -> list[Result]
         chosen = replace(chosen, ends=dict.fromkeys(chosen.ends, ends))
     samples = _drawn(run, model, chosen, config) if chosen.students else None
     cells = _cells(run, samples, targets, chosen, config)
-    rows = adjusted([row for target in targets for row in _rows(run, cells, target, chosen.ends[target.name], config)])
+    trained = bool(model.card["config"]["student_dropout"])
+    rows = adjusted([
+        row for target in targets for row in _rows(run, cells, target, chosen.ends[target.name], trained, config)
+    ])  # fmt: skip
     results.write(rows, run.path / "results" / f"{STUDY}.parquet")
     return rows
 
@@ -136,8 +141,10 @@ def _mean_scored(values: Floats) -> float:
     return float(scored.mean()) if len(scored) else math.nan
 
 
-def _rows(run: Run, cells: Cells, target: Target, ends: Ends, config: SteerConfig) -> Iterator[Result]:
-    """A target's rows: unscored if nobody stands at its ends."""
+def _rows(
+    run: Run, cells: Cells, target: Target, ends: Ends, trained: bool, config: SteerConfig
+) -> Iterator[Result]:
+    """A target's rows: unscored if nobody stands at its ends. `trained`: the unknown student's vector was."""
     who = {MOST: ends.most, LEAST: ends.least, UNKNOWN: tuple(_strangers(config)[: len(ends.most)])}
     common = Result(
         origin=run.dataset.origin, dataset=run.dataset.name, study=STUDY, model=config.view, metric=target.name,
@@ -149,13 +156,15 @@ def _rows(run: Run, cells: Cells, target: Target, ends: Ends, config: SteerConfi
                       value=None if math.isnan(done) else done)  # fmt: skip
     broken = replace(common, metric=EXECUTES, level="program", unit="share", condition={"target": target.name})
     for base, contrasts in ((common, CONTRASTS), (broken, CONTRASTS[1:2])):
+        strange = base if trained else replace(base, note=f"{UNTRAINED}; {base.note}")
         for hand in dict.fromkeys(hand for both in contrasts for hand in both):
             found = replace(_mean(cells, base.metric, who[hand], config), p=None)  # not being 0 is no finding
-            yield _filled(base, found, hand=hand)
+            yield _filled(strange if hand == UNKNOWN else base, found, hand=hand)
         for hand, against in contrasts:
             found = _difference(cells, base.metric, who[hand], who[against], config)
             family = f"steer: {hand} - {against}" + (", programs that run" if base is broken else "")
-            yield _filled(replace(base, family=family), found, hand=hand, against=against)
+            about = replace(strange if against == UNKNOWN else base, family=family)
+            yield _filled(about, found, hand=hand, against=against)
 
 
 def _filled(base: Result, found: Estimate, **condition: str) -> Result:
