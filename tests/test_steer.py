@@ -102,7 +102,7 @@ def test_steering_says_whether_programs_still_run(studied: Studied) -> None:
 def test_what_nobody_does_is_unscored(studied: Studied) -> None:
     mine = [row for row in studied.rows if "functions_final" in (row.metric, row.condition.get("target"))]
     assert {row.value for row in mine} == {None}
-    assert all((row.note or "").endswith("students don't differ in it") for row in mine)
+    assert all((row.note or "").endswith("too few students stand out in it") for row in mine)
 
 
 def test_students_who_do_not_differ_are_not_told_apart(tmp_path: Path) -> None:

@@ -104,6 +104,6 @@ def _ends(pairs: Sequence[Pair], held_N: Floats, config: SteerConfig) -> Ends:
     ranked = sorted(able.students, key=lambda student: (level[student], sha256_json([config.seed, student])))
     least, most = ranked[:size], ranked[-size:]
     if level[least[-1]] >= level[most[0]]:
-        return Ends(note=f"{note}; students don't differ in it")
+        return Ends(note=f"{note}; too few students stand out in it")
     done = [float(np.mean([amount for student in side for _, amount in by_student[student]])) for side in (most, least)]
     return Ends(most=tuple(most), least=tuple(least), done=(done[0], done[1]), note=note)
