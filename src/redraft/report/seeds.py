@@ -201,8 +201,8 @@ def _figure(study: str, found: Sequence[Repeated], stamp: str) -> Figure | None:
         f"seeds-{study}", paint, size=(7.8, 0.9 + 0.4 * len(shown)), stamp=stamp, points=results.to_table(rows),
         title=f"Seeds: {study}",
         caption=f"{stamp}. Each claim's difference in its smallest difference of interest, so that claims of different "
-        "units share an axis; to the right is what the claim says. Grey: from -1 to 1. Bars are 95% intervals over "
-        "students and titles, given a seed's models.",
+        "units share an axis; to the right the model is ahead, or as low as a claim of less says. Grey: from -1 to 1, "
+        "too small to matter. Bars are 95% intervals over students and titles, given a seed's models.",
         alt=f"Claims of the study {study}, a line each, with a dot and an interval a seed.",
     )  # fmt: skip
 
