@@ -157,7 +157,7 @@ def test_too_few_students_are_an_answer(studied: Studied, tmp_path: Path) -> Non
     assert {row.value for row in rows} == {None}
     assert all("too few students" in (row.note or "") for row in rows)
     assert report.figures(tmp_path / "run") == []
-    assert "too few students" in report.tables(tmp_path / "run")[0].rows[0][-1]
+    assert "too few students" in report.tables(tmp_path / "run")[0].caption
     assert all("not testable" in sentence for sentence in sentences(rows))
 
 

@@ -90,27 +90,29 @@ def _panel(axes: Axes, rows: Sequence[Result]) -> None:
 
 
 def tables(run: Path) -> list[Table]:
-    """A line a target."""
+    """A line a target; the caption says who the students are, or why there are none."""
     rows = results.of_study(run, "steer")
-    lines = []
+    lines, notes = [], dict[str, list[str]]()
     for target in _targets(rows):
         apart = _find(rows, target, hand=MOST, against=LEAST)
+        if apart is None:
+            continue
+        notes.setdefault(apart.note or "", []).append(_words(target))
         ran = [_find(rows, EXECUTES, target=target, hand=hand) for hand in (MOST, UNKNOWN)]
         lines.append((
             _words(target), *(with_interval(_find(rows, target, hand=hand)) for hand in HANDS), with_interval(apart),
-            number(apart.effect_size if apart else None), probability(apart.p_adjusted if apart else None),
-            number(apart.smallest_detectable if apart else None), " / ".join(with_interval(row) for row in ran),
-            counts(apart) if apart else "", (apart.note or "") if apart else "",
+            number(apart.effect_size), probability(apart.p_adjusted), number(apart.smallest_detectable),
+            " / ".join(number(row.value if row else None) for row in ran), counts(apart),
         ))  # fmt: skip
-    header = ("target", *(f"by the hand of: {hand}" for hand in HANDS), "most − least", "d", "p (Holm)", "detectable",
-              "programs run: most / unknown", "cells / students / titles", "who")  # fmt: skip
+    header = ("target", *HANDS, "most − least", "d", "p (Holm)", "detectable", "run",
+              "cells / students / titles")  # fmt: skip
     caption = (
         "What the model writes by each hand, and how far those who do most lie above those who do least; d in "
         "standard deviations of cells (a student on a title). 'Detectable' is the difference that would be found with "
-        "80% power. The last columns: the share of final programs that run, and who the students are."
+        "80% power. Run: the share of final programs that do, by the hand of most / of the unknown student. "
+        + " ".join(f"{', '.join(targets)}: {note}." for note, targets in notes.items())
     )
-    made = table("steer", "Steering by students' vectors", caption, header, lines, rows, last_words=1)
-    return [made] if lines else []
+    return [table("steer", "Steering by students' vectors", caption, header, lines, rows)] if lines else []
 
 
 def sentences(rows: Sequence[Result]) -> list[str]:
