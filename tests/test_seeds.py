@@ -99,6 +99,9 @@ def test_settings_that_differ_beside_the_seed_are_named(runs: list[Path], tmp_pa
     shutil.copytree(runs[0].parent, other.parent)
     seeded(other, 3, max_pairs=12)
     compare_seeds([runs[1], other], tmp_path / "out")
+    rows = [row for row in results.read(other / "results/behaviour.parquet") if row.n == 0]
+    results.write(rows, other / "results/behaviour.parquet")  # a seed without a single estimate has no dots
+    compare_seeds([runs[1], other], tmp_path / "out")
     assert "`max_pairs` (–, 12)" in (tmp_path / "out" / "seeds.md").read_text()
 
 

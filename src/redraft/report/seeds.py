@@ -219,8 +219,8 @@ def _claims(axes: Axes, shown: Sequence[Repeated], seeds: Sequence[int]) -> None
                 if row is not None and row.low is not None and row.high is not None]  # fmt: skip
         for y, low, high in bars:
             axes.hlines(y, low, high, color=colour, linewidth=1.4, zorder=2)
-        axes.plot(*zip(*dots, strict=True), marker, color=colour, markersize=5, markeredgecolor="white",
-                  markeredgewidth=0.6, label=f"seed {seed}", zorder=3)  # fmt: skip
+        axes.plot([x for x, _ in dots], [y for _, y in dots], marker, color=colour, markersize=5,
+                  markeredgecolor="white", markeredgewidth=0.6, label=f"seed {seed}", zorder=3)  # fmt: skip
     axes.set_yticks(range(len(shown)), [claim_sides(one.claim).replace(", ", ",\n", 1) for one in shown],
                     size=7, color=INK)  # fmt: skip
     axes.set(ylim=(len(shown) - 0.5, -0.5), xlabel="difference, in smallest differences of interest")
