@@ -130,7 +130,10 @@ def main() -> None:
                 fast = size / 1e6 / seconds
                 ratios.append(fast / slow)
                 memory = f"{peak / 1e6:.0f} MB of memory"
-                print(f"plain loop {slow:5.1f} MB/s, ingest of {size / 1e9:.1f} GB {fast:5.1f} MB/s ({memory})", flush=True)
+                print(
+                    f"plain loop {slow:5.1f} MB/s, ingest of {size / 1e9:.1f} GB {fast:5.1f} MB/s ({memory})",
+                    flush=True,
+                )
             print(f"ratio: {statistics.median(ratios):.1f} (at least 5)")
         else:
             write_log(file, round(arguments.large * 1e9))

@@ -25,7 +25,12 @@ from redraft.metrics.measure import measure_traces
 from redraft.rundir import sha256_json
 from redraft.studies.recovery.running import Runner, open_runner
 
-METRICS = {"attempts": "programs", "backtracking": "backtracking", "seconds_active": "active seconds", "modify_share": "edits that change lines"}
+METRICS = {
+    "attempts": "programs",
+    "backtracking": "backtracking",
+    "seconds_active": "active seconds",
+    "modify_share": "edits that change lines",
+}
 
 
 def main() -> None:

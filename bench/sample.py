@@ -39,7 +39,10 @@ def make_model(folder: Path, minutes: float) -> Model:
     PRESETS["bench"] = Preset(family="llama", layers=4, heads=4, width=256, context=CONTEXT, lr=3e-3, batch_tokens=2048)
     with DatasetWriter(folder / "class", origin="simulated", provenance={"bench": 1}) as writer:
         if not writer.complete:
-            writer.write_shard(0, sorted(simulated_traces(SimulateConfig(students=600, titles=4, seed=1)), key=lambda trace: trace.pair))
+            writer.write_shard(
+                0,
+                sorted(simulated_traces(SimulateConfig(students=600, titles=4, seed=1)), key=lambda trace: trace.pair),
+            )
             writer.finish(rejected={})
     dataset = open_dataset(folder / "class")
     split = make_split(dataset, SplitConfig(held_students=0, held_titles=0, validation_share=0))
@@ -51,10 +54,7 @@ def make_model(folder: Path, minutes: float) -> Model:
 
 def drafts_of(model: Model, n: int, seed: int) -> list[Draft]:
     titles = ("square", "star", "house", "spiral")
-    return [
-        Draft(student=UNKNOWN, ids=model.codec.prefix(titles[i % 4]), stream=(seed, "bench", i))
-        for i in range(n)
-    ]
+    return [Draft(student=UNKNOWN, ids=model.codec.prefix(titles[i % 4]), stream=(seed, "bench", i)) for i in range(n)]
 
 
 def ours(model: Model, n: int, batch: int, seed: int) -> tuple[int, float]:
@@ -129,12 +129,16 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder for the model that is trained")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--traces", type=int, default=192, help="traces a run at batch 64; a 24th of them, at least 4, at batch 1")
+    parser.add_argument(
+        "--traces", type=int, default=192, help="traces a run at batch 64; a 24th of them, at least 4, at batch 1"
+    )
     parser.add_argument("--parts", action="store_true", help="also without parts of it")
     options = parser.parse_args()
     transformers_logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as scratch:
-        model = load_model(options.model) if options.model else make_model(options.keep or Path(scratch), options.minutes)
+        model = (
+            load_model(options.model) if options.model else make_model(options.keep or Path(scratch), options.minutes)
+        )
         print(f"{sum(p.numel() for p in model.lm.lm.parameters()):,} weights, vocabulary {model.codec.vocab_size}")
         for threads in options.threads:
             torch.set_num_threads(threads)

@@ -227,7 +227,9 @@ def throughput(dataset: Dataset, steps: int = 6, batch_tokens: int = 4096) -> No
     weights = sum(p.numel() for p in fresh().lm.parameters())
     attention = 12 * shape.layers * shape.width * mean  # forward and backward, of a token that looks at `mean` / 2
     reached, most = median["ours"] * (6 * weights + attention / 2), peak()
-    print(f"real tokens {real:.1%} of ours; {reached / 1e9:.0f} of {most / 1e9:.0f} GFLOP/s: {reached / most:.0%} of peak")
+    print(
+        f"real tokens {real:.1%} of ours; {reached / 1e9:.0f} of {most / 1e9:.0f} GFLOP/s: {reached / most:.0%} of peak"
+    )
 
 
 def main() -> None:

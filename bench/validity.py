@@ -239,7 +239,9 @@ def leak_gap(found: Sides, metric: str, *, leaks: bool, seed: int = 0, replicate
             away, middle = one.predict(x)
             predicted[one.test] = (away + middle)[:, 0]
         scores.append(pearson(y, predicted, students))
-    return estimate("pearson_difference", difference(*scores), students, titles=TITLES, seed=seed, replicates=replicates)
+    return estimate(
+        "pearson_difference", difference(*scores), students, titles=TITLES, seed=seed, replicates=replicates
+    )
 
 
 # ------------------------------------------------------------------------------------------------------ the report
@@ -252,8 +254,10 @@ def is_found(found: Estimate, direction: int = 1) -> bool:
 
 def null_table(repetitions: int) -> Iterator[str]:
     """Size, coverage and power over designs."""
-    yield "| students x titles | what varies | rejected at .05 | 95% interval covers | detected | rejected without widening "\
+    yield (
+        "| students x titles | what varies | rejected at .05 | 95% interval covers | detected | rejected without widening "
         "| rejected by a t-test over pairs |"
+    )
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     patterns = {"students, titles, chance": (1, 1, 1), "students, chance": (1, 0, 1), "titles, chance": (0, 1, 1),
                 "chance": (0, 0, 1)}  # fmt: skip
@@ -386,11 +390,14 @@ def main() -> None:
     ks = stats.kstest(permutation_ps(range(options.repetitions)), "uniform").pvalue
     parts = [
         HEAD,
-        "## Tests and intervals of a mean difference\n\n" + NULL, "\n".join(null_table(options.repetitions)),
+        "## Tests and intervals of a mean difference\n\n" + NULL,
+        "\n".join(null_table(options.repetitions)),
         f"\nPermutation of whole students: p of {options.repetitions} groups that are none against the uniform "
         f"distribution, Kolmogorov-Smirnov p = {ks:.2f}.",
-        "\n## Shares of variance\n\n" + SHARE, "\n".join(share_table(some)),
-        "\n## Leads of probes\n\n" + PROBE, "\n".join(probe_table(some)),
+        "\n## Shares of variance\n\n" + SHARE,
+        "\n".join(share_table(some)),
+        "\n## Leads of probes\n\n" + PROBE,
+        "\n".join(probe_table(some)),
     ]
     found = Found()
     for seed in range(options.classes):

@@ -68,7 +68,9 @@ def make_probed_run(folder: Path, settings: str = SMALL, *, students: int = 100,
         folder / "class", [draw_trace(student, title, true[student], rng) for student in sorted(true) for title in names],
         "simulated",
     )  # fmt: skip
-    split = make_split(dataset, SplitConfig(held_students=0, held_titles=0, train_share=0.5, validation_share=0, seed=3))
+    split = make_split(
+        dataset, SplitConfig(held_students=0, held_titles=0, train_share=0.5, validation_share=0, seed=3)
+    )
     seen = sorted({pair.student for pair, place in split.of.items() if place == "train"})
     noise = rng.normal(size=(len(seen), 4))
     known = noise.copy()

@@ -131,7 +131,9 @@ def test_the_tuning_students_choose_and_are_not_evaluated(differing: Adapted) ->
         assert {run.split.of[trace.pair] for trace in traces} == {"unseen-seen"}
 
 
-def test_a_second_run_reads_what_is_done_and_gives_the_same(differing: Adapted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_run_reads_what_is_done_and_gives_the_same(
+    differing: Adapted, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = sorted((differing.run / "work").rglob("*.parquet"))
     assert any(file.name.startswith("bits-4") for file in work)
 
@@ -192,7 +194,11 @@ def test_fewer_traces_are_asked_for_where_too_few_students_have_as_many(alike: A
     assert lowered.found >= as_asked.found > 0
     assert lowered.lowered is not None
     assert lowered.lowered.endswith("traces a student, as too few have 20")
-    none = newcomers(run, StudentIndex([]), replace(CONFIG, min_traces=200, ks=(0, 190), plateau=(0, 190), sampled_ks=(), fewest_students=50))
+    none = newcomers(
+        run,
+        StudentIndex([]),
+        replace(CONFIG, min_traces=200, ks=(0, 190), plateau=(0, 190), sampled_ks=(), fewest_students=50),
+    )
     assert none.found == 0  # never lowered so far that nothing is left to test
 
 
@@ -234,7 +240,9 @@ def test_settings_that_make_no_sense_are_named() -> None:
 
 def test_students_without_times_are_left_out(tmp_path: Path) -> None:
     whole = [make_trace(["fd 1"], f"s{i}", f"t{j}") for i in range(6) for j in range(4)]
-    timeless = [replace(t, states=tuple(replace(s, at=None) for s in t.states)) if t.student == "s1" else t for t in whole]
+    timeless = [
+        replace(t, states=tuple(replace(s, at=None) for s in t.states)) if t.student == "s1" else t for t in whole
+    ]
     dataset = make_dataset(tmp_path / "d", timeless)
     make_split(dataset, SplitConfig(held_students=5, held_titles=0, train_share=1))
     (tmp_path / "run.toml").write_text('dataset = "d"\n')

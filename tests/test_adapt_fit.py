@@ -147,7 +147,14 @@ def test_the_command_fits_a_datasets_new_students(model: Model, tmp_path: Path) 
     save_model(tmp_path / "model", model)
     traces = [*traces_of("new a", "red", 3), *traces_of("new b", "pink", 2)]
     dataset = make_dataset(tmp_path / "data", traces)
-    command = ["add-students", str(tmp_path / "model"), "--dataset", str(dataset.path), "--out", str(tmp_path / "grown")]
+    command = [
+        "add-students",
+        str(tmp_path / "model"),
+        "--dataset",
+        str(dataset.path),
+        "--out",
+        str(tmp_path / "grown"),
+    ]
     app([*command, "--fit", "--epochs", "2", "--lr", "0.1"], result_action="return_value")
     loaded = load_model(tmp_path / "grown")
     there = fit_students(model, traces, FitConfig(epochs=2, lr=0.1))

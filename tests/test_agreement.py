@@ -332,6 +332,8 @@ def test_a_widened_interval_of_r_ends_at_one() -> None:
     ],
 )  # fmt: skip
 def test_intervals_end_where_their_unit_does(unit: str, statistic: str, ends: tuple[float, float]) -> None:
-    found = Estimate(statistic=statistic, value=0.5, low=-3, high=3, low_90=-3, high_90=None, n=9, n_students=3, n_titles=3)
+    found = Estimate(
+        statistic=statistic, value=0.5, low=-3, high=3, low_90=-3, high_90=None, n=9, n_students=3, n_titles=3
+    )
     inside = found.in_unit(unit)
     assert (inside.low, inside.high, inside.low_90, inside.high_90) == (*ends, ends[0], None)

@@ -138,7 +138,9 @@ def test_smollm2_takes_the_students_token_trains_and_samples(tmp_path) -> None:
     """Real pretrained weights, by their package: 20 steps, a falling loss, a folder that loads as any other."""
     prepare_torch()
     dataset, split = toy_dataset(tmp_path / "data")
-    config = TrainConfig(preset="smollm2", steps=20, validate_every=10, batch_tokens=512, validation_traces=4, tracker="none")
+    config = TrainConfig(
+        preset="smollm2", steps=20, validate_every=10, batch_tokens=512, validation_traces=4, tracker="none"
+    )
     made = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
     assert recipe_of(config)[1] == SMOLLM2
     assert made.history[1].train_loss < made.history[0].train_loss / 2

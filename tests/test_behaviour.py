@@ -272,7 +272,9 @@ def test_samples_of_no_test_pair_leave_everything_unscored(tmp_path: Path) -> No
 def test_a_model_that_writes_no_whole_program_is_named(tmp_path: Path) -> None:
     folder = make_run(tmp_path)
     last = open_dataset(folder / "samples/last")
-    with DatasetWriter(last.path, origin="model", provenance={**last.manifest.provenance, "cut": 1}, overwrite=True) as writer:
+    with DatasetWriter(
+        last.path, origin="model", provenance={**last.manifest.provenance, "cut": 1}, overwrite=True
+    ) as writer:
         writer.finish(rejected={"no_state": 9})
     rows = evaluate(folder)
     of_models = [row for row in rows if row.model]

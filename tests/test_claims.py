@@ -196,7 +196,10 @@ def test_only_students_support_or_contradict(origin: str) -> None:
 
 def test_a_p_and_an_interval_that_disagree_are_both_named() -> None:
     wide, weak = row_of(CLAIM, low=-0.1, p=0.003), row_of(CLAIM, p=0.2)
-    for row, why in ((wide, "though p is below 0.05, the interval over clusters"), (weak, "the interval is beyond zero, but not")):
+    for row, why in (
+        (wide, "though p is below 0.05, the interval over clusters"),
+        (weak, "the interval is beyond zero, but not"),
+    ):
         (verdict,) = judge([row], [CLAIM])
         assert verdict.outcome == "inconclusive"
         assert why in verdict.words

@@ -117,9 +117,7 @@ def test_long_distributions_are_binned_for_drawing(tmp_path: Path) -> None:
     assert gaps[0]["tail"] == 1
 
 
-def test_command_writes_rows_and_figures(
-    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_command_writes_rows_and_figures(dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     command(dataset.path)
     assert "a simulated class" in capsys.readouterr().out

@@ -51,7 +51,9 @@ def prefix(model: Model, trace, step: int, hide: bool, verdicts) -> list[int]:
     return ids if step else ids + model.codec.header(1, trace.states[0].at)
 
 
-def plainly(model: Model, trace, step: int, *, student: str | None, hide: bool = False, over: str = "trace", verdicts=None) -> np.ndarray:
+def plainly(
+    model: Model, trace, step: int, *, student: str | None, hide: bool = False, over: str = "trace", verdicts=None
+) -> np.ndarray:
     """(layers, D), by the codec's prefixes and a pass of its own; too long: the first states leave one by one."""
     while len(ids := prefix(model, trace, step, hide, verdicts)) > CONTEXT - 1 and step > 1:
         trace, step = replace(trace, states=trace.states[1:]), step - 1
@@ -128,7 +130,9 @@ def test_students_and_titles_make_a_difference_and_nobody_is_unknown() -> None:
     )
     assert not np.allclose(own, another, atol=1e-3)
     np.testing.assert_array_equal(unknown, stranger)
-    hidden = [embed(model, [Reading(trace=replace(SHORT, title=title), student="a", hide_title=True)]) for title in ("x", "y")]
+    hidden = [
+        embed(model, [Reading(trace=replace(SHORT, title=title), student="a", hide_title=True)]) for title in ("x", "y")
+    ]
     np.testing.assert_array_equal(*hidden)
 
 

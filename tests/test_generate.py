@@ -126,7 +126,9 @@ def test_nucleus_equals_its_definition(seed, vocabulary, top_p, temperature, spr
     logits_BV = rng.normal(size=(6, vocabulary)) * spread
     uniforms_B = rng.random(6)
     with patch("redraft.lm.nucleus.looped", lambda tensor: loops):
-        tokens = nucleus(torch.from_numpy(logits_BV), torch.from_numpy(uniforms_B), top_p=top_p, temperature=temperature)
+        tokens = nucleus(
+            torch.from_numpy(logits_BV), torch.from_numpy(uniforms_B), top_p=top_p, temperature=temperature
+        )
     expected = [plainly(line, u, top_p, temperature) for line, u in zip(logits_BV, uniforms_B, strict=True)]
     assert tokens.tolist() == expected
 
@@ -236,7 +238,8 @@ def test_threads_share_the_attention(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "way"), [("gpt2", LeanGPT2), ("llama", LeanLlama), ("olmo2", Library), ("mistral", Library), ("gptj", Whole)]
+    ("shape", "way"),
+    [("gpt2", LeanGPT2), ("llama", LeanLlama), ("olmo2", Library), ("mistral", Library), ("gptj", Whole)],
 )
 def test_each_model_gets_the_fastest_way_it_fits(shape, way) -> None:
     with torch.inference_mode():

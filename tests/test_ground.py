@@ -129,8 +129,10 @@ def test_a_folder_is_published_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_two_writers_exclude_each_other(tmp_path: Path) -> None:
-    with rundir.exclusive(tmp_path), pytest.raises(DatasetError, match="another redraft process"), rundir.exclusive(
-        tmp_path
+    with (
+        rundir.exclusive(tmp_path),
+        pytest.raises(DatasetError, match="another redraft process"),
+        rundir.exclusive(tmp_path),
     ):
         pass
 

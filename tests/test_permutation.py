@@ -17,10 +17,13 @@ def gaps(labels: Floats, *columns: Floats) -> Callable[[Orders], Floats]:
 
     def compute(orders: Orders) -> Floats:
         group_CP = labels[orders]
-        return np.stack([
-            (group_CP * x[:, None]).sum(0) / group_CP.sum(0) - ((1 - group_CP) * x[:, None]).sum(0) / (1 - group_CP).sum(0)
-            for x in columns
-        ])
+        return np.stack(
+            [
+                (group_CP * x[:, None]).sum(0) / group_CP.sum(0)
+                - ((1 - group_CP) * x[:, None]).sum(0) / (1 - group_CP).sum(0)
+                for x in columns
+            ]
+        )
 
     return compute
 
@@ -52,7 +55,9 @@ def test_p_is_uniform_under_the_null_and_small_under_an_effect() -> None:
     assert stats.kstest(ps, "uniform").pvalue > 0.01
     exact = [permutation_test(gaps(labels[4:10], x[:6]), 6).p[0] for x in drawn]
     # An exact p has few values; each is at least as rare as it says.
-    assert all(np.mean(np.array(exact) <= level) <= level + 2.6 * np.sqrt(level / 200) for level in (0.05, 0.1, 0.2, 0.5))
+    assert all(
+        np.mean(np.array(exact) <= level) <= level + 2.6 * np.sqrt(level / 200) for level in (0.05, 0.1, 0.2, 0.5)
+    )
     moved = [permutation_test(gaps(labels, x + 4 * labels), 20, permutations=500).p[0] for x in drawn[:20]]
     assert np.median(moved) < 0.01
 

@@ -86,7 +86,7 @@ def check(run: Path, origin: str) -> None:
         assert row.low is None or row.low <= row.high
     page = (run / "report.html").read_text()
     assert page.count("<svg") >= 2
-    assert "src=\"http" not in page
+    assert 'src="http' not in page
     assert {path.name for path in (run / "samples").iterdir()} >= {"last", "synthetic", "trace"}
 
 
@@ -113,7 +113,9 @@ def test_simulate_to_report_and_again(tmp_path: Path, small: Path, capsys: pytes
     assert (run / "models" / "trace" / "model.safetensors").stat().st_mtime_ns == weights
 
 
-def test_matching_is_left_out_where_nobody_can_be_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_matching_is_left_out_where_nobody_can_be_told_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     both = ("other-student", "matched-student")
     for years, kept in ((2020, 2020), both[:1]), ((2020, 2021), both):
         name = f"class-{years[-1]}"

@@ -75,7 +75,9 @@ def test_backtracking_to_come_is_of_later_edits() -> None:
 def test_what_cannot_be_known_is_unscored() -> None:
     one = make_trace(["fd 1"], title="a")
     now = datetime(2020, 1, 1, tzinfo=UTC)
-    cut = replace(one, title="b", states=(State(code="fd 1", at=now), State(code="fd 2", truncated=True, at=now - timedelta(9))))
+    cut = replace(
+        one, title="b", states=(State(code="fd 1", at=now), State(code="fd 2", truncated=True, at=now - timedelta(9)))
+    )
     no_time = replace(one, title="c", states=(State(code="x"), State(code="y")))
     runs = {program_id("fd 2", None): True, program_id("y", None): None}
     asked = prefixes_of([one, cut, no_time], runs, ProbeConfig(title_with_final=True))
@@ -99,7 +101,9 @@ def test_limits_are_lowered_only_as_far_as_need_be() -> None:
 # Known truths
 
 
-def asked_of(n_students: int = 24, seed: int = 0, **targets: Callable[[Prefixes, np.random.Generator], np.ndarray]) -> Prefixes:
+def asked_of(
+    n_students: int = 24, seed: int = 0, **targets: Callable[[Prefixes, np.random.Generator], np.ndarray]
+) -> Prefixes:
     """Three traces a student, of 2 to 4 states."""
     rng = np.random.default_rng(seed)
     traces = [
@@ -116,7 +120,9 @@ def by(name: str, scale: float = 1.0) -> Callable[[Prefixes, np.random.Generator
     return lambda asked, rng: (scale * rng.normal(size=asked.groups(name).max() + 1))[asked.groups(name)]
 
 
-def yes(make: Callable[[Prefixes, np.random.Generator], np.ndarray]) -> Callable[[Prefixes, np.random.Generator], np.ndarray]:
+def yes(
+    make: Callable[[Prefixes, np.random.Generator], np.ndarray],
+) -> Callable[[Prefixes, np.random.Generator], np.ndarray]:
     return lambda asked, rng: (make(asked, rng) > 0).astype(float)
 
 
@@ -125,7 +131,13 @@ def settings(*targets: str, **more: object) -> ProbeConfig:
 
 
 def test_planted_signals_are_found_and_noise_is_not() -> None:
-    asked = asked_of(40, attempts_left=by("trace", 5), distance_to_final=by("trace"), final_runs=yes(by("trace")), title=lambda a, _: a.title * 1.0)
+    asked = asked_of(
+        40,
+        attempts_left=by("trace", 5),
+        distance_to_final=by("trace"),
+        final_runs=yes(by("trace")),
+        title=lambda a, _: a.title * 1.0,
+    )
     rng = np.random.default_rng(1)
     x = rng.normal(size=(len(asked), 12))
     x[:, 0] += asked.targets["attempts_left"]
@@ -149,9 +161,13 @@ def test_p_of_noise_is_uniform() -> None:
     """Vectors and targets that vary by student, trace and prefix, but not together."""
     ps = []
     for seed in range(40):
-        asked = asked_of(20, seed, attempts_left=lambda a, r: by("student")(a, r) + by("trace")(a, r) + r.normal(size=len(a)))
+        asked = asked_of(
+            20, seed, attempts_left=lambda a, r: by("student")(a, r) + by("trace")(a, r) + r.normal(size=len(a))
+        )
         rng = np.random.default_rng([seed, 1])
-        of_student, of_trace = (rng.normal(size=(asked.groups(g).max() + 1, 6))[asked.groups(g)] for g in ("student", "trace"))
+        of_student, of_trace = (
+            rng.normal(size=(asked.groups(g).max() + 1, 6))[asked.groups(g)] for g in ("student", "trace")
+        )
         x = of_student + of_trace + rng.normal(size=of_trace.shape)
         config = settings("attempts_left", repeats=1, permutations=19, seed=seed)
         ps.append(Prober(asked, config).probe(lambda hidden, x=x: x, "student", with_p=True)["attempts_left"].p)
@@ -181,13 +197,20 @@ def test_folds_keep_together_what_they_say() -> None:
 
 
 def test_what_cannot_be_probed_says_why() -> None:
-    asked = asked_of(attempts_left=lambda a, _: np.ones(len(a)), final_runs=lambda a, _: np.full(len(a), np.nan), title=lambda a, _: a.title * 1.0, halfway=yes(by("trace")))
+    asked = asked_of(
+        attempts_left=lambda a, _: np.ones(len(a)),
+        final_runs=lambda a, _: np.full(len(a), np.nan),
+        title=lambda a, _: a.title * 1.0,
+        halfway=yes(by("trace")),
+    )
     config = settings(*asked.targets)
     found = Prober(asked, config).probe(lambda hidden: np.ones((len(asked), 3)), "title")
     assert found["attempts_left"].note == "the target is constant"
     assert found["final_runs"].note == "no verdicts"
     assert found["title"].note == "a title that is held out can't be named"
-    none = Prober(asked, config).probe(lambda hidden: np.ones((len(asked), 3)), "student", keep=np.zeros(len(asked), bool))
+    none = Prober(asked, config).probe(
+        lambda hidden: np.ones((len(asked), 3)), "student", keep=np.zeros(len(asked), bool)
+    )
     assert {name: one.note for name, one in none.items()} == dict.fromkeys(asked.targets, "no prefix to ask")
     assert found["halfway"].note is None  # embeddings that don't vary predict the mean
     assert np.isnan(score(replace(found["halfway"], predicted={"pearson": np.zeros((2, len(asked)))}), "pearson"))
@@ -201,7 +224,9 @@ def test_effects_of_title_and_year_are_taken_away() -> None:
     pairs = [Pair(f"s{i}", f"t{i % 5}") for i in range(600)]
     years = np.array([2020.0 + i % 3 for i in range(600)])
     values = np.array([10 * (i % 5) + 3 * (i % 3) for i in range(600)]) + rng.normal(size=600)
-    effects = Effects(pairs, years, [Pair("x", "t2"), Pair("x", "unseen"), Pair("x", "t4")], np.array([2021.0, 2020.0, np.nan]))
+    effects = Effects(
+        pairs, years, [Pair("x", "t2"), Pair("x", "unseen"), Pair("x", "t4")], np.array([2021.0, 2020.0, np.nan])
+    )
     expected = effects.predict(values)
     assert expected[0] == pytest.approx(23, abs=0.6)
     assert expected[2] == pytest.approx(43, abs=0.8)
@@ -226,7 +251,15 @@ def rows(run: Path) -> list[Result]:
     return results.read(run / "results" / "probe.parquet")
 
 
-def one(rows: list[Result], metric: str, statistic: str, *, model: str | None = "trace", baseline: str | None = None, **condition: str) -> Result:
+def one(
+    rows: list[Result],
+    metric: str,
+    statistic: str,
+    *,
+    model: str | None = "trace",
+    baseline: str | None = None,
+    **condition: str,
+) -> Result:
     found = [
         row for row in rows
         if (row.metric, row.statistic, row.model, row.baseline) == (metric, statistic, model, baseline)
@@ -250,7 +283,9 @@ def test_vectors_that_hold_habits_are_told_from_those_that_do_not(rows: list[Res
     shuffled = one(rows, "comments_final", "pearson", part="students", target="mean", input="shuffled")
     assert shuffled.value is not None
     assert shuffled.value < 0.3
-    lead = one(rows, "comments_final", "pearson_difference", baseline="last", part="students", target="mean", against="last")
+    lead = one(
+        rows, "comments_final", "pearson_difference", baseline="last", part="students", target="mean", against="last"
+    )
     assert lead.low is not None
     assert lead.low > 0
     assert lead.clusters == "student"
@@ -268,15 +303,32 @@ def test_vectors_that_hold_habits_are_told_from_those_that_do_not(rows: list[Res
 def test_every_side_of_the_code_probes_is_there(rows: list[Result]) -> None:
     for side in ({"model": "trace", "input": "own"}, {"model": "last", "input": "own"}, {"input": "shuffled"}, {"input": "matched"},
                  {"input": "permuted"}, {"model": None, "baseline": "untrained"}, {"model": None, "baseline": "surface"}):  # fmt: skip
-        for metric, statistic in (("probe_title", "macro_f1"), ("probe_halfway", "f1"), ("probe_halfway", "average_precision"), ("probe_attempts_left", "spearman")):
+        for metric, statistic in (
+            ("probe_title", "macro_f1"),
+            ("probe_halfway", "f1"),
+            ("probe_halfway", "average_precision"),
+            ("probe_attempts_left", "spearman"),
+        ):
             row = one(rows, metric, statistic, part="code", grouping="student", **side)
             assert row.value is not None, row
             assert row.low is not None
             assert row.n_students > 9
-    for against, baseline in (("last", "last"), ("shuffled", None), ("matched", None), ("untrained", "untrained"), ("surface", "surface")):
+    for against, baseline in (
+        ("last", "last"),
+        ("shuffled", None),
+        ("matched", None),
+        ("untrained", "untrained"),
+        ("surface", "surface"),
+    ):
         row = one(rows, "probe_attempts_left", "pearson_difference", baseline=baseline, part="code", against=against)
         sides = [one(rows, "probe_attempts_left", "pearson", part="code", grouping="student", input="own")]
-        where = {"model": None, "baseline": baseline} if baseline in ("untrained", "surface") else {"input": against} if baseline is None else {"model": "last", "input": "own"}
+        where = (
+            {"model": None, "baseline": baseline}
+            if baseline in ("untrained", "surface")
+            else {"input": against}
+            if baseline is None
+            else {"model": "last", "input": "own"}
+        )
         sides.append(one(rows, "probe_attempts_left", "pearson", part="code", grouping="student", **where))  # type: ignore[arg-type]
         assert row.value == pytest.approx((sides[0].value or 0) - (sides[1].value or 0))
     tested = one(rows, "probe_halfway", "f1", part="code", grouping="student", input="own")
@@ -329,7 +381,9 @@ def test_whether_the_final_program_runs_is_by_the_runs_rule(run: Path) -> None:
     assert np.isnan(told["corrected"]).all()
 
 
-def test_probing_again_gives_the_same_rows_from_what_is_kept(run: Path, rows: list[Result], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probing_again_gives_the_same_rows_from_what_is_kept(
+    run: Path, rows: list[Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = sorted((run / "work" / "probe").rglob("*.npy"))
     assert len(kept) > 10
     kept[0].unlink()  # as if killed before it was written
@@ -350,7 +404,9 @@ def test_embeddings_of_another_model_are_not_used(run: Path) -> None:
     assert not np.allclose(first, changed, atol=1e-3)
     shuffled = Vectors(opened, traces, ProbeConfig())
     whose = shuffled.readers("shuffled").of
-    expected = embed(load_model(run / "models" / "trace"), [replace(r, student=whose[r.trace.student]) for r in readings])
+    expected = embed(
+        load_model(run / "models" / "trace"), [replace(r, student=whose[r.trace.student]) for r in readings]
+    )
     np.testing.assert_allclose(shuffled.of("trace", "shuffled"), expected, atol=1e-5)
 
 
@@ -371,7 +427,9 @@ def test_figures_and_tables_show_what_was_found(run: Path, rows: list[Result]) -
 
 
 def test_the_command_says_what_came_out(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_text(run / "run.toml", (run / "run.toml").read_text() + 'targets = ["halfway"]\ncontrols = []\nleak_groupings = []\n')
+    write_text(
+        run / "run.toml", (run / "run.toml").read_text() + 'targets = ["halfway"]\ncontrols = []\nleak_groupings = []\n'
+    )
     with pytest.raises(SystemExit) as ended:
         main(["probe", str(run)])
     assert ended.value.code == 0
@@ -393,10 +451,14 @@ residuals = false
 """
 
 
-@pytest.mark.parametrize("more", [f'grouping = "trace"\n{PAPER}', f'grouping = "prefix"\n{PAPER}'.replace("[-7, 0]", "[3, 7]")])
+@pytest.mark.parametrize(
+    "more", [f'grouping = "trace"\n{PAPER}', f'grouping = "prefix"\n{PAPER}'.replace("[-7, 0]", "[3, 7]")]
+)
 def test_the_papers_and_the_released_codes_designs(tmp_path: Path, more: str) -> None:
     controls = 'controls = ["shuffled", "permuted"]\ntargets = ["halfway", "title", "attempts_left"]\n'
-    folder = make_probed_run(tmp_path, SMALL.replace("permutations = 9", "permutations = 0").replace("halves = 6\n", "") + more + controls)
+    folder = make_probed_run(
+        tmp_path, SMALL.replace("permutations = 9", "permutations = 0").replace("halves = 6\n", "") + more + controls
+    )
     rows = probe(folder)
     scored = [row for row in rows if row.value is not None]
     assert {row.condition.get("input") for row in scored} >= {"own", "shuffled", "permuted"}

@@ -42,10 +42,19 @@ def test_folds_keep_groups_whole_and_are_even(seed: int, n_groups: int, folds: i
 
 @pytest.mark.parametrize("standardise", [False, True])
 @pytest.mark.parametrize(("rows", "features"), [(120, 7), (40, 60)])
-def test_ridge_is_scikit_learns_with_the_penalty_that_does_best_in_the_inner_folds(rows: int, features: int, standardise: bool) -> None:
+def test_ridge_is_scikit_learns_with_the_penalty_that_does_best_in_the_inner_folds(
+    rows: int, features: int, standardise: bool
+) -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(size=(rows, features)) * rng.uniform(0.1, 30, features) + 50
-    y = np.stack([x @ rng.normal(size=features) + rng.normal(size=rows), x[:, 0] + 40 * rng.normal(size=rows), rng.normal(size=rows)], 1)
+    y = np.stack(
+        [
+            x @ rng.normal(size=features) + rng.normal(size=rows),
+            x[:, 0] + 40 * rng.normal(size=rows),
+            rng.normal(size=rows),
+        ],
+        1,
+    )
     groups = rng.integers(12, size=rows)
     folds = grouped_folds(groups, 4, rng)
     whole_inner = grouped_folds(groups, 5, rng)
@@ -68,7 +77,9 @@ def test_ridge_is_scikit_learns_with_the_penalty_that_does_best_in_the_inner_fol
             alphas.add(one.alpha[column])
             expected = Ridge(alpha=one.alpha[column]).fit(x_train, y[train, column]).predict(x_test)
             deviation, mean = one.predict(x)
-            np.testing.assert_allclose(deviation[:, column] + mean[column], expected, rtol=1e-5, atol=1e-5 * y[:, column].std())
+            np.testing.assert_allclose(
+                deviation[:, column] + mean[column], expected, rtol=1e-5, atol=1e-5 * y[:, column].std()
+            )
     assert len(alphas) > 1
 
 
@@ -108,7 +119,9 @@ def rows(seed: int, n: int = 80) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_scores_are_scikit_learns_and_scipys(seed: int) -> None:
     truth, predicted, _ = rows(seed)
     assert plain(SCORES["f1"], truth, predicted) == pytest.approx(f1_score(truth, predicted > 0))
-    assert plain(SCORES["average_precision"], truth, predicted) == pytest.approx(average_precision_score(truth, predicted))
+    assert plain(SCORES["average_precision"], truth, predicted) == pytest.approx(
+        average_precision_score(truth, predicted)
+    )
     assert plain(SCORES["prevalence"], truth, predicted) == pytest.approx(truth.mean())
     number = truth + np.random.default_rng(seed).integers(3, size=80)
     assert plain(SCORES["pearson"], number, predicted) == pytest.approx(stats.pearsonr(number, predicted)[0])

@@ -57,7 +57,9 @@ def make_class(folder: Path, bad: str, language: str = "coffeescript", students:
     return dataset
 
 
-def make_run(folder: Path, bad: str = "oops 5", config: TrainConfig | None = None, views=("trace", "synthetic"), **more) -> Path:
+def make_run(
+    folder: Path, bad: str = "oops 5", config: TrainConfig | None = None, views=("trace", "synthetic"), **more
+) -> Path:
     prepare_torch()
     dataset = make_class(folder / "class", bad, **more)
     run = folder / "run"
@@ -67,7 +69,13 @@ def make_run(folder: Path, bad: str = "oops 5", config: TrainConfig | None = Non
     from redraft.data.split import load_split
 
     for view in views:
-        train(dataset, split=load_split(dataset), view=view, out=run / "models" / view, config=config or replace(TOY, codec="diff", steps=2, validate_every=2))
+        train(
+            dataset,
+            split=load_split(dataset),
+            view=view,
+            out=run / "models" / view,
+            config=config or replace(TOY, codec="diff", steps=2, validate_every=2),
+        )
     return run
 
 
@@ -132,7 +140,6 @@ def test_programs_run_by_the_runs_rule(folder, monkeypatch) -> None:
     opened = open_run(folder)
     paper = replace(opened, settings={**opened.settings, "execute": {"rule": "paper"}})
     monkeypatch.setattr(study, "open_run", lambda _: paper)
-
 
     def note(engine: str, **options: object) -> None:
         raise UsageError(f"asked for {options['rule']}")
@@ -200,7 +207,9 @@ def test_beside_rules_every_other_candidate_is_theirs(rows) -> None:
     assert one(rows, model="trace", metric="recovered", condition=beside | {"candidates": "1"}).value == 1, "a rule's"
     assert one(rows, baseline="rules", metric="kept_success", condition={"candidates": "4"}).value == 0
     contrasts = [row for row in rows if row.family == BESIDE_RULES]
-    assert {(row.model, row.baseline) for row in contrasts} == {(row.model, row.baseline) for row in rows if row.family == PRIMARY}
+    assert {(row.model, row.baseline) for row in contrasts} == {
+        (row.model, row.baseline) for row in rows if row.family == PRIMARY
+    }
     assert all(row.condition == beside for row in contrasts)
     assert {row.value for row in contrasts if (row.model, row.baseline) == ("trace", "rules")} == {1.0}
 
@@ -215,10 +224,17 @@ def test_the_report_shows_it(folder, rows) -> None:
     figures, tables = report.figures(folder), report.tables(folder)
     assert {figure.name for figure in figures} == {"recover-candidates", "recover-time"}
     assert all("n = 60" in figure.caption and "Simulated class" in figure.svg for figure in figures)
-    assert {table.name for table in tables} == {"recover-baselines", "recover-edits", "recover-time", "recover-contrasts"}
+    assert {table.name for table in tables} == {
+        "recover-baselines",
+        "recover-edits",
+        "recover-time",
+        "recover-contrasts",
+    }
     said = report.sentences(rows)
     assert len(said) == 4
-    assert "trace model does not beat the best baseline significantly" in said[0], "the nearest neighbour mends nearly all"
+    assert "trace model does not beat the best baseline significantly" in said[0], (
+        "the nearest neighbour mends nearly all"
+    )
     assert "less neighbour, the nearest baseline" in said[0]
     assert "trace model beside simple rules does not beat the best baseline significantly" in said[1]
     assert "synthetic model does not beat the best baseline, which mends more" in said[2]
@@ -260,7 +276,9 @@ def test_a_program_too_long_for_a_model_is_unscored(folder, sampler, monkeypatch
         return prefix(model, title, states, at, place)
 
     monkeypatch.setattr(draws, "prefix_of", short)
-    rows = recover(folder, RecoverConfig(cases=60, candidates=(1,), seconds=(60.0,), views=("trace",), seed=5, replicates=50))
+    rows = recover(
+        folder, RecoverConfig(cases=60, candidates=(1,), seconds=(60.0,), views=("trace",), seed=5, replicates=50)
+    )
     row = one(rows, model="trace", metric="executes", condition={"student": "own", "candidates": "1", "start": "free"})
     assert 0 < row.unscored < 60
     assert row.n + row.unscored == 60
@@ -284,7 +302,9 @@ def test_runs_that_cannot_be_studied_are_refused(tmp_path, folder, sampler) -> N
         recover(bare)
     (bare / "models").symlink_to(folder / "models")
     make_split(open_dataset(folder.parent / "class"), SplitConfig(held_students=3, held_titles=1), name="other")
-    (bare / "run.toml").write_text(tomli_w.dumps({"dataset": str(folder.parent / "class"), "views": ["trace"], "split": "other"}))
+    (bare / "run.toml").write_text(
+        tomli_w.dumps({"dataset": str(folder.parent / "class"), "views": ["trace"], "split": "other"})
+    )
     with pytest.raises(DatasetError, match="another split"):
         recover(bare)
     (bare / "run.toml").write_text(tomli_w.dumps({"dataset": "x", "recover": {"case": 5}}))
@@ -319,7 +339,9 @@ def test_suggestions_end_in_running_programs_and_say_who_is_unknown(folder, monk
     whose = {one.path.codes[-1]: made.of_rules(one) for one in made.found}
     assert whose == {"pen red\nfd 10\ndot 5": False, "pen red\nfd 10": True}
     assert all(one.bits is not None for one in made.found), "the model judges the rules' programs too"
-    assert [one["by"] for one in made.to_json()["suggestions"]] == ["rules" if made.of_rules(one) else "model" for one in made.found]
+    assert [one["by"] for one in made.to_json()["suggestions"]] == [
+        "rules" if made.of_rules(one) else "model" for one in made.found
+    ]
     text = "\n".join(suggest.to_text(made, 3))
     assert "has not met this student" in text
     assert "line 3, `oops 5`, becomes `dot 5`" in text
@@ -330,13 +352,22 @@ def test_suggestions_end_in_running_programs_and_say_who_is_unknown(folder, monk
 
 
 def test_rules_suggest_beside_the_model_and_are_labelled(folder, monkeypatch) -> None:
-    monkeypatch.setattr(suggest, "go_on", lambda model, wanted, config, done: [Continued((), False, False)] * len(wanted))
+    monkeypatch.setattr(
+        suggest, "go_on", lambda model, wanted, config, done: [Continued((), False, False)] * len(wanted)
+    )
     made = suggest.suggest(toy_model(folder), DRAFTS, title="square", student="s01", runner=Runner(FakeEngine()))
     assert made is not None
-    assert [one.path.codes for one in made.found] == [("pen red\nfd 10",)], "the failing line deleted; also what ran before"
+    assert [one.path.codes for one in made.found] == [("pen red\nfd 10",)], (
+        "the failing line deleted; also what ran before"
+    )
     assert any(line.startswith("1. By a simple rule: 1 edit") for line in suggest.to_text(made, 3))
     none = suggest.suggest(
-        toy_model(folder), DRAFTS, title="square", student="s01", runner=Runner(FakeEngine()), config=SuggestConfig(rules=0)
+        toy_model(folder),
+        DRAFTS,
+        title="square",
+        student="s01",
+        runner=Runner(FakeEngine()),
+        config=SuggestConfig(rules=0),
     )
     assert none is not None
     assert none.found == ()
@@ -372,7 +403,9 @@ def test_files_are_read_in_order(tmp_path) -> None:
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory) -> Path:
-    config = replace(TOY, preset="llama-200k", vocabulary=300, steps=60, validate_every=60, lr=None, codec="diff", context=160)
+    config = replace(
+        TOY, preset="llama-200k", vocabulary=300, steps=60, validate_every=60, lr=None, codec="diff", context=160
+    )
     return make_run(tmp_path_factory.mktemp("real"), bad="dto 5", config=config, views=("trace",), students=12)
 
 
@@ -399,7 +432,17 @@ def test_the_study_on_the_real_engine(real, tmp_path, capsys, monkeypatch) -> No
 def test_suggestions_on_the_real_engine(real, tmp_path, capsys, monkeypatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     student = load_model(real / "models" / "trace").students.students[0]
-    base = ["suggest", "--model", real / "models" / "trace", "--title", "square", "--candidates", "12", "--workers", "1"]
+    base = [
+        "suggest",
+        "--model",
+        real / "models" / "trace",
+        "--title",
+        "square",
+        "--candidates",
+        "12",
+        "--workers",
+        "1",
+    ]
     from_dataset = [*base, "--student", student, "--state", "3", real.parent / "class", "--json"]
     said = command(capsys, *from_dataset)
     assert command(capsys, *from_dataset) == said, "the same arguments, the same suggestions"

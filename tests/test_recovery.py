@@ -46,7 +46,9 @@ class FakeEngine:
             self.ran.append(job.code)
             bad = [i for i, line in enumerate(lines_of(job.code), 1) if "oops" in line]
             errors = tuple(ErrorRecord(kind="uncaught", message="oops is not defined", line=i) for i in bad[:1])
-            attempt = Attempt(language=job.languages[0], end_reached=not bad, errors=errors, used_assets="image" in job.code)
+            attempt = Attempt(
+                language=job.languages[0], end_reached=not bad, errors=errors, used_assets="image" in job.code
+            )
             yield Done(job.number, Outcome(attempts=(attempt,)))
 
 
@@ -61,7 +63,9 @@ def test_programs_run_by_the_runners_rule() -> None:
                 yield Done(job.number, Outcome(attempts=(Attempt(language=job.languages[0]),)))
 
     waits = ["await read 'name?', defer x", "fd 1"]
-    found = {rule: Runner(Unending(), rule=rule).run(waits, "coffeescript") for rule in ("corrected", "paper", "released")}
+    found = {
+        rule: Runner(Unending(), rule=rule).run(waits, "coffeescript") for rule in ("corrected", "paper", "released")
+    }
     assert found == {"corrected": [True, False], "paper": [False, False], "released": [True, True]}
 
 
@@ -130,7 +134,11 @@ def test_what_is_typed_is_summed_over_the_way() -> None:
 CODES = st.text("ab\n ", max_size=6)
 
 
-@given(CODES, st.lists(st.lists(CODES, max_size=4), max_size=5), st.dictionaries(CODES, st.sampled_from([True, False, None])))
+@given(
+    CODES,
+    st.lists(st.lists(CODES, max_size=4), max_size=5),
+    st.dictionaries(CODES, st.sampled_from([True, False, None])),
+)
 def test_no_sequence_is_ranked_whose_end_does_not_run(failing, candidates, known) -> None:
     order = ranked(failing, paths(failing, candidates, known.get), RankConfig())
     for one in order:
@@ -176,7 +184,9 @@ def test_a_line_mended_in_place_is_less_lost_than_one_taken_out() -> None:
     assert likeness(FIVE, FIVE) == 1
     assert likeness("", "a") == likeness("a", "") == 0
     failing = "pen red\nfowrd 100\nrt 90"
-    first = ranked(failing, paths(failing, [["pen red\nrt 90"], ["pen red\nfd 100\nrt 90"]], lambda _: True), RankConfig())[0]
+    first = ranked(
+        failing, paths(failing, [["pen red\nrt 90"], ["pen red\nfd 100\nrt 90"]], lambda _: True), RankConfig()
+    )[0]
     assert first.path.end == "pen red\nfd 100\nrt 90"
 
 
@@ -195,7 +205,10 @@ def test_style_distance_is_in_standard_deviations_of_the_reference() -> None:
     own = ["fd 1\nfd 2"]
     assert style.distance("fd 1\nfd 2", own, "coffeescript") == 0
     apart = (features("# a\nfd 1", "coffeescript") - features(own[0], "coffeescript")) / np.array(
-        [np.std([a, b], ddof=1) or np.nan for a, b in zip(features("# a\nfd 1", "coffeescript"), features(own[0], "coffeescript"), strict=True)]
+        [
+            np.std([a, b], ddof=1) or np.nan
+            for a, b in zip(features("# a\nfd 1", "coffeescript"), features(own[0], "coffeescript"), strict=True)
+        ]
     )
     expected = np.sqrt(np.nanmean(apart**2))
     assert style.distance("# a\nfd 1", own, "coffeescript") == pytest.approx(expected)
@@ -348,7 +361,9 @@ def test_few_students_are_scaled_down_and_said() -> None:
 
 
 def test_hands_go_round_the_students() -> None:
-    steering = choose({f"s{i}": Habit(traces=20, counted=20, backtracking=i) for i in range(8)}, RecoverConfig(strong_students=2))
+    steering = choose(
+        {f"s{i}": Habit(traces=20, counted=20, backtracking=i) for i in range(8)}, RecoverConfig(strong_students=2)
+    )
     assert hands(OWN, "me", "c", 3, steering) == ["me"] * 3
     assert hands(UNKNOWN, "me", "c", 2, steering) == [None, None]
     assert set(hands(STRONG, "me", "c", 4, steering)) == set(steering.strong)
@@ -440,7 +455,10 @@ def test_measures_of_known_candidates(tmp_path) -> None:
     # failing: a, oops; final: a, b
     attempts = [[("a\noops2", "a\nb"), ("a\nb", "zzzzzzz"), (), ("",)]]
     style = Style.of(["a", "# a\nbb cc"], "coffeescript")
-    found = {key: values[0] for key, values in columns(cases, attempts, [1, 2, 3, 4], runner(), style, config, steps=True).items()}
+    found = {
+        key: values[0]
+        for key, values in columns(cases, attempts, [1, 2, 3, 4], runner(), style, config, steps=True).items()
+    }
     assert found[1, "executes"] == 1
     assert found[3, "executes"] == pytest.approx(2 / 3), "no program leaves the failing one"
     assert found[2, "attempts"] == 2

@@ -99,7 +99,9 @@ piece = st.one_of(
     st.builds(
         "CODE {} ({}):\n{}\n".format,
         st.sampled_from(["1", "2", "3", "12", "07", "٣"]),
-        st.sampled_from(["2018-05-02 16:13:32", "2018-05-02 16:13:31", "2020-2-3 4:5:6", "2018-02-30 00:00:00", "", "x):"]),
+        st.sampled_from(
+            ["2018-05-02 16:13:32", "2018-05-02 16:13:31", "2020-2-3 4:5:6", "2018-02-30 00:00:00", "", "x):"]
+        ),
         program,
     ),
     st.builds("CODE 1 (2019-01-0{} 10:00:00):\n{}\n".format, st.integers(1, 9), short),
@@ -109,7 +111,9 @@ text = st.builds(
     "{}{}{}".format,
     st.sampled_from(["square<mask><start>", "", "CODE 5<start>"]),
     st.lists(piece, max_size=6).map("".join),
-    st.sampled_from(["<|endoftext|>", "<|endoftext|><|endoftext|><pad>", "", "CODE 9", "CODE 9 (2018-05-02 16:13:32):\nfd 1"]),
+    st.sampled_from(
+        ["<|endoftext|>", "<|endoftext|><|endoftext|><pad>", "", "CODE 9", "CODE 9 (2018-05-02 16:13:32):\nfd 1"]
+    ),
 )
 
 
@@ -130,7 +134,9 @@ tokens = st.lists(st.sampled_from("abcde"), min_size=1, max_size=12)
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.lists(tokens, min_size=2, max_size=6), min_size=1, max_size=4), st.lists(tokens, min_size=1, max_size=5))
+@given(
+    st.lists(st.lists(tokens, min_size=2, max_size=6), min_size=1, max_size=4), st.lists(tokens, min_size=1, max_size=5)
+)
 @example([[["a"], ["b"]]], [["c"]])
 @example([[["a", "b", "c"], ["a"], ["a", "b", "c", "d", "e"]]], [["a"], ["a"] * 5])
 def test_bleu_is_that_of_comparing_every_pair(groups: list[list[list[str]]], references: list[list[str]]) -> None:
@@ -156,7 +162,11 @@ def test_popular_elements_are_left_out_of_long_programs_only() -> None:
 HEADER = "CODE {} (2020-01-01 10:00:{:02}):\n{}\n"
 RECORDS = {
     "all_square": [
-        ["square<start>" + HEADER.format(1, 0, "fd 1") + HEADER.format(4, 9, "fd 2") + "<|endoftext|>", "ann", "square"],
+        [
+            "square<start>" + HEADER.format(1, 0, "fd 1") + HEADER.format(4, 9, "fd 2") + "<|endoftext|>",
+            "ann",
+            "square",
+        ],
         ["square<start>nothing", "bob", "square"],
         ["square<start>" + HEADER.format(1, 0, "pen red") + "CODE 2 (20", "ann", "square"],
     ],
@@ -223,7 +233,10 @@ def test_a_dataset_of_something_else_is_written_as_texts(tmp_path: Path) -> None
 
 def test_the_command_writes_a_table_and_a_record(tmp_path: Path) -> None:
     folder, out = write_rollouts(tmp_path / "rollouts"), tmp_path / "out.parquet"
-    app(["metrics", str(folder), "--definitions", "released", "--workers", "1", "--out", str(out)], result_action="return_value")
+    app(
+        ["metrics", str(folder), "--definitions", "released", "--workers", "1", "--out", str(out)],
+        result_action="return_value",
+    )
     expected = measure_released(folder)
     assert pq.read_table(out).equals(expected.table)
     assert json.loads(out.with_suffix(".json").read_text()) == expected.collections

@@ -27,11 +27,16 @@ def made(config: AdaptConfig, *, scored: bool) -> list[Result]:
         value = 10.0 - cell.k + (0.0 if cell.whose == "own" else 2.0)
         rows.append(
             replace(
-                ROW, metric=cell.metric, statistic=cell.statistic + ("_difference" if cell.against else ""),
+                ROW,
+                metric=cell.metric,
+                statistic=cell.statistic + ("_difference" if cell.against else ""),
                 baseline=cell.against or (None if cell.whose == "own" else cell.whose),
                 condition={} if cell.whose == "mean-vector" else {"k": str(cell.k)},
-                value=value if scored else None, low=value - 1 if scored else None, high=value + 1 if scored else None,
-                n=12 if scored else 0, note=None if scored else "not enough data: 1 new students have enough traces",
+                value=value if scored else None,
+                low=value - 1 if scored else None,
+                high=value + 1 if scored else None,
+                n=12 if scored else 0,
+                note=None if scored else "not enough data: 1 new students have enough traces",
             )
         )
     return rows
@@ -40,7 +45,10 @@ def made(config: AdaptConfig, *, scored: bool) -> list[Result]:
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     points = [("trace", s, k, "own", 10.0 - s * k) for s in range(12) for k in (0, 1, 4, 10)]
-    write_table(pa.Table.from_pylist([dict(zip(POINTS.names, p, strict=True)) for p in points], schema=POINTS), tmp_path / "points-adapt-students.parquet")
+    write_table(
+        pa.Table.from_pylist([dict(zip(POINTS.names, p, strict=True)) for p in points], schema=POINTS),
+        tmp_path / "points-adapt-students.parquet",
+    )
     return tmp_path
 
 
@@ -61,7 +69,9 @@ def test_figures_show_origin_n_controls_and_intervals(run: Path) -> None:
     assert first.rows[4][4] == "8.0 [7.0, 9.0]"
     assert "k = 10 against k = 4: 0.00" in first.caption
     assert len({line[2] for line in second.rows}) == len(AdaptConfig().sampled_ks)
-    assert sentences(made(AdaptConfig(), scored=True))[4].startswith("Simulated class: class. trace, k = 4: 6.00 [5.00, 7.00]")
+    assert sentences(made(AdaptConfig(), scored=True))[4].startswith(
+        "Simulated class: class. trace, k = 4: 6.00 [5.00, 7.00]"
+    )
     assert METHODS
 
 

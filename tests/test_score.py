@@ -63,7 +63,11 @@ def test_states_add_up_to_the_bits_that_training_reports(toy, tmp_path) -> None:
     assert (made.traces, made.states) == (len(dataset), dataset.manifest.states) == (len(traces), len(states))
     chunks = encode(dataset.traces(), model.codec, model.students, model.lm.context)
     assert len(chunks) > len(dataset) + 3  # one is longer than the context
-    readers = {"": lambda rows_B: rows_B, "unknown_": nobody, "other_": lambda rows_B: torch.full_like(rows_B, model.students.row("s1"))}
+    readers = {
+        "": lambda rows_B: rows_B,
+        "unknown_": nobody,
+        "other_": lambda rows_B: torch.full_like(rows_B, model.students.row("s1")),
+    }
     for reader, whose in readers.items():
         expected = validate(model.lm, chunks, model.codec, Accelerator(), batch_tokens=1024, whose=whose)
         bits = [trace[f"{reader}bits"] for trace in traces]
@@ -212,7 +216,9 @@ def test_a_killed_run_goes_on_with_what_is_missing(toy, tmp_path, monkeypatch) -
 def test_feedback_is_given_and_its_lack_said(tmp_path) -> None:
     prepare_torch()
     dataset, split = toy_dataset(tmp_path / "data")
-    verdicts = [{"id": s.id, "verdict": "error", "errors": [{"message": "x"}]} for t in dataset.traces() for s in t.states]
+    verdicts = [
+        {"id": s.id, "verdict": "error", "errors": [{"message": "x"}]} for t in dataset.traces() for s in t.states
+    ]
     pq.write_table(pa.Table.from_pylist(verdicts), dataset.path / "verdicts-v8.parquet")
     config = replace(TOY, codec="diff", codec_options=replace(SHORT, feedback=True), steps=2)
     model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)

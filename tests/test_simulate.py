@@ -170,9 +170,7 @@ def test_nothing_depends_on_the_placebo(made: Path, tmp_path: Path) -> None:
         ("pace", pa.nulls(12, pa.float64()), "pace is not a number"),
     ],
 )
-def test_impossible_traits_are_refused(
-    made: Path, tmp_path: Path, column: str, values: pa.Array, said: str
-) -> None:
+def test_impossible_traits_are_refused(made: Path, tmp_path: Path, column: str, values: pa.Array, said: str) -> None:
     truth = pq.read_table(made / "traits.parquet")
     pq.write_table(truth.set_column(truth.column_names.index(column), column, values), tmp_path / "t.parquet")
     with pytest.raises(InputError, match=said):

@@ -67,8 +67,9 @@ def test_the_same_request_twice_is_done_already_and_another_is_refused(tmp_path:
     make_dataset(tmp_path / "d", [make_trace(["a"])])
     with DatasetWriter(tmp_path / "d", origin="students", provenance={"test": "d"}) as writer:
         assert writer.complete
-    with pytest.raises(DatasetError, match="--overwrite"), DatasetWriter(
-        tmp_path / "d", origin="students", provenance={"test": "other"}
+    with (
+        pytest.raises(DatasetError, match="--overwrite"),
+        DatasetWriter(tmp_path / "d", origin="students", provenance={"test": "other"}),
     ):
         pass
     with DatasetWriter(tmp_path / "d", origin="students", provenance={"test": "other"}, overwrite=True) as writer:
@@ -99,8 +100,9 @@ def test_killed_half_way_is_unfinished_and_goes_on(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
     with pytest.raises(DatasetError, match="unfinished"):
         open_dataset(tmp_path / "d")
-    with pytest.raises(DatasetError, match="another command"), DatasetWriter(
-        tmp_path / "d", origin="students", provenance={"x": 2}
+    with (
+        pytest.raises(DatasetError, match="another command"),
+        DatasetWriter(tmp_path / "d", origin="students", provenance={"x": 2}),
     ):
         pass
 

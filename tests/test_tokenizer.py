@@ -129,9 +129,7 @@ def test_a_tokenizer_that_spells_a_special_token_is_refused(tmp_path: Path) -> N
     backend = foreign(pre_tokenizer=pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False))
     backend.train_from_iterator(
         ["<pad>"] * 9,
-        trainers.BpeTrainer(
-            vocab_size=300, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
-        ),
+        trainers.BpeTrainer(vocab_size=300, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False),
     )
     assert backend.token_to_id("<pad>") is not None
     with pytest.raises(InputError, match="<pad>"):

@@ -144,7 +144,9 @@ def test_students_differ_and_the_unknown_one_is_trained_by_dropout(trained) -> N
 
 def test_traces_are_likelier_with_their_own_students_vector(trained, tmp_path, monkeypatch) -> None:
     _, dataset, split, _ = trained
-    monkeypatch.setitem(PRESETS, "wide", Preset(family="gpt2", layers=2, heads=2, width=64, context=128, lr=5e-3, batch_tokens=1024))
+    monkeypatch.setitem(
+        PRESETS, "wide", Preset(family="gpt2", layers=2, heads=2, width=64, context=128, lr=5e-3, batch_tokens=1024)
+    )
     config = replace(TOY, preset="wide", steps=200, lr=None, validate_every=200)
     model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
     chunks = chunks_of(dataset, split, model.codec)
@@ -508,11 +510,19 @@ def test_one_option_logs_to_another_tracker(trained, tmp_path, monkeypatch) -> N
     (tmp_path / "site" / "wandb").mkdir(parents=True)
     (tmp_path / "site" / "wandb" / "__init__.py").write_text(FAKE_WANDB.replace("\\\\n", "\\n"))
     (tmp_path / "site" / "wandb-0.99.dist-info").mkdir()
-    (tmp_path / "site" / "wandb-0.99.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: wandb\nVersion: 0.99\n")
+    (tmp_path / "site" / "wandb-0.99.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: wandb\nVersion: 0.99\n"
+    )
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     monkeypatch.setattr(tracking, "_available_trackers", [*tracking._available_trackers, tracking.LoggerType.WANDB])
     monkeypatch.setenv("FAKE_WANDB_LOG", str(tmp_path / "log"))
-    model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=replace(TOY, steps=4, validate_every=2, tracker="wandb"))
+    model = train(
+        dataset,
+        split=split,
+        view="trace",
+        out=tmp_path / "m",
+        config=replace(TOY, steps=4, validate_every=2, tracker="wandb"),
+    )
     sys.modules.pop("wandb", None)
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert lines[-1] == "finished"
@@ -721,7 +731,11 @@ COOLED = {"steps": 60, "validate_every": 1, "patience": 1, "lr": 0.7, "warmup": 
 
 @pytest.mark.parametrize(
     ("settings", "within"),
-    [({**SIX, "optimizer": "adamw"}, 1e-5), ({**SIX, "optimizer": "muon"}, 1e-5), ({**COOLED, "optimizer": "adamw"}, 5e-3)],
+    [
+        ({**SIX, "optimizer": "adamw"}, 1e-5),
+        ({**SIX, "optimizer": "muon"}, 1e-5),
+        ({**COOLED, "optimizer": "adamw"}, 5e-3),
+    ],
     ids=["adamw", "muon", "cooldown"],
 )
 def test_two_processes_train_as_one(trained, tmp_path, settings, within) -> None:

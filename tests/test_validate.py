@@ -40,7 +40,9 @@ def test_bits_by_split_are_those_by_hand(trained) -> None:
     dataset, split, model, _ = trained
     measured = model.card["training"]["bits"]
     counts = split.counts()
-    places = [name for name in ("validation", "seen-seen", "seen-unseen", "unseen-seen", "unseen-unseen") if counts[name]]
+    places = [
+        name for name in ("validation", "seen-seen", "seen-unseen", "unseen-seen", "unseen-unseen") if counts[name]
+    ]
     assert set(measured) == set(places)
     assert len(places) >= 4
     n = len(model.students)

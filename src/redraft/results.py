@@ -116,9 +116,7 @@ def write(rows: Sequence[Result], path: Path) -> None:
 
 def read(path: Path) -> list[Result]:
     """Rows written by `write`."""
-    return [
-        Result(**{**row, "condition": dict(row["condition"] or ())}) for row in pq.read_table(path).to_pylist()
-    ]
+    return [Result(**{**row, "condition": dict(row["condition"] or ())}) for row in pq.read_table(path).to_pylist()]
 
 
 def of_study(run: Path, study: str) -> list[Result]:

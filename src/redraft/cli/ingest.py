@@ -44,9 +44,7 @@ def pencilcode(
 
 
 @app.command
-def rollouts(
-    *files: Path, out: Path, language: str | None = "coffeescript", options: Common | None = None
-) -> None:
+def rollouts(*files: Path, out: Path, language: str | None = "coffeescript", options: Common | None = None) -> None:
     """Read a trace model's rollouts: JSON lists of [text, student, title], plain, gzip or xz.
 
     Example: redraft ingest rollouts rollouts/all_*.json.xz --out rollouts.dataset

@@ -313,4 +313,3 @@ class DatasetWriter:
             files=dict(zip(names, digests, strict=True)),
             provenance=self.provenance,
         )
-

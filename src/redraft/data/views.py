@@ -123,9 +123,7 @@ def apply_view(
     return compress(seen, _kept(name, traces, view, seed, count_tokens))
 
 
-def _kept(
-    name: str, traces: Traces, view: View, seed: int, count_tokens: Callable[[Trace], int]
-) -> Iterator[bool]:
+def _kept(name: str, traces: Traces, view: View, seed: int, count_tokens: Callable[[Trace], int]) -> Iterator[bool]:
     """Whether each trace of a downsampled view stays: traces are dropped in seeded order until tokens match.
 
     A trace whose loss would go past the target is kept, and the next one tried. Where whole traces can't come
@@ -160,8 +158,7 @@ def _rewritten(trace: Trace, steps: list[str]) -> Trace:
     final = trace.final
     times = [state.at for state in trace.states[len(trace.states) - 1 - len(steps) : -1]]
     states = (
-        State(code=code, at=at, language=final.language, mode=final.mode)
-        for code, at in zip(steps, times, strict=True)
+        State(code=code, at=at, language=final.language, mode=final.mode) for code, at in zip(steps, times, strict=True)
     )
     return replace(trace, states=(*states, final))
 

@@ -74,9 +74,7 @@ def generate(
 
 
 @torch.inference_mode()
-def drawn(
-    model: Model, drafts: Iterable[Draft], config: SampleConfig, tell: Tell | None = None
-) -> Iterator[Draft]:
+def drawn(model: Model, drafts: Iterable[Draft], config: SampleConfig, tell: Tell | None = None) -> Iterator[Draft]:
     """Go on with each draft, in place, until its end token or until it has filled `config.rounds` contexts.
 
     From a full context a draft goes on as the codec says, like a chunk in training.

@@ -148,9 +148,7 @@ class _Run:
         self.alone = accelerator.num_processes == 1
         self.per_epoch = len(self._plan(0))
         self.total = config.steps or config.epochs * self.per_epoch
-        self.schedule = Schedule(
-            recipe, steps=self.total, minutes=config.minutes, steps_per_epoch=self.per_epoch
-        )
+        self.schedule = Schedule(recipe, steps=self.total, minutes=config.minutes, steps_per_epoch=self.per_epoch)
         self.net = self.model.lm.to(accelerator.device)
         self.recipe = replace(recipe, weight_decay=decay_of(recipe, self.per_epoch))
         self.optimizer = Optimizer(

@@ -142,9 +142,7 @@ def mean(values: Floats, clusters: Clusters, *, seed: int = 0, replicates: int =
     return estimated("mean", (values,), clusters, _mean, seed, replicates)
 
 
-def mean_contrast(
-    a: Floats, b: Floats, clusters: Clusters, *, seed: int = 0, replicates: int = REPLICATES
-) -> Estimate:
+def mean_contrast(a: Floats, b: Floats, clusters: Clusters, *, seed: int = 0, replicates: int = REPLICATES) -> Estimate:
     """The mean paired difference a - b over the pairs both score, with d_z."""
     found = estimated("mean_difference", (a, b), clusters, lambda c, x, y: _mean(c, x - y), seed, replicates)
     scored = np.isfinite(a) & np.isfinite(b)
@@ -175,8 +173,16 @@ def paper_t(a: Floats, b: Floats, clusters: Clusters, *, real: Floats | None = N
         value, p = float(difference.mean()), float(result.pvalue)
         low, high = float(interval.low), float(interval.high)
     return Estimate(
-        statistic=statistic, value=value, low=low, high=high, p=p, test="paper-t (unclustered)", n=len(kept),
-        n_students=kept.n_students, n_titles=kept.n_titles, unscored=int((~scored).sum()),
+        statistic=statistic,
+        value=value,
+        low=low,
+        high=high,
+        p=p,
+        test="paper-t (unclustered)",
+        n=len(kept),
+        n_students=kept.n_students,
+        n_titles=kept.n_titles,
+        unscored=int((~scored).sum()),
         note=None if value is not None else "constant, or fewer than 2 pairs",
     )
 
@@ -204,8 +210,13 @@ def estimated(
     scored = np.logical_and.reduce([np.isfinite(column) for column in columns])
     kept = clusters.select(scored)
     estimate = Estimate(
-        statistic=statistic, value=None, n=len(kept), n_students=kept.n_students, n_titles=kept.n_titles,
-        unscored=int((~scored).sum()), seed=seed,
+        statistic=statistic,
+        value=None,
+        n=len(kept),
+        n_students=kept.n_students,
+        n_titles=kept.n_titles,
+        unscored=int((~scored).sum()),
+        seed=seed,
     )
     if not len(kept):
         return replace(estimate, note="no pair is scored")

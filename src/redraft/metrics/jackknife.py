@@ -68,9 +68,7 @@ def estimate(
 ) -> Estimate:  # fmt: skip
     """What `pick` makes of the statistics (one of them, or a difference of two), as an estimate."""
     n_students, value, error = len(set(students)), pick(found.values), found.error(pick)
-    base = Estimate(
-        statistic=statistic, value=None, n=len(students), n_students=n_students, n_titles=len(set(titles))
-    )
+    base = Estimate(statistic=statistic, value=None, n=len(students), n_students=n_students, n_titles=len(set(titles)))
     if not np.isfinite(value):
         return replace(base, note="undefined: a side doesn't vary, or there are too few inputs")
     if not np.isfinite(error):

@@ -75,12 +75,20 @@ def _program(
 ) -> Iterator[Metric]:
     """A property of programs: of the final one, and its mean over the trace's."""
     yield Metric(
-        name=f"{name}_final", level="program", unit=unit, source=source, needs=needs,
+        name=f"{name}_final",
+        level="program",
+        unit=unit,
+        source=source,
+        needs=needs,
         definition=f"{definition}, in the final program.",
         compute=lambda f: get(f.programs[-1]),
     )
     yield Metric(
-        name=f"{name}_mean", level="trace", unit=unit, source=source, needs=needs,
+        name=f"{name}_mean",
+        level="trace",
+        unit=unit,
+        source=source,
+        needs=needs,
         definition=f"{definition}: mean over the trace's programs.",
         compute=lambda f: _mean([get(program) for program in f.programs]),
     )
@@ -90,26 +98,39 @@ def _programs() -> Iterator[Metric]:
     for word in ("turtle", "box", "await"):
         yield from _program(word, "occurrences", f"Occurrences of the word `{word}`", _word(word), source=PROPERTIES)
     yield from _program(
-        "functions", "functions",
+        "functions",
+        "functions",
         "Functions defined (in CoffeeScript `->`, `=>` with or without arguments, and `function`), comment lines aside",
         lambda p: p.functions,
     )
     yield from _program(
-        "comments", "lines",
+        "comments",
+        "lines",
         "Lines whose first non-blank character is `#` (in JavaScript and Java: characters are `//`)",
         lambda p: p.comments,
     )
     yield from _program(
-        "colours", "occurrences", "Whole words that name one of the 139 CSS colours",
-        lambda p: p.colours.total(), needs=(),
+        "colours",
+        "occurrences",
+        "Whole words that name one of the 139 CSS colours",
+        lambda p: p.colours.total(),
+        needs=(),
     )
     yield Metric(
-        name="year_final", level="program", unit="year", source=PROPERTIES, needs=("time",),
+        name="year_final",
+        level="program",
+        unit="year",
+        source=PROPERTIES,
+        needs=("time",),
         definition="UTC year in which the final program was run.",
         compute=lambda f: f.years[-1],
     )
     yield Metric(
-        name="year_mean", level="trace", unit="year", source=PROPERTIES, needs=("time",),
+        name="year_mean",
+        level="trace",
+        unit="year",
+        source=PROPERTIES,
+        needs=("time",),
         definition="UTC year in which a program was run: mean over the trace's programs.",
         compute=lambda f: _mean(f.years),
     )
@@ -122,18 +143,27 @@ def _backtracking(facts: TraceFacts) -> float:
 
 def _traces() -> Iterator[Metric]:
     yield Metric(
-        name="attempts", level="trace", unit="states", source=TRACES,
+        name="attempts",
+        level="trace",
+        unit="states",
+        source=TRACES,
         definition="States of the trace (T).",
         compute=lambda f: len(f.programs),
     )
     yield Metric(
-        name="backtracking", level="trace", unit="share of edits", source=TRACES + CORRECTED,
+        name="backtracking",
+        level="trace",
+        unit="share of edits",
+        source=TRACES + CORRECTED,
         definition="Goal backtracking: share of the T - 1 edits after which the Levenshtein distance to the final "
         "state is larger than before; 0 for T of at most 2.",
         compute=_backtracking,
     )
     yield Metric(
-        name="backtracking_t3", level="trace", unit="share of edits", source=TRACES + CORRECTED,
+        name="backtracking_t3",
+        level="trace",
+        unit="share of edits",
+        source=TRACES + CORRECTED,
         definition="Goal backtracking of traces of at least 3 states, as no shorter one can backtrack. Only real "
         "traces are selected so; generated ones are taken whatever their length.",
         generated_from="backtracking",
@@ -141,12 +171,18 @@ def _traces() -> Iterator[Metric]:
     )
     yield from _times()
     yield Metric(
-        name="edit_distance_total", level="trace", unit="characters", source=TRACES + CORRECTED,
+        name="edit_distance_total",
+        level="trace",
+        unit="characters",
+        source=TRACES + CORRECTED,
         definition="Sum of the Levenshtein distances between consecutive states.",
         compute=lambda f: sum(f.steps),
     )
     yield Metric(
-        name="edit_distance_mean", level="trace", unit="characters", source=TRACES + CORRECTED,
+        name="edit_distance_mean",
+        level="trace",
+        unit="characters",
+        source=TRACES + CORRECTED,
         definition="Mean Levenshtein distance between consecutive states; 0 for one state.",
         compute=lambda f: sum(f.steps) / max(len(f.steps), 1),
     )
@@ -154,17 +190,29 @@ def _traces() -> Iterator[Metric]:
 
 def _times() -> Iterator[Metric]:
     yield Metric(
-        name="seconds_total", level="trace", unit="s", source=TRACES, needs=("time",),
+        name="seconds_total",
+        level="trace",
+        unit="s",
+        source=TRACES,
+        needs=("time",),
         definition="Seconds from the first state to the last (negative where a generated clock runs backwards).",
         compute=lambda f: None if f.gaps is None else sum(f.gaps),
     )
     yield Metric(
-        name="seconds_mean", level="trace", unit="s", source=TRACES, needs=("time",),
+        name="seconds_mean",
+        level="trace",
+        unit="s",
+        source=TRACES,
+        needs=("time",),
         definition="Mean seconds between consecutive states; 0 for one state.",
         compute=lambda f: None if f.gaps is None else sum(f.gaps) / max(len(f.gaps), 1),
     )
     yield Metric(
-        name="seconds_active", level="trace", unit="s", source=TRACES, needs=("time",),
+        name="seconds_active",
+        level="trace",
+        unit="s",
+        source=TRACES,
+        needs=("time",),
         definition=f"Seconds between consecutive states, without the gaps of more than {ACTIVE_GAP:.0f} s (breaks) or "
         "less than 0 s.",
         compute=lambda f: None if f.gaps is None else sum(gap for gap in f.gaps if 0 <= gap <= ACTIVE_GAP),
@@ -186,12 +234,22 @@ def _kind(
         return None if found is None else found / max(len(facts.edits), 1)
 
     yield Metric(
-        name=f"{name}_count", level="trace", unit="edits", source=TRACES + CORRECTED, needs=needs,
-        definition=f"Edits that {text}.", compute=count,
+        name=f"{name}_count",
+        level="trace",
+        unit="edits",
+        source=TRACES + CORRECTED,
+        needs=needs,
+        definition=f"Edits that {text}.",
+        compute=count,
     )
     yield Metric(
-        name=f"{name}_share", level="trace", unit="share of edits", source=TRACES + CORRECTED, needs=needs,
-        definition=f"Share of the T - 1 edits that {text}; 0 for T = 1.", compute=share,
+        name=f"{name}_share",
+        level="trace",
+        unit="share of edits",
+        source=TRACES + CORRECTED,
+        needs=needs,
+        definition=f"Share of the T - 1 edits that {text}; 0 for T = 1.",
+        compute=share,
     )
 
 
@@ -206,16 +264,28 @@ def _edits() -> Iterator[Metric]:
     yield from _kind("comment_added", "add a comment line", lambda e: e.comment_added, ("language",))
     yield from _kind("function_added", "add a line that defines a function", lambda e: e.function_added, ("language",))
     yield Metric(
-        name="lines_added", level="trace", unit="lines", source=TRACES + CORRECTED,
-        definition="Lines added, over all edits.", compute=lambda f: sum(e.added for e in f.edits),
+        name="lines_added",
+        level="trace",
+        unit="lines",
+        source=TRACES + CORRECTED,
+        definition="Lines added, over all edits.",
+        compute=lambda f: sum(e.added for e in f.edits),
     )
     yield Metric(
-        name="lines_deleted", level="trace", unit="lines", source=TRACES + CORRECTED,
-        definition="Lines deleted, over all edits.", compute=lambda f: sum(e.deleted for e in f.edits),
+        name="lines_deleted",
+        level="trace",
+        unit="lines",
+        source=TRACES + CORRECTED,
+        definition="Lines deleted, over all edits.",
+        compute=lambda f: sum(e.deleted for e in f.edits),
     )
     yield Metric(
-        name="lines_modified", level="trace", unit="lines", source=TRACES + CORRECTED,
-        definition="Lines modified, over all edits.", compute=lambda f: sum(e.modified for e in f.edits),
+        name="lines_modified",
+        level="trace",
+        unit="lines",
+        source=TRACES + CORRECTED,
+        definition="Lines modified, over all edits.",
+        compute=lambda f: sum(e.modified for e in f.edits),
     )
 
 
@@ -226,17 +296,29 @@ def _mended(facts: TraceFacts) -> float | None:
 
 def _execution() -> Iterator[Metric]:
     yield Metric(
-        name="runs_final", level="program", unit="1 or 0", source="appendix D" + CORRECTED,
+        name="runs_final",
+        level="program",
+        unit="1 or 0",
+        source="appendix D" + CORRECTED,
         needs=("verdict",),
-        definition="Whether the final program runs (verdict `ok`).", compute=lambda f: _mean(f.runs[-1:]),
+        definition="Whether the final program runs (verdict `ok`).",
+        compute=lambda f: _mean(f.runs[-1:]),
     )
     yield Metric(
-        name="runs_mean", level="trace", unit="share of programs", source="appendix D" + CORRECTED, needs=("verdict",),
+        name="runs_mean",
+        level="trace",
+        unit="share of programs",
+        source="appendix D" + CORRECTED,
+        needs=("verdict",),
         definition="Share of the trace's programs that run; unscored unless each has a verdict.",
         compute=lambda f: _mean(f.runs),
     )
     yield Metric(
-        name="mended", level="trace", unit="share of failing programs", source="-", needs=("verdict",),
+        name="mended",
+        level="trace",
+        unit="share of failing programs",
+        source="-",
+        needs=("verdict",),
         definition="Of the programs that fail, not counting the final one, the share whose next one runs; unscored if "
         "none fails, or a next one has no verdict.",
         compute=_mended,
@@ -249,24 +331,44 @@ def _pairs() -> Iterator[Metric]:
         "white-space tokens, unsmoothed, orders longer than both texts left out; mean over samples."
     )
     yield Metric(
-        name="bleu_final", level="pair", unit="BLEU, 0 to 1", direction="higher", source=MEASURES + CORRECTED,
+        name="bleu_final",
+        level="pair",
+        unit="BLEU, 0 to 1",
+        direction="higher",
+        source=MEASURES + CORRECTED,
         definition=f"BLEU of final programs, {bleu}",
     )
     yield Metric(
-        name="bleu_trace", level="pair", unit="BLEU, 0 to 1", direction="higher", source=MEASURES + CORRECTED,
+        name="bleu_trace",
+        level="pair",
+        unit="BLEU, 0 to 1",
+        direction="higher",
+        source=MEASURES + CORRECTED,
         definition=f"BLEU of whole traces (their programs joined by newlines, no headers), {bleu}",
     )
     cosine = "colour counts with the samples' mean vector; 0 if one side names no colour, unscored if neither does."
     yield Metric(
-        name="colour_cosine", level="pair", unit="cosine", direction="higher", source=MEASURES + CORRECTED,
+        name="colour_cosine",
+        level="pair",
+        unit="cosine",
+        direction="higher",
+        source=MEASURES + CORRECTED,
         definition=f"Cosine of the real final program's {cosine}",
     )
     yield Metric(
-        name="colour_cosine_trace", level="pair", unit="cosine", direction="higher", source=MEASURES + CORRECTED,
+        name="colour_cosine_trace",
+        level="pair",
+        unit="cosine",
+        direction="higher",
+        source=MEASURES + CORRECTED,
         definition=f"Cosine of the real trace's mean {cosine}",
     )
     yield Metric(
-        name="self_bleu", level="collection", unit="BLEU, 0 to 1", source=MEASURES + CORRECTED, needs=("samples",),
+        name="self_bleu",
+        level="collection",
+        unit="BLEU, 0 to 1",
+        source=MEASURES + CORRECTED,
+        needs=("samples",),
         definition="BLEU of each of a pair's final programs against the others, mean over samples: high is little "
         "variety. To be compared over equal numbers of samples, beside that of as many real students of the title.",
     )

@@ -256,8 +256,7 @@ def _bits_table(view: str, rows: Sequence[Result]) -> Table:
         ))  # fmt: skip
     caption = (
         "Bits a test trace; less is better. Differences: below zero, the student's own traces are worth more. "
-        "'Detectable' is the difference that would be found with 80% power."
-        + _plateau(rows)
+        "'Detectable' is the difference that would be found with 80% power." + _plateau(rows)
     )
     if not _scored(rows, BITS):
         caption = f"{_reason(rows)[:1].upper()}{_reason(rows)[1:]}."

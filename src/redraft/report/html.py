@@ -116,9 +116,7 @@ def _chapter(id: str, heading: str, figures: Sequence[Figure | None], tables: Se
     return Chapter(id, heading, [figure for figure in figures if figure is not None], shown)
 
 
-def _meta(
-    run: Path, settings: Any, rows: Sequence[Result], described: Sequence[Result]
-) -> list[tuple[str, str]]:
+def _meta(run: Path, settings: Any, rows: Sequence[Result], described: Sequence[Result]) -> list[tuple[str, str]]:
     counts = {row.metric: row.value for row in described if row.statistic == "count" and not row.split}
     sizes = ", ".join(f"{int(counts.get(name) or 0):,} {name}" for name in ("traces", "states", "students", "titles"))
     seeds = f"run {settings.get('seed', '–')}, resampling {next((r.seed for r in rows if r.seed is not None), '–')}"

@@ -152,9 +152,7 @@ def audit_view(
 class Gap:
     """A statistic in a subgroup and in the rest."""
 
-    def __init__(
-        self, common: Result, member: Member, statistic: Statistic, clusters: Clusters, smallest: int
-    ) -> None:
+    def __init__(self, common: Result, member: Member, statistic: Statistic, clusters: Clusters, smallest: int) -> None:
         self.member, self.statistic, self.clusters = member, statistic, clusters
         codes = clusters.students if member.of == "student" else clusters.titles
         self.inside: NDArray[np.bool_] = member.labels[codes]

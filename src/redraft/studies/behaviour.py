@@ -261,9 +261,7 @@ def _contrast(
 
     def compute(clusters: Clusters, config: EvaluateConfig) -> Estimate:
         if statistic == MEAN:
-            return agreement.mean_contrast(
-                values_a, values_b, clusters, seed=config.seed, replicates=config.replicates
-            )
+            return agreement.mean_contrast(values_a, values_b, clusters, seed=config.seed, replicates=config.replicates)
         assert real is not None
         return agreement.correlation_contrast(
             statistic, real, values_a, values_b, clusters, seed=config.seed, replicates=config.replicates
@@ -275,16 +273,12 @@ def _contrast(
     )  # fmt: skip
 
 
-def _estimator(
-    statistic: str, real: Floats | None, values: Floats
-) -> Callable[[Clusters, EvaluateConfig], Estimate]:
+def _estimator(statistic: str, real: Floats | None, values: Floats) -> Callable[[Clusters, EvaluateConfig], Estimate]:
     def compute(clusters: Clusters, config: EvaluateConfig) -> Estimate:
         if statistic == MEAN:
             return agreement.mean(values, clusters, seed=config.seed, replicates=config.replicates)
         assert real is not None
-        return agreement.correlation(
-            statistic, real, values, clusters, seed=config.seed, replicates=config.replicates
-        )
+        return agreement.correlation(statistic, real, values, clusters, seed=config.seed, replicates=config.replicates)
 
     return compute
 

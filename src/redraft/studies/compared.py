@@ -141,10 +141,7 @@ class Measures:
         self.samples = {view: run.samples(view) for view in run.views}
         self.controls = run.controls(CONTROLLED)
         self.generated, self.controlled = (
-            {
-                name: measure_it(samples, folder / f"{name}.parquet", language=languages)
-                for name, samples in of.items()
-            }
+            {name: measure_it(samples, folder / f"{name}.parquet", language=languages) for name, samples in of.items()}
             for of in (self.samples, self.controls)
         )
 

@@ -38,7 +38,6 @@ class _Escapes(dict[int, str]):
 ESCAPES = _Escapes(str.maketrans({" ": "+", "\n": "|"}))
 
 
-
 def log_lines(work: Work, *, seed: int) -> Iterator[tuple[Event, str]]:
     """The work's events, each with its line of the access log (without the newline)."""
     browser = Random(f"{seed} browser {work.number}")

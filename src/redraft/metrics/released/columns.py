@@ -76,10 +76,7 @@ def _final() -> Iterator[Column]:
 
 
 def _backtracking(facts: Facts) -> list[float]:
-    return [
-        sum(later > earlier for earlier, later in pairwise(away)) / len(away)
-        for away in facts.to_final
-    ]
+    return [sum(later > earlier for earlier, later in pairwise(away)) / len(away) for away in facts.to_final]
 
 
 def _traces() -> Iterator[Column]:
@@ -164,9 +161,7 @@ def _texts() -> Iterator[Column]:
     )  # fmt: skip
 
 
-COLUMNS = {
-    column.metric.name: column for group in (_final, _traces, _edits, _texts) for column in group()
-}
+COLUMNS = {column.metric.name: column for group in (_final, _traces, _edits, _texts) for column in group()}
 TEXTS = frozenset(column.metric.name for column in _texts())
 RELEASED: dict[str, Metric] = {name: column.metric for name, column in COLUMNS.items()}
 """Every metric of the released code, by its own name, in its own order."""

@@ -120,8 +120,7 @@ class Fits:
     def bits(self) -> pa.Table:
         """A row a student, k, side and seed: student (number), whose, k, seed, traces, characters, bits (sums)."""
         return pa.concat_tables(
-            kept_table(self.folder / f"bits-{k}.parquet", partial(self._bits, k))
-            for k in self.config.ks
+            kept_table(self.folder / f"bits-{k}.parquet", partial(self._bits, k)) for k in self.config.ks
         )
 
     def _bits(self, k: int) -> pa.Table:

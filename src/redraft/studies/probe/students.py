@@ -131,9 +131,7 @@ class _Work:
             return f"{len(truth)} students, but {needed} are needed"
         return "the target is constant" if np.ptp(truth) <= 1e-9 * np.abs(truth).max() else None
 
-    def _predicted(
-        self, truth: Floats, kept: NDArray[np.bool_], metric: str, repeats: int
-    ) -> dict[str, Floats]:
+    def _predicted(self, truth: Floats, kept: NDArray[np.bool_], metric: str, repeats: int) -> dict[str, Floats]:
         """Side -> out-of-fold predictions (R, S), as deviations from training means; nan where not tested."""
         rng, here = np.random.default_rng([self.config.seed, 12]), np.flatnonzero(kept)
         drawn = [grouped_folds(here, self.config.folds, rng) for _ in range(repeats)]

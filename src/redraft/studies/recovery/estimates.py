@@ -231,8 +231,14 @@ def _between(
     if (size, measure) in side.columns and (size, measure) in other.columns:
         note = other.note if other.note != side.note else None
         yield table.row(
-            side, size, measure, less=other.columns[size, measure], condition=condition, baseline=baseline,
-            family=family, note=note,
+            side,
+            size,
+            measure,
+            less=other.columns[size, measure],
+            condition=condition,
+            baseline=baseline,
+            family=family,
+            note=note,
         )
 
 
@@ -242,5 +248,3 @@ def _at(
     """The models' sides of a hand at the main time."""
     wanted = {"student": hand, "seconds": f"{config.main_seconds:g}", "start": start, **beside}
     return [side for side in sides if side.view and dict(side.condition) == wanted]
-
-

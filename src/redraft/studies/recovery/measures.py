@@ -155,9 +155,7 @@ def _attempt(
     )  # fmt: skip
 
 
-def _first_running(
-    codes: tuple[str, ...], failing: str, ran: Callable[[str], bool | None]
-) -> tuple[str, bool | None]:
+def _first_running(codes: tuple[str, ...], failing: str, ran: Callable[[str], bool | None]) -> tuple[str, bool | None]:
     """The first program that runs and says something; without one the failing one, unscored if any on the way is."""
     verdicts = [ran(code) for code in codes]
     for code, runs in zip(codes, verdicts, strict=True):

@@ -118,9 +118,7 @@ def suggest(
     found = paths(failing.code, codes, ran)
     style = style or Style.of([*own, *dict.fromkeys(path.end for path in found)], language)
     chosen = sorted({path.candidate for path in found})
-    bits = dict(
-        zip(chosen, edit_bits(model, [wanted[i] for i in chosen], [ways[i] for i in chosen]), strict=True)
-    )
+    bits = dict(zip(chosen, edit_bits(model, [wanted[i] for i in chosen], [ways[i] for i in chosen]), strict=True))
     order = ranked(
         failing.code, found, config.rank,
         style=lambda code: style.distance(code, own, language),
@@ -223,5 +221,3 @@ def _steps(problem: Problem, one: Ranked) -> list[str]:
         said += [f"      {line}" for line in diff(old, new)]
         old = new
     return said
-
-

@@ -85,9 +85,7 @@ def _plane(steps_ED: Floats, config: RepresentConfig) -> tuple[Floats, Floats]:
     return shares_C, pca.transform(steps_ED)[:, :PLANE]
 
 
-def _statistics(
-    steps_ED: Floats, kinds: NDArray[np.int64], students: list[str], config: RepresentConfig
-) -> Floats:
+def _statistics(steps_ED: Floats, kinds: NDArray[np.int64], students: list[str], config: RepresentConfig) -> Floats:
     found = np.full(config.components + 2, np.nan)
     if len(steps_ED) < FEWEST or not steps_ED.std() > 0:
         return found

@@ -116,9 +116,7 @@ def _drawn(run: Run, model: Model, chosen: Chosen, config: SteerConfig) -> Datas
     return sample(model, requests, out=folder / "samples", config=how)
 
 
-def _cells(
-    run: Run, samples: Dataset | None, targets: Sequence[Target], chosen: Chosen, config: SteerConfig
-) -> Cells:
+def _cells(run: Run, samples: Dataset | None, targets: Sequence[Target], chosen: Chosen, config: SteerConfig) -> Cells:
     """Measure the samples, and run their final programs; without samples there are no cells."""
     traces = list(samples.traces()) if samples else []
     held_NK = np.array([amounts(trace, targets, chosen.language) for trace in traces]).reshape(-1, len(targets))
@@ -141,9 +139,7 @@ def _mean_scored(values: Floats) -> float:
     return float(scored.mean()) if len(scored) else math.nan
 
 
-def _rows(
-    run: Run, cells: Cells, target: Target, ends: Ends, trained: bool, config: SteerConfig
-) -> Iterator[Result]:
+def _rows(run: Run, cells: Cells, target: Target, ends: Ends, trained: bool, config: SteerConfig) -> Iterator[Result]:
     """A target's rows: unscored if nobody stands at its ends. `trained`: the unknown student's vector was."""
     who = {MOST: ends.most, LEAST: ends.least, UNKNOWN: tuple(_strangers(config)[: len(ends.most)])}
     common = Result(
