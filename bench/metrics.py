@@ -1,6 +1,6 @@
 """Metrics against a plain formulation on one core: `python bench/metrics.py [DATASET or rollouts]` (or a made-up class).
 
-The plain formulation is the tests' (tests/released_oracle.py): the released code's definitions, with difflib and
+The plain formulation is the tests' (tests/support/released_oracle.py): the released code's definitions, with difflib and
 Counters. Three ratios come out of one run: of the released definitions, which must give the same values; of Self-BLEU,
 all final programs of the largest file against each other; and of the corrected definitions, on the same traces.
 """
@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 import released_oracle as plain
 from redraft.data.ingest import IngestOptions, ingest
 from redraft.data.sources.rollouts import Rollouts

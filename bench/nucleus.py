@@ -23,7 +23,7 @@ from redraft.lm.sample import Request, sample
 from redraft.lm.settings import SampleConfig
 from redraft.metrics.measure import measure_traces
 from redraft.rundir import sha256_json
-from redraft.studies.recovery.running import Runner, open_runner
+from redraft.studies.common.running import Runner, open_runner
 
 METRICS = {
     "attempts": "programs",

@@ -43,7 +43,7 @@ from redraft.lm.codec import CodecConfig
 from redraft.lm.settings import TrainConfig
 from redraft.lm.train import train
 from redraft.lm.validate import validate
-from redraft.report.style import RC
+from redraft.plots.style import RC
 from redraft.rundir import atomic_folder, write_json, write_text
 
 BUDGETS = (300, 1200)

@@ -1,4 +1,4 @@
-"""Do the instruments find what is there, and nothing else? The long version of tests/test_validity.py.
+"""Do the instruments find what is there, and nothing else? The long version of tests/pipeline/test_validity.py.
 
     python bench/validity.py [--classes 20] [--repetitions 1000] [--out docs/validity.md]
 
@@ -417,8 +417,8 @@ def main() -> None:
 
 HEAD = """# Validity: what the instruments find, and what they don't
 
-Written by `python bench/validity.py`; don't edit. A small version is in `tests/test_validity.py` and
-`tests/test_variance.py` and runs with every test. Nothing here is evidence about students.
+Written by `python bench/validity.py`; don't edit. A small version is in `tests/pipeline/test_validity.py` and
+`tests/studies/test_variance.py` and runs with every test. Nothing here is evidence about students.
 """
 NULL = """Differences a_i + b_j + e_ij of students, titles and chance, of equal variances (or 0), 2,000 replicates. The 95%
 interval should cover in 95%; the detectable effect (2.8 standard errors) should be detected in about 80%. Where only

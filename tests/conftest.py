@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from pathlib import Path
 
 import pytest
 
-SHARED = Path(os.environ.get("REDRAFT_SHARED", Path(__file__).parents[2] / "shared")) / "data"
+from places import SHARED
 
 
 @pytest.fixture(scope="session")

@@ -37,18 +37,18 @@ if TYPE_CHECKING:
     from redraft.metrics.measure import measure
     from redraft.report.html import write_report
     from redraft.results import Result
-    from redraft.studies.adapt import adapt
-    from redraft.studies.audit import audit
-    from redraft.studies.behaviour import evaluate
-    from redraft.studies.claims import judge
-    from redraft.studies.describe import describe
-    from redraft.studies.probe import probe
-    from redraft.studies.recovery.settings import RecoverConfig, SuggestConfig
-    from redraft.studies.recovery.study import recover
-    from redraft.studies.recovery.suggest import suggest
-    from redraft.studies.represent import represent
-    from redraft.studies.steer import steer
-    from redraft.studies.variance import variance
+    from redraft.studies.adapt.study import adapt
+    from redraft.studies.audit.study import audit
+    from redraft.studies.behaviour.study import evaluate
+    from redraft.studies.common.claims import judge
+    from redraft.studies.describe.study import describe
+    from redraft.studies.probe.study import probe
+    from redraft.studies.recover.settings import RecoverConfig, SuggestConfig
+    from redraft.studies.recover.study import recover
+    from redraft.studies.recover.suggest import suggest
+    from redraft.studies.represent.study import represent
+    from redraft.studies.steer.study import steer
+    from redraft.studies.variance.study import variance
 
 _HOMES = {
     "Dataset": "redraft.data.store",
@@ -60,7 +60,7 @@ _HOMES = {
     "Pair": "redraft.data.trace",
     "PencilCode": "redraft.data.sources.pencilcode",
     "ProgSnap2": "redraft.data.sources.progsnap2",
-    "RecoverConfig": "redraft.studies.recovery.settings",
+    "RecoverConfig": "redraft.studies.recover.settings",
     "RedraftError": "redraft.errors",
     "Request": "redraft.lm.sample",
     "Result": "redraft.results",
@@ -70,33 +70,33 @@ _HOMES = {
     "Split": "redraft.data.split",
     "SplitConfig": "redraft.data.split",
     "State": "redraft.data.trace",
-    "SuggestConfig": "redraft.studies.recovery.settings",
+    "SuggestConfig": "redraft.studies.recover.settings",
     "Table": "redraft.data.sources.table",
     "Trace": "redraft.data.trace",
     "TrainConfig": "redraft.lm.settings",
-    "adapt": "redraft.studies.adapt",
+    "adapt": "redraft.studies.adapt.study",
     "apply_view": "redraft.data.views",
-    "audit": "redraft.studies.audit",
-    "describe": "redraft.studies.describe",
-    "evaluate": "redraft.studies.behaviour",
+    "audit": "redraft.studies.audit.study",
+    "describe": "redraft.studies.describe.study",
+    "evaluate": "redraft.studies.behaviour.study",
     "fit_students": "redraft.lm.adapt",
     "ingest": "redraft.data.ingest",
     "line_edits": "redraft.data.edits",
-    "judge": "redraft.studies.claims",
+    "judge": "redraft.studies.common.claims",
     "load_model": "redraft.lm.checkpoint",
     "load_split": "redraft.data.split",
     "make_split": "redraft.data.split",
     "measure": "redraft.metrics.measure",
     "open_dataset": "redraft.data.store",
-    "recover": "redraft.studies.recovery.study",
-    "probe": "redraft.studies.probe",
-    "represent": "redraft.studies.represent",
+    "recover": "redraft.studies.recover.study",
+    "probe": "redraft.studies.probe.study",
+    "represent": "redraft.studies.represent.study",
     "sample": "redraft.lm.sample",
     "simulate": "redraft.data.simulate",
-    "steer": "redraft.studies.steer",
-    "suggest": "redraft.studies.recovery.suggest",
+    "steer": "redraft.studies.steer.study",
+    "suggest": "redraft.studies.recover.suggest",
     "train": "redraft.lm.train",
-    "variance": "redraft.studies.variance",
+    "variance": "redraft.studies.variance.study",
     "write_report": "redraft.report.html",
 }
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from redraft.studies.describe import CATEGORIES, NUMBERS, SHARED_ACCOUNT, SHARES, Description, summary
+from redraft.studies.describe.study import CATEGORIES, NUMBERS, SHARED_ACCOUNT, SHARES, Description, summary
 
 
 def describe(
@@ -32,7 +32,7 @@ def describe(
         memory: What the database may use before it spills to disk.
     """
     from redraft.data.store import open_dataset
-    from redraft.studies import describe as study
+    from redraft.studies.describe import study
 
     found = study.describe(open_dataset(dataset), memory=memory)
     if as_json:
@@ -40,8 +40,8 @@ def describe(
     else:
         _print(found)
     if out is not None:
-        from redraft.report.datasets import figures
-        from redraft.report.style import save
+        from redraft.plots.style import save
+        from redraft.studies.describe.figures import figures
 
         study.write(found, out)
         for figure in figures(study.points(found), found.origin, found.dataset):

@@ -33,8 +33,8 @@ def evaluate(run: Path, *, config: Files = None) -> None:
         config: Files of settings (TOML), their keys as in the section [evaluate]; they win over run.toml, a later one
             over an earlier one.
     """
-    from redraft.studies.behaviour import EvaluateConfig
-    from redraft.studies.behaviour import evaluate as study
+    from redraft.studies.behaviour.study import EvaluateConfig
+    from redraft.studies.behaviour.study import evaluate as study
 
     _study(run, "behaviour", study, EvaluateConfig, config, section="evaluate")
 
@@ -53,8 +53,8 @@ def probe(run: Path, *, config: Files = None) -> None:
         config: Files of settings (TOML), their keys as in the section [probe]; they win over run.toml, a later one
             over an earlier one.
     """
-    from redraft.studies.probe import ProbeConfig
-    from redraft.studies.probe import probe as study  # loads torch
+    from redraft.studies.probe.settings import ProbeConfig
+    from redraft.studies.probe.study import probe as study  # loads torch
 
     _study(run, "probe", study, ProbeConfig, config)
 
@@ -73,8 +73,8 @@ def adapt(run: Path, *, config: Files = None) -> None:
         config: Files of settings (TOML), their keys as in the section [adapt]; they win over run.toml, a later one
             over an earlier one.
     """
-    from redraft.studies.adapt import AdaptConfig
-    from redraft.studies.adapt import adapt as study  # loads torch
+    from redraft.studies.adapt.settings import AdaptConfig
+    from redraft.studies.adapt.study import adapt as study  # loads torch
 
     _study(run, "adapt", study, AdaptConfig, config)
 
@@ -93,8 +93,8 @@ def recover(run: Path, *, config: Files = None) -> None:
         config: Files of settings (TOML), their keys as in the section [recover]; they win over run.toml, a later one
             over an earlier one.
     """
-    from redraft.studies.recovery.settings import RecoverConfig
-    from redraft.studies.recovery.study import recover as study  # loads torch
+    from redraft.studies.recover.settings import RecoverConfig
+    from redraft.studies.recover.study import recover as study  # loads torch
 
     _study(run, "recover", study, RecoverConfig, config)
 
@@ -114,8 +114,8 @@ def steer(run: Path, *, config: Files = None) -> None:
         config: Files of settings (TOML), their keys as in the section [steer]; they win over run.toml, a later one
             over an earlier one.
     """
-    from redraft.studies.steer import SteerConfig
-    from redraft.studies.steer import steer as study  # loads torch
+    from redraft.studies.steer.settings import SteerConfig
+    from redraft.studies.steer.study import steer as study  # loads torch
 
     _study(run, "steer", study, SteerConfig, config)
 
@@ -134,8 +134,8 @@ def represent(run: Path, *, config: Files = None) -> None:
         config: Files of settings (TOML), their keys as in the section [represent]; they win over run.toml, a later one
             over an earlier one.
     """
-    from redraft.studies.represent import RepresentConfig
-    from redraft.studies.represent import represent as study  # loads torch
+    from redraft.studies.represent.settings import RepresentConfig
+    from redraft.studies.represent.study import represent as study  # loads torch
 
     _study(run, "represent", study, RepresentConfig, config)
 
@@ -154,8 +154,8 @@ def audit(run: Path, *, config: Files = None) -> None:
         config: Files of settings (TOML), their keys as in the section [audit]; they win over run.toml, a later one
             over an earlier one.
     """
-    from redraft.studies.audit import AuditConfig
-    from redraft.studies.audit import audit as study
+    from redraft.studies.audit.study import AuditConfig
+    from redraft.studies.audit.study import audit as study
 
     _study(run, "audit", study, AuditConfig, config)
 
@@ -167,7 +167,7 @@ def _study(
     """Do a study, write what it shows, print what came out."""
     from redraft.config import load
     from redraft.report.parts import PARTS, save_part
-    from redraft.studies.run import open_run
+    from redraft.studies.common.run import open_run
 
     base = open_run(run).section(section or name, kind)
     rows = study(run, load(kind, files or (), base=base))

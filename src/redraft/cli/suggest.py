@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from redraft.cli.options import options_for, resolve
-from redraft.studies.recovery.settings import SuggestConfig
+from redraft.studies.recover.settings import SuggestConfig
 
 if TYPE_CHECKING:
-    from redraft.studies.recovery.settings import SuggestConfig as SuggestOptions
+    from redraft.studies.recover.settings import SuggestConfig as SuggestOptions
 else:
     SuggestOptions = options_for(SuggestConfig)
 
@@ -74,9 +74,9 @@ def suggest(
         Settings, an option each.
     """
     from redraft.lm.checkpoint import load_model  # loads torch
-    from redraft.studies.recovery import suggest as suggesting
-    from redraft.studies.recovery.drafts import open_drafts
-    from redraft.studies.recovery.running import open_runner
+    from redraft.studies.common.running import open_runner
+    from redraft.studies.recover import suggest as suggesting
+    from redraft.studies.recover.drafts import open_drafts
 
     settings = resolve(SuggestConfig, config, options)
     when = at.replace(tzinfo=UTC) if at and at.tzinfo is None else at

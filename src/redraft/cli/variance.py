@@ -38,11 +38,11 @@ def variance(
         workers: Processes that measure; 0: one a core.
     """
     from redraft.data.store import open_dataset
-    from redraft.report.style import save
-    from redraft.report.tables import with_interval
-    from redraft.report.variance import STYLES, figures, tables
-    from redraft.studies.variance import VarianceConfig
-    from redraft.studies.variance import variance as study
+    from redraft.plots.style import save
+    from redraft.plots.tables import with_interval
+    from redraft.studies.variance.chapter import STYLES, figures, tables
+    from redraft.studies.variance.study import VarianceConfig
+    from redraft.studies.variance.study import variance as study
 
     chosen = {"metrics": tuple(metric)} if metric else {}
     config = VarianceConfig(**chosen, seed=seed, workers=workers)

@@ -37,19 +37,19 @@ from redraft.metrics.shuffle import derange
 from redraft.pipeline.settings import PRECISION, PRESET, RUN_FILE, RunConfig, protocol_files, within
 from redraft.pipeline.stages import Stage, Stages
 from redraft.progress import say
-from redraft.report.findings import findings
 from redraft.report.html import write_report
 from redraft.rundir import write_json, write_text
-from redraft.studies.adapt import adapt
-from redraft.studies.audit import audit
-from redraft.studies.behaviour import EvaluateConfig, evaluate
-from redraft.studies.compared import CONTROLLED
-from redraft.studies.probe import probe
-from redraft.studies.recovery.study import recover
-from redraft.studies.represent import represent
-from redraft.studies.run import control_folder, open_run
-from redraft.studies.steer import steer
-from redraft.studies.variance import VarianceConfig, variance
+from redraft.studies.adapt.study import adapt
+from redraft.studies.audit.study import audit
+from redraft.studies.behaviour.study import EvaluateConfig, evaluate
+from redraft.studies.common.compared import CONTROLLED
+from redraft.studies.common.findings import findings
+from redraft.studies.common.run import control_folder, open_run
+from redraft.studies.probe.study import probe
+from redraft.studies.recover.study import recover
+from redraft.studies.represent.study import represent
+from redraft.studies.steer.study import steer
+from redraft.studies.variance.study import VarianceConfig, variance
 
 DEMO_STEPS = 1000
 HELD = 0.2

@@ -19,15 +19,18 @@ from redraft import results
 from redraft.errors import DatasetError
 from redraft.metrics.registry import METRICS
 from redraft.metrics.released.counterparts import DEFINED
-from redraft.report import dataset_tables, datasets, training
-from redraft.report.findings import by_study, claims_table, findings_page, read_rows
+from redraft.plots.style import Figure, origin_words, save
+from redraft.plots.tables import Table
+from redraft.plots.words import BANNERS
+from redraft.report import training
 from redraft.report.parts import PARTS, Part
-from redraft.report.style import Figure, origin_words, save
-from redraft.report.tables import Table
-from redraft.report.words import BANNERS, LEAD, METHODS, RELEASED_DEFINITIONS, TITLE, limitations
+from redraft.report.words import LEAD, METHODS, RELEASED_DEFINITIONS, TITLE, limitations
 from redraft.results import Result
 from redraft.rundir import RunDir, versions, write_text
-from redraft.studies.run import open_run
+from redraft.studies.common.findings import by_study, claims_table, findings_page, read_rows
+from redraft.studies.common.run import open_run
+from redraft.studies.describe import figures as datasets
+from redraft.studies.describe import tables as dataset_tables
 
 
 class Chapter(NamedTuple):

@@ -9,10 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from redraft.report import adapt, audit, behaviour, probe, recover, represent, steer, variance
-from redraft.report.style import Figure, save
-from redraft.report.tables import Table
+from redraft.plots.style import Figure, save
+from redraft.plots.tables import Table
 from redraft.results import Result
+from redraft.studies.adapt import chapter as adapt
+from redraft.studies.audit import chapter as audit
+from redraft.studies.behaviour import chapter as behaviour
+from redraft.studies.probe import chapter as probe
+from redraft.studies.recover import chapter as recover
+from redraft.studies.represent import chapter as represent
+from redraft.studies.steer import chapter as steer
+from redraft.studies.variance import chapter as variance
 
 
 class Part(Protocol):

@@ -23,14 +23,14 @@ from matplotlib.figure import Figure as Canvas
 
 from redraft import results
 from redraft.errors import DatasetError, UsageError
-from redraft.report.findings import claim_sides, markdown_row, read_rows
-from redraft.report.style import INK, MUTED, OTHER_STYLES, RULE, VIEW_STYLE, Figure, draw, origin_words, quiet, save
-from redraft.report.tables import DASH, number, to_csv, with_interval
-from redraft.report.words import BANNERS
+from redraft.plots.style import INK, MUTED, OTHER_STYLES, RULE, VIEW_STYLE, Figure, draw, origin_words, quiet, save
+from redraft.plots.tables import DASH, number, to_csv, with_interval
+from redraft.plots.words import BANNERS
 from redraft.results import Result
 from redraft.rundir import write_text
-from redraft.studies.claims import Claim, Verdict, judge
-from redraft.studies.run import Run, open_run
+from redraft.studies.common.claims import Claim, Verdict, judge
+from redraft.studies.common.findings import claim_sides, markdown_row, read_rows
+from redraft.studies.common.run import Run, open_run
 
 MARKS = (*VIEW_STYLE.values(), *OTHER_STYLES)
 """Colour and marker of each seed, in order."""

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure as Canvas
 
-from redraft.report.style import Figure, draw, short_number, view_style
-from redraft.report.tables import Table, number, table
+from redraft.plots.style import Figure, draw, short_number, view_style
+from redraft.plots.tables import Table, number, table
 
 
 def cards(run: Path, views: list[str]) -> dict[str, dict[str, Any]]:

@@ -13,16 +13,6 @@ LEAD = (
     "what was really written."
 )
 
-BANNERS: dict[str, str] = {
-    "simulated": "A program with known habits wrote these traces, not people. The report shows whether the models and "
-    "measurements find what was planted; it says nothing about students.",
-    "model": "Another language model wrote these traces, not people. The report shows how well that model is imitated; "
-    "it says nothing about students.",
-    "students": "People wrote these traces. Treat the figures with the care their consent asks for: no program text "
-    "and no readable ids are in this file.",
-}
-"""By origin: what may be concluded."""
-
 METHODS: tuple[tuple[str, str], ...] = (
     (
         "Design",
@@ -61,12 +51,6 @@ RELEASED_DEFINITIONS = (
     "same metric there can't be compared with these.",
 )
 """What the methods say where they do."""
-
-
-def definitions(rows: Sequence[Result]) -> str:
-    """For a caption: whose definitions of metrics the rows use; nothing where all are the corrected ones."""
-    studies = dict.fromkeys(row.study for row in rows if row.definitions == "released")
-    return f" Metrics of {', '.join(studies)}: by the paper's released code's definitions." if studies else ""
 
 
 def limitations(rows: Sequence[Result]) -> list[str]:

@@ -3,7 +3,7 @@
 In: texts as integers (characters, lines) that lie one behind the other. Out: `distances`, how far the released code
 takes two programs to be apart; `differences`, the lines that `difflib.Differ` marks - and +. Both follow CPython up to
 3.12 (later versions pair similar lines differently), with the heuristic that leaves out popular elements of long
-sequences, which difflib has on by default. Equality with difflib is kept by tests/test_released_match.py.
+sequences, which difflib has on by default. Equality with difflib is kept by tests/metrics/test_released.py.
 
 a is the old and b the new sequence, x[a0:a1] and y[b0:b1]; i and j are places in them. A range is from low (included)
 to high (not included). Plain loops over numbers, for that compiles several times faster than slices and tuples.

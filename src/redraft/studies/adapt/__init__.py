@@ -5,8 +5,3 @@ Every student whom the model hasn't met gets a vector fitted to the first k trac
 test it, in bits and, on some of them, by what the model generates. Controls: another new student's k traces of about
 the same year, and the mean of all trained vectors. Where students are too few, rows say so instead of a value.
 """
-
-from redraft.studies.adapt.settings import AdaptConfig
-from redraft.studies.adapt.study import adapt
-
-__all__ = ["AdaptConfig", "adapt"]

@@ -26,7 +26,7 @@ from redraft.metrics.pairs import ByPair, pair_table, pairs_of
 from redraft.metrics.text import bleu_of_grams, grams, tokens
 from redraft.rundir import sha256_json
 from redraft.studies.adapt.fits import MEAN_VECTOR, Fits, Side
-from redraft.studies.work import kept_table
+from redraft.studies.common.work import kept_table
 
 TEXT = ("bleu_final", "bleu_trace")
 

@@ -33,7 +33,7 @@ from redraft.lm.validate import own
 from redraft.rundir import sha256_json
 from redraft.studies.adapt.newcomers import Newcomers, partners
 from redraft.studies.adapt.settings import AdaptConfig
-from redraft.studies.work import kept_array, kept_table
+from redraft.studies.common.work import kept_array, kept_table
 
 OWN, OTHER, MEAN_VECTOR = "own", "other-student", "mean-vector"
 """Whose vector a trace is read with."""

@@ -18,8 +18,8 @@ from redraft.lm.model import StudentIndex
 from redraft.metrics.shuffle import derange
 from redraft.rundir import sha256_json
 from redraft.studies.adapt.settings import AdaptConfig
-from redraft.studies.limits import choose
-from redraft.studies.run import Run
+from redraft.studies.common.limits import choose
+from redraft.studies.common.run import Run
 
 FEWEST = 3
 """One who tunes, and two who are evaluated, each the other's control."""

@@ -29,10 +29,10 @@ from redraft.studies.adapt.drawn import TEXT, Drawn, draw
 from redraft.studies.adapt.fits import MEAN_VECTOR, OTHER, OWN, Choice, Fits, depends_on
 from redraft.studies.adapt.newcomers import Newcomers, newcomers
 from redraft.studies.adapt.settings import AdaptConfig
-from redraft.studies.families import adjusted
-from redraft.studies.models import open_model, views_with_models
-from redraft.studies.run import Run, open_run
-from redraft.studies.work import work_folder
+from redraft.studies.common.families import adjusted
+from redraft.studies.common.models import open_model, views_with_models
+from redraft.studies.common.run import Run, open_run
+from redraft.studies.common.work import work_folder
 
 BITS = ("bits_per_trace", "bits_per_character")
 STUDY = "adapt"

@@ -6,8 +6,3 @@
 - habits, students: what students do on average; student probes
 - rows, study: the look of a results row; the whole study
 """
-
-from redraft.studies.probe.settings import ProbeConfig
-from redraft.studies.probe.study import probe
-
-__all__ = ["ProbeConfig", "probe"]

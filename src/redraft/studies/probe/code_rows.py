@@ -18,12 +18,12 @@ from redraft.metrics.ridge import Floats
 from redraft.metrics.scores import difference
 from redraft.progress import bar
 from redraft.results import Result
+from redraft.studies.common.run import Run
 from redraft.studies.probe.code import Embeddings, Probed, Prober, score, statistic_of
 from redraft.studies.probe.prefixes import Prefixes, make_prefixes
 from redraft.studies.probe.rows import OWN, Maker, Scored, halves_of
 from redraft.studies.probe.settings import STATISTICS, TARGETS, ProbeConfig
 from redraft.studies.probe.vectors import Vectors
-from redraft.studies.run import Run
 
 PERMUTATION = "exchange of whole students' targets, one-sided, first repetition"
 ALWAYS_YES = "always-yes"

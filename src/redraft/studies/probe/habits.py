@@ -21,10 +21,10 @@ from redraft.data.trace import Pair
 from redraft.metrics.folds import Codes
 from redraft.metrics.pairs import ByPair, pairs_of
 from redraft.metrics.ridge import Floats
-from redraft.studies.limits import choose
+from redraft.studies.common.limits import choose
+from redraft.studies.common.run import Run
 from redraft.studies.probe.prefixes import training_counts
 from redraft.studies.probe.settings import ProbeConfig
-from redraft.studies.run import Run
 
 MEAN, RESIDUAL = "mean", "residual"
 TARGET_SPLITS = {"test": ("seen-seen", "seen-unseen", "forward"), "all": (TRAIN, "seen-seen", "seen-unseen", "forward")}

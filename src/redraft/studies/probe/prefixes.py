@@ -21,9 +21,9 @@ from redraft.data.trace import Pair, State, Trace
 from redraft.execute.dataset import find_verdicts, read_runs
 from redraft.metrics.folds import Codes
 from redraft.metrics.ridge import Floats
-from redraft.studies.limits import choose
+from redraft.studies.common.limits import choose
+from redraft.studies.common.run import Run
 from redraft.studies.probe.settings import TARGETS, ProbeConfig
-from redraft.studies.run import Run
 
 SURFACE = 7
 """Numbers seen without a model."""

@@ -19,8 +19,8 @@ from redraft.metrics.folds import Codes
 from redraft.metrics.ridge import Floats
 from redraft.metrics.scores import estimate as bootstrapped
 from redraft.results import Result
+from redraft.studies.common.run import Run
 from redraft.studies.probe.settings import ProbeConfig
-from redraft.studies.run import Run
 
 STUDY = "probe"
 OWN = "own"

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from redraft.data.split import TEST_SPLITS
 from redraft.errors import InputError, suggestion
 from redraft.metrics.registry import MEASURED
-from redraft.studies.claims import FINAL_METRICS, TRACE_METRICS
+from redraft.studies.common.claims import FINAL_METRICS, TRACE_METRICS
 
 Kind = Literal["class", "binary", "number"]
 Grouping = Literal["student", "trace", "title", "prefix"]

@@ -30,13 +30,13 @@ from redraft.metrics.scores import SCORES, difference, mean_of, plain
 from redraft.metrics.shuffle import derange
 from redraft.progress import track
 from redraft.results import Result
-from redraft.studies.compared import measured
-from redraft.studies.models import open_model
+from redraft.studies.common.compared import measured
+from redraft.studies.common.models import open_model
+from redraft.studies.common.run import Run
+from redraft.studies.common.work import kept_array, work_folder
 from redraft.studies.probe.habits import BASELINES, TARGET_SPLITS, Habits, make_habits
 from redraft.studies.probe.rows import OWN, Maker, Scored, halves_of
 from redraft.studies.probe.settings import STATISTICS, ProbeConfig
-from redraft.studies.run import Run
-from redraft.studies.work import kept_array, work_folder
 
 FEWEST = 20
 """Students without which nothing is probed for."""

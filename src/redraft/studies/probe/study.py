@@ -10,13 +10,13 @@ from pathlib import Path
 
 from redraft import results
 from redraft.results import Result
-from redraft.studies.families import adjusted
-from redraft.studies.models import views_with_models
+from redraft.studies.common.families import adjusted
+from redraft.studies.common.models import views_with_models
+from redraft.studies.common.run import open_run
 from redraft.studies.probe.code_rows import code_rows
 from redraft.studies.probe.rows import STUDY
 from redraft.studies.probe.settings import ProbeConfig
 from redraft.studies.probe.students import student_rows
-from redraft.studies.run import open_run
 
 
 def probe(folder: str | Path, config: ProbeConfig | None = None) -> list[Result]:

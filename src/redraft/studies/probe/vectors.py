@@ -24,9 +24,9 @@ from redraft.lm.embed import Reading, cut, embed, untrained
 from redraft.metrics.shuffle import Derangement, derange
 from redraft.progress import bar
 from redraft.rundir import atomic_file, sha256_file, sha256_json, write_json
-from redraft.studies.models import open_model
+from redraft.studies.common.models import open_model
+from redraft.studies.common.run import Run
 from redraft.studies.probe.settings import ProbeConfig
-from redraft.studies.run import Run
 
 PART = 256
 """Traces embedded and written at once; what a killed run loses at most."""

@@ -5,8 +5,3 @@ alike the models' layers are on the same beginnings of traces; in how many direc
 whether the first two tell kinds of edit; the same for states read without their past. Controls: rows permuted, labels
 permuted, an untrained model.
 """
-
-from redraft.studies.represent.settings import RepresentConfig
-from redraft.studies.represent.study import represent
-
-__all__ = ["RepresentConfig", "represent"]

@@ -27,12 +27,12 @@ from redraft.data.store import write_table
 from redraft.metrics.agreement import Estimate
 from redraft.metrics.jackknife import Floats, estimate
 from redraft.results import Result
-from redraft.studies.families import adjusted
+from redraft.studies.common.families import adjusted
+from redraft.studies.common.run import Run, open_run
 from redraft.studies.represent.directions import ABOVE_CHANCE, PLANE, SEPARATION, Directions, directions
 from redraft.studies.represent.likeness import Likeness, likeness
 from redraft.studies.represent.settings import RepresentConfig
 from redraft.studies.represent.vectors import PREFIX, STATE, UNTRAINED, Vectors, read
-from redraft.studies.run import Run, open_run
 
 STUDY = "represent"
 PERMUTED = "permuted"

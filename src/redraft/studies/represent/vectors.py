@@ -24,10 +24,10 @@ from redraft.lm.checkpoint import Model
 from redraft.lm.embed import Reading, count_layers, cut, embed, untrained
 from redraft.progress import say
 from redraft.rundir import sha256_json
-from redraft.studies.models import open_model, views_with_models
+from redraft.studies.common.models import open_model, views_with_models
+from redraft.studies.common.run import Run
+from redraft.studies.common.work import kept_array, work_folder
 from redraft.studies.represent.settings import RepresentConfig
-from redraft.studies.run import Run
-from redraft.studies.work import kept_array, work_folder
 
 PREFIX, STATE = "prefix", "state"
 """Ways of reading a state: with all states before it, or alone, as a trace of one state."""

@@ -3,8 +3,3 @@
 In: a run's folder with a model. Out: `results/steer.parquet` (and CSV). The vectors of the training students who do
 most and least of something draw programs on the same titles; what they differ in is how far the vectors steer.
 """
-
-from redraft.studies.steer.settings import SteerConfig
-from redraft.studies.steer.study import steer
-
-__all__ = ["SteerConfig", "steer"]

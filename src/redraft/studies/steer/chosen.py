@@ -19,8 +19,8 @@ from redraft.data.trace import Pair
 from redraft.lm.checkpoint import Model
 from redraft.progress import track
 from redraft.rundir import sha256_json
-from redraft.studies import limits
-from redraft.studies.run import Run
+from redraft.studies.common import limits
+from redraft.studies.common.run import Run
 from redraft.studies.steer.settings import SteerConfig
 from redraft.studies.steer.targets import Target, amounts
 

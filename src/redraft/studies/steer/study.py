@@ -33,14 +33,14 @@ from redraft.metrics.agreement import Estimate, estimated, mean, title_sums
 from redraft.metrics.bootstrap import Clusters, Counts, Floats, Statistic
 from redraft.results import Result
 from redraft.rundir import sha256_json
-from redraft.studies.families import adjusted
-from redraft.studies.models import open_model, views_with_models
-from redraft.studies.recovery.running import open_runner
-from redraft.studies.run import Run, open_run
+from redraft.studies.common.families import adjusted
+from redraft.studies.common.models import open_model, views_with_models
+from redraft.studies.common.run import Run, open_run
+from redraft.studies.common.running import open_runner
+from redraft.studies.common.work import work_folder
 from redraft.studies.steer.chosen import Chosen, Ends, choose
 from redraft.studies.steer.settings import SteerConfig
 from redraft.studies.steer.targets import Target, amounts, target_named
-from redraft.studies.work import work_folder
 
 STUDY = "steer"
 MOST, LEAST, UNKNOWN = "most", "least", "unknown"

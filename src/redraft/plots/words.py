@@ -1,0 +1,23 @@
+"""Words that stand under figures and tables: what the data's origin allows, whose definitions were used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from redraft.results import Result
+
+BANNERS: dict[str, str] = {
+    "simulated": "A program with known habits wrote these traces, not people. The report shows whether the models and "
+    "measurements find what was planted; it says nothing about students.",
+    "model": "Another language model wrote these traces, not people. The report shows how well that model is imitated; "
+    "it says nothing about students.",
+    "students": "People wrote these traces. Treat the figures with the care their consent asks for: no program text "
+    "and no readable ids are in this file.",
+}
+"""By origin: what may be concluded."""
+
+
+def definitions(rows: Sequence[Result]) -> str:
+    """For a caption: whose definitions of metrics the rows use; nothing where all are the corrected ones."""
+    studies = dict.fromkeys(row.study for row in rows if row.definitions == "released")
+    return f" Metrics of {', '.join(studies)}: by the paper's released code's definitions." if studies else ""

@@ -1,0 +1,1 @@
+"""Are some students or titles known less well than the rest?"""

@@ -1,0 +1,1 @@
+"""Do generated traces behave like the students'?"""

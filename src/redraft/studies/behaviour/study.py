@@ -1,0 +1,304 @@
+"""The behaviour study: do generated traces have the properties of the real ones (paper section 4.1)?
+
+In: a run's folder with samples. Out: `results/behaviour.parquet` (and CSV), `points-pairs.parquet`, and the measured
+traces in `metrics/`. For every split and model: correlations over pairs of each metric (pooled, within titles, between
+titles), means of text likeness, Self-BLEU and the share that ended; the same for the baselines; contrasts between
+models; how far their means lie from the real traces'; and the primary claims again under stricter conditions. What
+can't be computed is unscored, with the reason. Metrics are the corrected ones, or follow the released code's
+definitions (`EvaluateConfig.definitions`); a row says which (`Result.definitions`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from redraft import results
+from redraft.data.split import TEST_SPLITS
+from redraft.data.store import write_table
+from redraft.errors import InputError, suggestion
+from redraft.metrics import agreement
+from redraft.metrics.agreement import CORRELATIONS, Estimate
+from redraft.metrics.bootstrap import Clusters, Floats
+from redraft.metrics.registry import MEASURED, METRICS, Definitions
+from redraft.metrics.released.counterparts import ABSENT, DEFINED, NO_SUCH
+from redraft.metrics.titles import frequency_trend
+from redraft.results import Result
+from redraft.studies.common.claims import (
+    CONTRASTS,
+    FINAL_METRICS,
+    FINAL_TEXT,
+    FREQUENCY_METRICS,
+    PRIMARY,
+    PRIMARY_FAMILY,
+    TRACE_METRICS,
+    TRACE_TEXT,
+)
+from redraft.studies.common.compared import ENDED, SELF_BLEU, Compared, Measures, compare_models
+from redraft.studies.common.families import adjusted
+from redraft.studies.common.finals import near_duplicates
+from redraft.studies.common.run import Run, open_run
+from redraft.studies.describe import study as describe
+
+REAL_TRACES = "real-traces"
+"""The test traces themselves, as what a model's mean is compared with."""
+ALL = "all"
+"""Not a split: the pairs of all test splits together."""
+MEAN = "mean"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """How a run is evaluated: the section [evaluate] of `run.toml`."""
+
+    metrics: tuple[str, ...] = (*FINAL_METRICS, *TRACE_METRICS)
+    """Properties of programs and traces to compare by correlation; names of the metrics' registry."""
+    definitions: Definitions = "corrected"
+    """Whose definitions of them: the corrected ones, or those of the paper's released code (docs/metrics.md)."""
+    replicates: int = 2000
+    """Bootstrap replicates of each interval."""
+    seed: int = 0
+    """Seed of the bootstrap and of the random baseline."""
+    near_duplicate: float = 0.9
+    """Normalised similarity (0 to 1) to a training final program from which on a test pair is a near-duplicate."""
+    workers: int = 0
+    """Processes that measure and threads that resample; 0: one a core."""
+
+    def __post_init__(self) -> None:
+        for name in self.metrics:
+            if name not in MEASURED:
+                raise InputError(f"unknown metric {name!r} in [evaluate]. {suggestion(name, MEASURED)}")
+
+
+def evaluate(folder: str | Path, config: EvaluateConfig | None = None) -> list[Result]:
+    """Evaluate a run and write its results.
+
+    Args:
+        folder: The run's folder: `run.toml`, and samples in `samples/VIEW/`.
+        config: Settings; None: those in `run.toml`.
+
+    Raises:
+        InputError: The folder is no run, or its settings are wrong.
+        DatasetError: No samples, or samples of a model trained on another split.
+    """
+    run = open_run(folder)
+    config = config or run.section("evaluate", EvaluateConfig)
+    workers = config.workers or os.cpu_count() or 1
+    measures = Measures(run, workers, config.definitions)
+    whole = compare_models(measures, seed=config.seed)
+    jobs = [*_main(whole, config), *_sensitivity(measures, whole, config)]
+    with ThreadPoolExecutor(workers) as pool:
+        rows = list(pool.map(lambda job: job.row(run, config), jobs))
+    rows = adjusted(rows)
+    results.write(rows, run.path / "results" / "behaviour.parquet")
+    write_table(_points(whole), run.path / "points-pairs.parquet")
+    describe.write(describe.describe(run.dataset), run.path)
+    return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One row still to be computed."""
+
+    compute: Callable[[Clusters, EvaluateConfig], Estimate]
+    clusters: Clusters
+    metric: str
+    model: str | None = None
+    baseline: str | None = None
+    split: str
+    condition: Mapping[str, str]
+    family: str | None = None
+    note: str | None = None
+    nothing: str
+    """Why there are no pairs, where there are none."""
+
+    def row(self, run: Run, config: EvaluateConfig) -> Result:
+        """Compute it."""
+        found = self.compute(self.clusters, config)
+        unit = _unit(self.metric, found.statistic)
+        found, known = found.in_unit(unit), METRICS.get(self.metric)
+        redefined = config.definitions == "released" and DEFINED.get(self.metric) != known
+        notes = [
+            self.note, NO_SUCH if redefined and self.metric in ABSENT else None,
+            found.note if len(self.clusters) else self.nothing,
+        ]  # fmt: skip
+        return Result(
+            origin=run.dataset.origin, dataset=run.dataset.name, study="behaviour", model=self.model,
+            baseline=self.baseline, condition=dict(self.condition), metric=self.metric,
+            definitions="released" if redefined else "corrected",
+            level=known.level if known else "collection", unit=unit,
+            direction=known.direction if known else "", split=self.split, family=self.family,
+            note="; ".join(note for note in notes if note) or None, **found.columns,
+        )  # fmt: skip
+
+
+def _unit(metric: str, statistic: str) -> str:
+    if statistic.startswith(MEAN):
+        return METRICS[metric].unit if metric in METRICS else "share"
+    return "rho" if statistic.endswith("spearman") else "r"
+
+
+def _main(compared: Compared, config: EvaluateConfig) -> Iterator[Job]:
+    """Everything, for all pairs and for each split."""
+    for split in (ALL, *TEST_SPLITS):
+        part = _in_split(compared, split)
+        for view in part.views:
+            yield from _sides(part, split, config, model=view)
+        for baseline in part.baselines:
+            yield from _sides(part, split, config, baseline=baseline)
+        yield from _contrasts(part, split, config)
+        yield from _levels(part, split, config)
+    yield from _frequency(compared)
+    yield from _primary(compared, {})
+
+
+def _sensitivity(measures: Measures, whole: Compared, config: EvaluateConfig) -> Iterator[Job]:
+    """The primary claims again, under conditions that might explain them away."""
+    yield from _primary(whole.select(~whole.truncated), {"truncated": "left out"})
+    twins = near_duplicates(whole.finals, whole.pairs, config.near_duplicate)
+    yield from _primary(whole.select(~twins), {"near_duplicates": "left out"})
+    ended = compare_models(measures, seed=config.seed, only_ended=True)
+    yield from _primary(ended, {"generations": "ended only"})
+
+
+def _in_split(compared: Compared, split: str) -> Compared:
+    return compared if split == ALL else compared.select(compared.places == split)
+
+
+def _sides(
+    part: Compared, split: str, config: EvaluateConfig, *, model: str | None = None, baseline: str | None = None
+) -> Iterator[Job]:
+    """The rows of one model or baseline."""
+    columns = part.views[model] if model else part.baselines[baseline or ""]
+    statistics = tuple(CORRELATIONS) if model else ("pooled_r", "within_r")
+    for metric, values in columns.items():
+        for statistic in statistics if metric in config.metrics else (MEAN,) if metric in _MEANS else ():
+            yield Job(
+                compute=_estimator(statistic, part.real.get(metric), values), clusters=part.clusters(), metric=metric,
+                model=model, baseline=baseline, split=split, condition={}, note=part.note,
+                nothing=part.nothing,
+            )  # fmt: skip
+
+
+_MEANS = frozenset({*FINAL_TEXT, *TRACE_TEXT, SELF_BLEU, ENDED})
+"""Metrics that are means over pairs rather than correlations with the real side."""
+
+
+def _contrasts(part: Compared, split: str, config: EvaluateConfig) -> Iterator[Job]:
+    """Differences between models, on every metric both have; the primary ones come on their own."""
+    primary = {(c.metric, c.statistic, c.model, c.against, c.split) for c in PRIMARY}
+    sides = {**part.baselines, **part.views}
+    for a, b in CONTRASTS:
+        if a not in part.views or b not in sides:
+            continue
+        for metric in part.views[a]:
+            statistics = ("pooled_r", "within_r") if metric in config.metrics else (MEAN,) if metric in _MEANS else ()
+            for statistic in statistics if metric in sides[b] else ():
+                if (metric, statistic, a, b, split) not in primary:
+                    yield _contrast(part, metric, statistic, a, b, split, {}, f"behaviour: {a} - {b}, {split}")
+
+
+def _levels(part: Compared, split: str, config: EvaluateConfig) -> Iterator[Job]:
+    """Whether models do as much as the students, which no correlation sees: test traces' means, and the distance."""
+    beside = replace(part, baselines={REAL_TRACES: part.real})
+    for metric in config.metrics:
+        if METRICS[metric].generated_from is not None:  # a selection of real traces, of generated ones none
+            continue
+        yield Job(
+            compute=_estimator(MEAN, None, part.real[metric]), clusters=part.clusters(), metric=metric,
+            baseline=REAL_TRACES, split=split, condition={}, note=part.note, nothing=part.nothing,
+        )  # fmt: skip
+        for view, columns in part.views.items():
+            if metric in columns:
+                family = f"behaviour: levels of {view}, {split}"
+                yield _contrast(beside, metric, MEAN, view, REAL_TRACES, split, {}, family)
+
+
+def _frequency(compared: Compared) -> Iterator[Job]:
+    """Whether a model is better on titles that it met more often (paper figure 3, right)."""
+    for view, columns in compared.views.items():
+        for metric in FREQUENCY_METRICS:
+            if metric in columns:
+                yield Job(
+                    compute=_trend(compared.real[metric], columns[metric], compared.frequency),
+                    clusters=compared.clusters(), metric=metric, model=view, split=ALL, condition={},
+                    note=compared.note, nothing=compared.nothing,
+                )  # fmt: skip
+
+
+def _trend(real: Floats, generated: Floats, frequency: Floats) -> Callable[[Clusters, EvaluateConfig], Estimate]:
+    return lambda clusters, config: frequency_trend(
+        real, generated, frequency, clusters, seed=config.seed, replicates=config.replicates
+    )
+
+
+def _primary(compared: Compared, condition: Mapping[str, str]) -> Iterator[Job]:
+    """The claims, and both their sides where a condition changes them; claims about models not run are left out."""
+    family = PRIMARY_FAMILY if not condition else f"{PRIMARY_FAMILY}, " + ", ".join(
+        f"{key} {value}" for key, value in condition.items()
+    )  # fmt: skip
+    for claim in PRIMARY:
+        if _has(compared, claim.model) and _has(compared, claim.against):
+            split = claim.split or ALL
+            part = _in_split(compared, split)
+            yield _contrast(part, claim.metric, claim.statistic, claim.model, claim.against, split, condition, family)
+
+
+def _has(compared: Compared, side: str) -> bool:
+    return side in compared.views or side in compared.baselines
+
+
+def _contrast(
+    part: Compared, metric: str, statistic: str, a: str, b: str, split: str, condition: Mapping[str, str], family: str
+) -> Job:
+    values_a, values_b = part.views[a][metric], {**part.views, **part.baselines}[b][metric]
+    real = part.real.get(metric)
+
+    def compute(clusters: Clusters, config: EvaluateConfig) -> Estimate:
+        if statistic == MEAN:
+            return agreement.mean_contrast(values_a, values_b, clusters, seed=config.seed, replicates=config.replicates)
+        assert real is not None
+        return agreement.correlation_contrast(
+            statistic, real, values_a, values_b, clusters, seed=config.seed, replicates=config.replicates
+        )
+
+    return Job(
+        compute=compute, clusters=part.clusters(), metric=metric, model=a, baseline=b, split=split,
+        condition=condition, family=family, note=part.note, nothing=part.nothing,
+    )  # fmt: skip
+
+
+def _estimator(statistic: str, real: Floats | None, values: Floats) -> Callable[[Clusters, EvaluateConfig], Estimate]:
+    def compute(clusters: Clusters, config: EvaluateConfig) -> Estimate:
+        if statistic == MEAN:
+            return agreement.mean(values, clusters, seed=config.seed, replicates=config.replicates)
+        assert real is not None
+        return agreement.correlation(statistic, real, values, clusters, seed=config.seed, replicates=config.replicates)
+
+    return compute
+
+
+def _points(compared: Compared) -> pa.Table:
+    """Backtracking pair by pair, real and generated; students are left out, since nothing is drawn by student."""
+    parts = [
+        pa.table({
+            "model": [view] * len(compared.pairs), "title": [pair.title for pair in compared.pairs],
+            "split": compared.places.tolist(), "real": compared.real["backtracking"],
+            "generated": columns["backtracking"],
+            "frequency": pa.array(compared.frequency, pa.int64()),
+        })
+        for view, columns in compared.views.items() if "backtracking" in columns
+    ]  # fmt: skip
+    return pa.concat_tables(parts) if parts else POINTS.empty_table()
+
+
+POINTS = pa.schema(
+    [("model", pa.string()), ("title", pa.string()), ("split", pa.string()), ("real", pa.float64()),
+     ("generated", pa.float64()), ("frequency", pa.int64())]
+)  # fmt: skip
+"""Columns of `points-pairs.parquet`; frequency counts the title's training pairs."""

@@ -1,0 +1,246 @@
+"""Real pairs beside what each model and each baseline says of them, aligned pair by pair.
+
+In: a run. Out: `Compared`: for every side (a view, a baseline) and every metric one value a pair, nan where unscored.
+Models are compared on the pairs that all of them have samples for; how many that leaves out is kept and told.
+Measuring is cached in `RUN/metrics/` (by the released code's definitions in `RUN/metrics/released/`), and used again
+only for exactly the same dataset, verdicts and definitions.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from redraft.data.split import TEST_SPLITS, TRAIN
+from redraft.data.store import Dataset, write_table
+from redraft.data.trace import Pair
+from redraft.execute.dataset import find_verdicts
+from redraft.execute.verdict import DEFAULT_RULE
+from redraft.metrics.baselines import BASELINES, predict
+from redraft.metrics.bootstrap import Clusters, Floats
+from redraft.metrics.likeness import LIKENESS
+from redraft.metrics.measure import Languages, languages_of, measure
+from redraft.metrics.pairs import compare, pairs_of
+from redraft.metrics.registry import MEASURED, METRICS, Definitions
+from redraft.rundir import sha256_file, versions
+from redraft.studies.common.claims import FINAL_ONLY, FINAL_TEXT, TRACE_TEXT
+from redraft.studies.common.finals import Finals, random_bleu, read_finals
+from redraft.studies.common.run import Run
+
+ENDED = "ended_share"
+SELF_BLEU = "self_bleu"
+REAL_STUDENTS = "real-students"
+"""The baseline of Self-BLEU: as many students of the title, instead of samples of one."""
+
+
+CONTROLLED = "trace"
+"""The view whose model is also sampled with other students' vectors."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What the statistics are computed from."""
+
+    pairs: list[Pair]
+    """The pairs compared, sorted."""
+    places: NDArray[np.str_]
+    """The split of each."""
+    real: Mapping[str, Floats]
+    """Metric -> the real value of each pair."""
+    views: Mapping[str, Mapping[str, Floats]]
+    """View -> metric -> value; metrics of text likeness are values of the pair already."""
+    baselines: Mapping[str, Mapping[str, Floats]]
+    """Baseline -> metric -> value."""
+    truncated: NDArray[np.bool_]
+    """Whether the platform cut the real final program off."""
+    frequency: Floats
+    """How many training pairs each pair's title has."""
+    finals: Finals
+    """The real final programs, to test and to train on."""
+    left_out: int = 0
+    """Pairs that some model has samples for, but not all."""
+    wordless: tuple[str, ...] = ()
+    """Views of which no sample holds a whole program; then there are no pairs."""
+
+    @property
+    def note(self) -> str | None:
+        """What to keep in mind of all rows."""
+        return f"{self.left_out} pairs without samples of every model left out" if self.left_out else None
+
+    @property
+    def nothing(self) -> str:
+        """Why there are no pairs, where there are none."""
+        if self.wordless:
+            return f"no sample of {', '.join(self.wordless)} holds a whole program: too little was learned"
+        return "no pairs in this split, or none that every model has samples of"
+
+    def clusters(self) -> Clusters:
+        """Students and titles of the pairs."""
+        return Clusters.of([pair.student for pair in self.pairs], [pair.title for pair in self.pairs])
+
+    def select(self, keep: NDArray[np.bool_]) -> Compared:
+        """Only the pairs kept."""
+
+        def pick(columns: Mapping[str, Floats]) -> dict[str, Floats]:
+            return {name: values[keep] for name, values in columns.items()}
+
+        return replace(
+            self,
+            pairs=[pair for pair, kept in zip(self.pairs, keep, strict=True) if kept],
+            places=self.places[keep],
+            real=pick(self.real),
+            views={name: pick(columns) for name, columns in self.views.items()},
+            baselines={name: pick(columns) for name, columns in self.baselines.items()},
+            truncated=self.truncated[keep],
+            frequency=self.frequency[keep],
+        )
+
+
+def measured(
+    dataset: Dataset, file: Path, *, workers: int, language: Languages = None, rule: str = DEFAULT_RULE,
+    definitions: Definitions = "corrected",
+) -> pa.Table:  # fmt: skip
+    """`metrics.measure`, kept in `file`; measured again if data, verdicts, definitions or redraft aren't those kept."""
+    verdicts = find_verdicts(dataset, rule)
+    stamp = {
+        b"dataset": dataset.fingerprint.encode(),
+        b"verdicts": sha256_file(verdicts).encode() if verdicts else b"",
+        b"redraft": versions()["redraft"].encode(),
+        b"definitions": definitions.encode(),
+    }
+    if file.exists():
+        found = pq.read_schema(file).metadata or {}
+        if all(found.get(key) == value for key, value in stamp.items()):
+            return pq.read_table(file)
+    table = measure(dataset, workers=workers, language=language, rule=rule, definitions=definitions)
+    write_table(table.replace_schema_metadata(stamp), file)
+    return table
+
+
+_FOLDERS: dict[Definitions, str] = {"corrected": "metrics", "released": "metrics/released"}
+"""Where measured traces are kept: apart, since other studies of the run use the corrected ones."""
+
+
+class Measures:
+    """A run's measured traces: of the real pairs, and of every view's samples."""
+
+    def __init__(self, run: Run, workers: int, definitions: Definitions = "corrected") -> None:
+        self.run, self.definitions = run, definitions
+        folder = run.path / _FOLDERS[definitions]
+        measure_it = partial(measured, workers=workers, rule=run.rule, definitions=definitions)
+        self.real = measure_it(run.dataset, folder / "real.parquet")
+        languages = languages_of(self.real)
+        self.samples = {view: run.samples(view) for view in run.views}
+        self.controls = run.controls(CONTROLLED)
+        self.generated, self.controlled = (
+            {name: measure_it(samples, folder / f"{name}.parquet", language=languages) for name, samples in of.items()}
+            for of in (self.samples, self.controls)
+        )
+
+    def rows_of(self, *splits: str) -> pa.Table:
+        """The real rows of the pairs in `splits`."""
+        of = self.run.split.of
+        return self.real.filter(pa.array([of.get(pair) in splits for pair in pairs_of(self.real)], pa.bool_()))
+
+
+def compare_models(measures: Measures, *, seed: int, only_ended: bool = False) -> Compared:
+    """Put all models and baselines side by side.
+
+    Args:
+        measures: The run's measured traces.
+        seed: Of the random training traces.
+        only_ended: Leave out samples that never ended, and then the pairs for which some model has none left.
+    """
+    run = measures.run
+    test = measures.rows_of(*TEST_SPLITS)
+    each = {
+        view: {pair for pair, ended in zip(pairs_of(table), table["ended"].to_pylist(), strict=True)
+               if ended or not only_ended}
+        for view, table in measures.generated.items()
+    }  # fmt: skip
+    tested = set(pairs_of(test))
+    common = tested.intersection(*each.values())
+    real = test.filter(pa.array([pair in common for pair in pairs_of(test)], pa.bool_()))
+    size = _samples_in_common(measures.generated.values())
+    beside = partial(
+        compare, real, run.dataset, only_ended=only_ended, self_bleu_samples=size, definitions=measures.definitions
+    )
+    tables = {view: beside(table, measures.samples[view]) for view, table in measures.generated.items()}
+    first = next(iter(tables.values()))
+    pairs = pairs_of(first)
+    finals = read_finals(run.dataset, run.split, pairs)
+    predicted = {name: predict(name, measures.real, run.split.of, pairs, seed=seed) for name in BASELINES}
+    baselines = {
+        name: {metric: _floats(table, f"generated_{metric}") for metric in MEASURED}
+        for name, table in predicted.items()
+    }
+    for name, table in measures.controlled.items():
+        found = beside(table, measures.controls[name])
+        baselines[name] = _aligned(_side(CONTROLLED, found), pairs_of(found), pairs)
+    baselines["random-trace"]["bleu_final"] = random_bleu(
+        finals, pairs, seed=seed, likeness=LIKENESS[measures.definitions]
+    )
+    baselines[REAL_STUDENTS] = {SELF_BLEU: _floats(first, "self_bleu_real")}
+    return Compared(
+        pairs=pairs,
+        places=np.array([run.split.of[pair] for pair in pairs], dtype=str),
+        real={name: _floats(first, f"real_{name}") for name in MEASURED},
+        views={view: _side(view, table) for view, table in tables.items()},
+        baselines=baselines,
+        truncated=np.array(first["truncated_real"].to_pylist(), dtype=bool),
+        frequency=_frequency(run, pairs),
+        finals=finals,
+        left_out=len(tested.intersection(set().union(*each.values())) - common),
+        wordless=tuple(view for view, table in measures.generated.items() if not len(table)),
+    )
+
+
+_OF_TRACES = frozenset(name for name in MEASURED if METRICS[name].level == "trace")
+
+
+def _side(view: str, table: pa.Table) -> dict[str, Floats]:
+    """Every metric that applies to a view's samples."""
+    final_only = view in FINAL_ONLY
+    columns = {name: f"generated_{name}" for name in MEASURED}
+    columns |= {name: name for name in (*FINAL_TEXT, *TRACE_TEXT, SELF_BLEU, ENDED)}
+    skipped = {*_OF_TRACES, *TRACE_TEXT} if final_only else set()
+    return {name: _floats(table, column) for name, column in columns.items() if name not in skipped}
+
+
+def _frequency(run: Run, pairs: Sequence[Pair]) -> Floats:
+    trained = Counter(pair.title for pair, place in run.split.of.items() if place == TRAIN)
+    return np.array([trained[pair.title] for pair in pairs], dtype=np.float64)
+
+
+def _aligned(columns: Mapping[str, Floats], of: Sequence[Pair], pairs: Sequence[Pair]) -> dict[str, Floats]:
+    """The values of some pairs at their places among all pairs; nan for the rest."""
+    place = {pair: index for index, pair in enumerate(pairs)}
+    at = [place[pair] for pair in of]
+    aligned = {name: np.full(len(pairs), np.nan) for name in columns}
+    for name, values in columns.items():
+        aligned[name][at] = values
+    return aligned
+
+
+def _samples_in_common(tables: Iterable[pa.Table]) -> int | None:
+    """The smallest number of samples that any pair with at least two has, over all models."""
+    counts = [
+        count
+        for table in tables
+        for count in table.group_by(["student", "title"]).aggregate([([], "count_all")])["count_all"].to_pylist()
+        if count >= 2
+    ]
+    return min(counts, default=None)
+
+
+def _floats(table: pa.Table, name: str) -> Floats:
+    values: Floats = table[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return values.astype(np.float64)

@@ -1,0 +1,1 @@
+"""How much is the student's, how much the title's?"""
