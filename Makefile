@@ -41,7 +41,7 @@ bench-long: $(INSTALLED)  ## hours: bits after equal compute, ours and the paper
 
 docs: $(INSTALLED)  ## write the generated pages: docs/cli.md, docs/metrics.md
 	$(BIN)/python -m redraft.cli.reference > docs/cli.md
-	$(BIN)/python -m redraft.metrics.registry
+	$(BIN)/python -m redraft.metrics.reference
 
 lock:  ## resolve pyproject.toml anew into requirements.lock
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

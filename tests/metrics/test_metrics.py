@@ -15,7 +15,7 @@ from places import ROOT
 from redraft.data.trace import Trace
 from redraft.execute.dataset import verdict_writer
 from redraft.execute.verdict import Verdict
-from redraft.metrics import registry
+from redraft.metrics import reference
 from redraft.metrics.colours import COLOURS
 from redraft.metrics.languages import PROFILES, functions_in, is_comment
 from redraft.metrics.measure import SCHEMA, languages_of, measure, measure_traces
@@ -224,7 +224,7 @@ def test_an_empty_dataset_measures_to_an_empty_table(tmp_path: Path) -> None:
 
 def test_every_metric_is_declared_and_documented() -> None:
     documented = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
-    assert documented == registry.document(), "run: python -m redraft.metrics.registry"
+    assert documented == reference.document(), "run: python -m redraft.metrics.reference"
     for metric in METRICS.values():
         assert metric.definition
         assert metric.unit
