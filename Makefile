@@ -12,7 +12,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@echo "Installing into .venv (once; a few minutes) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m redraft.execute.bundle
+	@$(BIN)/python -m redraft.execute.v8.bundle
 	@touch $@
 
 demo: $(INSTALLED)  ## simulate a class, train three models on it, evaluate them, write runs/demo/report.html

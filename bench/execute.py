@@ -19,9 +19,9 @@ from pathlib import Path
 
 from supplied import ROLLOUTS, rollouts
 
-from redraft.execute.bundle import ensure
 from redraft.execute.dataset import programs
 from redraft.execute.engine import EngineOptions, execute, make_engine
+from redraft.execute.v8.bundle import ensure
 from redraft.execute.verdict import Program
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from redraft.errors import InputError, RedraftError, UsageError
-from redraft.execute.chromium import Chromium, find_browser, load_script
-from redraft.execute.chromium_page import Limits
+from redraft.execute.chromium.engine import Chromium, find_browser, load_script
+from redraft.execute.chromium.page import Limits
+from redraft.execute.chromium.sourcemap import decode, original_line
 from redraft.execute.engine import EngineOptions, execute
-from redraft.execute.sourcemap import decode, original_line
 from redraft.execute.verdict import RULES, Program, Verdict
 
 PLAIN = 'window.fd = function (n) { if (typeof n !== "number") throw new Error("not a number"); };'

@@ -29,10 +29,10 @@ from redraft.execute.dataset import (
     verdict_writer,
 )
 from redraft.execute.engine import EngineOptions, execute, make_engine
-from redraft.execute.usage import usage_of
-from redraft.execute.v8 import V8
+from redraft.execute.v8.engine import V8
+from redraft.execute.v8.usage import usage_of
+from redraft.execute.v8.zygote import RunLimits
 from redraft.execute.verdict import RULES, ErrorRecord, Program, Verdict
-from redraft.execute.zygote import RunLimits
 from redraft.metrics.measure import measure
 
 GOOD = "pen red, 3\nfor [1..4]\n  fd 100\n  rt 90\ndot blue, 20"

@@ -15,7 +15,7 @@ import pytest
 
 from redraft.execute.drawing import read_drawing
 from redraft.execute.engine import EngineOptions, execute
-from redraft.execute.v8 import V8
+from redraft.execute.v8.engine import V8
 from redraft.execute.verdict import Program, Verdict
 
 # Numbers are compared to three digits; what isn't there, and NaN, is null.

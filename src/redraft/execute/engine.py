@@ -91,8 +91,8 @@ class EngineFactory(Protocol):
 
 
 ENGINES: dict[str, str] = {
-    "v8": "redraft.execute.v8:V8",
-    "chromium": "redraft.execute.chromium:Chromium",
+    "v8": "redraft.execute.v8.engine:V8",
+    "chromium": "redraft.execute.chromium.engine:Chromium",
 }
 """Name -> where its factory is; imported when it's asked for."""
 

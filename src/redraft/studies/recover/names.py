@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from rapidfuzz.distance import OSA
 
-from redraft.execute.bundle import bundle_text
+from redraft.execute.v8.bundle import bundle_text
 from redraft.lm.continuation import Place
 from redraft.studies.common.running import Code, Runner
 from redraft.studies.recover.problem import Problem

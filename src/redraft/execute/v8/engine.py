@@ -1,6 +1,6 @@
 """The V8 engine: programs in embedded V8, with our own headless runtime of Pencil Code, in virtual time.
 
-In: jobs. Out: outcomes. A pool of worker processes (`v8_worker`) runs one attempt, that is one program in one language,
+In: jobs. Out: outcomes. A pool of worker processes (`worker`) runs one attempt, that is one program in one language,
 at a time; this module asks for the second attempt where the first wasn't clean, and says what a dead worker means.
 """
 
@@ -16,13 +16,13 @@ from importlib import metadata
 from types import TracebackType
 from typing import Any
 
-from redraft.execute.bundle import bundle_text
 from redraft.execute.engine import Done, EngineOptions, Job
-from redraft.execute.pool import Pool, Reply, Task
+from redraft.execute.v8.bundle import bundle_text
+from redraft.execute.v8.pool import Pool, Reply, Task
+from redraft.execute.v8.zygote import RunLimits
 from redraft.execute.verdict import Attempt, Ended, ErrorRecord, Outcome
-from redraft.execute.zygote import RunLimits
 
-COMMAND = (sys.executable, "-m", "redraft.execute.v8_worker")
+COMMAND = (sys.executable, "-m", "redraft.execute.v8.worker")
 _MESSAGES = {
     "timeout": "the program doesn't come to an end",
     "memory": "the program needs too much memory",

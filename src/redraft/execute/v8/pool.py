@@ -29,7 +29,7 @@ from types import TracebackType
 from typing import Any, Literal, NamedTuple
 
 from redraft.errors import RedraftError
-from redraft.execute.usage import usage_of
+from redraft.execute.v8.usage import usage_of
 
 POLL = 0.02
 """Seconds between two looks at the workers: at a gigabyte a second, a bomb gets 20 MB past its limit."""
@@ -319,5 +319,5 @@ def _read(descriptor: int) -> bytes | None:
 
 def _environment() -> dict[str, str]:
     """A worker knows nothing of the user's environment but where Python's modules are."""
-    package = Path(__file__).resolve().parents[2]
+    package = Path(__file__).resolve().parents[3]
     return {"PYTHONPATH": str(package), "PATH": os.defpath, "LC_ALL": "C.UTF-8"}

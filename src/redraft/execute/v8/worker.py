@@ -1,4 +1,4 @@
-"""A worker of the V8 engine: `python -m redraft.execute.v8_worker`, started by the pool only.
+"""A worker of the V8 engine: `python -m redraft.execute.v8.worker`, started by the pool only.
 
 In, on standard input: a line of JSON with the two bundles and the limits, then a line a task. Out, on standard output:
 a line a task. Compiling happens here, in a trusted isolate that never runs a program; every program runs in a process
@@ -21,8 +21,8 @@ from contextlib import suppress
 from ctypes import CDLL
 from typing import Any, BinaryIO, NoReturn
 
-from redraft.execute.isolate import COMPILING, Isolate, load_library
-from redraft.execute.zygote import Ran, RunLimits, Zygote, die_with_parent, give_up_rights
+from redraft.execute.v8.isolate import COMPILING, Isolate, load_library
+from redraft.execute.v8.zygote import Ran, RunLimits, Zygote, die_with_parent, give_up_rights
 
 MAX_ERRORS = 20
 MAX_MESSAGE = 500

@@ -23,8 +23,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, NamedTuple, NoReturn
 
-from redraft.execute.isolate import RUNNING, Isolate, Result, load_library
-from redraft.execute.usage import Usage, usage_of
+from redraft.execute.v8.isolate import RUNNING, Isolate, Result, load_library
+from redraft.execute.v8.usage import Usage, usage_of
 
 POLL = 0.02
 """Seconds between two looks at a copy: at a gigabyte a second, a bomb gets 20 MB past its limit."""

@@ -24,7 +24,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from redraft.execute.chromium_report import Seen, listen, page_errors
+from redraft.execute.chromium.report import Seen, listen, page_errors
 from redraft.execute.verdict import Attempt, Ended, ErrorRecord, Window
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from redraft.execute.sourcemap import original_line
+from redraft.execute.chromium.sourcemap import original_line
 from redraft.execute.verdict import ErrorRecord
 
 if TYPE_CHECKING:

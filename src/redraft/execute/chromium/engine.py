@@ -1,7 +1,7 @@
 """The Chromium engine: programs in real browser pages, with the script that Pencil Code itself serves.
 
 In: jobs, a Chromium, a `turtlebits.js` by path or address. Out: outcomes, each as soon as it is known. Every worker has
-a browser of its own (`chromium_page.Tab`), so that what kills one takes no other program with it; a program whose
+a browser of its own (`page.Tab`), so that what kills one takes no other program with it; a program whose
 browser died is given a second one before it is called a crash.
 
 Nothing is fetched unless asked for: the script's address is read once, when the engine is entered; pages reach no
@@ -30,7 +30,7 @@ from pathlib import Path
 from types import TracebackType
 
 from redraft.errors import InputError, RedraftError, UsageError
-from redraft.execute.chromium_page import Limits, Tab, browser_errors
+from redraft.execute.chromium.page import Limits, Tab, browser_errors
 from redraft.execute.engine import Done, EngineOptions, Job
 from redraft.execute.verdict import Attempt, Outcome
 
@@ -77,7 +77,7 @@ def load_script(given: str | None) -> bytes:
             "the Chromium engine needs the script that pages load, and fetches none by itself.", remedy=remedy
         )
     if given == OWN_SCRIPT:
-        from redraft.execute.bundle import bundle_path
+        from redraft.execute.v8.bundle import bundle_path
 
         return bundle_path("page").read_bytes()
     try:

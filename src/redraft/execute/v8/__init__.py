@@ -1,0 +1,7 @@
+"""The V8 engine: programs in embedded V8, a watched process for each, with our own headless runtime in virtual time.
+
+engine     jobs in, outcomes out                     pool     worker processes, watched and replaced
+worker     compiles, and copies itself per program   zygote   the copies: their limits, and how they end
+isolate    V8 through its C interface                usage    memory and processor time of a process
+bundle     the runtime's JavaScript (runtime/), built with Node and shipped built
+"""
