@@ -21,7 +21,8 @@ demo: $(INSTALLED)  ## simulate a class, train three models on it, evaluate them
 test: $(INSTALLED)  ## all tests, on two processes of one thread each
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: $(INSTALLED)  ## style, types, layers, docs
+check: $(INSTALLED)  ## layout, style, types, layers, docs and their links
+	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

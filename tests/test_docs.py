@@ -89,20 +89,56 @@ def test_importing_redraft_or_its_help_loads_no_torch() -> None:
 
 
 def test_the_readmes_tree_names_every_source_file_and_no_other() -> None:
-    tree = re.search(r"```text\nsrc/redraft/\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    assert tree, "README has no annotated tree"
-    named = set(re.findall(r"\w+\.py", tree[1]))
-    source = [path for path in _tracked("src/redraft/**") if path.suffix == ".py" and path.name != "__init__.py"]
-    assert named == {path.name for path in source}
+    text = re.search(r"```text\n(src/redraft/\n.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert text, "README has no annotated tree"
+    named = _tree(text[1])
+    twice = {path for path in named if named.count(path) > 1}
+    source = [path.relative_to(ROOT).as_posix() for path in _tracked("src/redraft/**") if path.suffix == ".py"]
+    assert not twice
+    assert {path for path in named if path.endswith(".py")} == {p for p in source if not p.endswith("__init__.py")}
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
+def _tree(text: str) -> list[str]:
+    """The paths of an indented tree, in its order.
+
+    A line names files and folders, two spaces apart, and says what they are after three spaces or more. What follows
+    a folder on its line, or is indented deeper below it, lies in it.
+    """
+    paths: list[str] = []
+    open_folders: list[tuple[int, str]] = []
+    for line in text.splitlines():
+        indent = len(line) - len(line.lstrip())
+        while open_folders and open_folders[-1][0] >= indent:
+            open_folders.pop()
+        for name in re.split(r" {3,}", line.strip())[0].split():
+            path = (open_folders[-1][1] if open_folders else "") + name
+            paths.append(path)
+            if name.endswith("/"):
+                open_folders.append((indent, path))
+    return paths
 
 
 def test_links_in_the_docs_lead_somewhere() -> None:
     broken = []
     for file in _tracked("*.md"):
-        for target in re.findall(r"\]\((?!http|#|mailto)([^)#\s]+)", file.read_text()):
-            if not (file.parent / target).exists():
-                broken.append(f"{file.relative_to(ROOT)}: {target}")
+        for link in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)", _prose(file)):
+            target, _, anchor = link.partition("#")
+            path = file.parent / target if target else file
+            if not path.exists() or (anchor and anchor not in _anchors(path)):
+                broken.append(f"{file.relative_to(ROOT)}: {link}")
     assert not broken
+
+
+def _prose(file: Path) -> str:
+    """The text of a Markdown file without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", file.read_text(), flags=re.S | re.M)
+
+
+def _anchors(file: Path) -> set[str]:
+    """What a heading is called in a link: lower case, no punctuation, hyphens for spaces."""
+    headings = re.findall(r"^#+ +(.+?) *$", _prose(file), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_no_download_addresses_in_any_file() -> None:

@@ -16,7 +16,7 @@ from redraft.errors import InputError
 from redraft.metrics.agreement import mean_contrast
 from redraft.metrics.bootstrap import Clusters
 from redraft.results import Result
-from redraft.studies.common.claims import STUDIES, Claim, is_equivalent, judge, load_claims, own_claims, unmatched
+from redraft.studies.common.claims import STUDIES, Claim, is_equivalent, judge, load_claims, own_claims
 from redraft.studies.common.findings import claims_table, sentences
 
 CLAIM = Claim(
@@ -211,7 +211,6 @@ def test_claims_without_a_measurement_are_loud() -> None:
     absent, elsewhere = replace(CLAIM, name="c", model="trace-downsampled"), replace(CLAIM, name="d", study="adapt")
     claims = [measured, renamed, absent, elsewhere]
     rows = [row_of(measured)]
-    assert unmatched(rows, claims) == [renamed, absent]
     reasons = [verdict.reason for verdict in judge(rows, claims)]
     assert reasons == [
         "", "measured otherwise only: k none", "the run has no trace-downsampled", "the study 'adapt' was not run",

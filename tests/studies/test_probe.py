@@ -25,7 +25,7 @@ from redraft.lm.checkpoint import load_model, save_model
 from redraft.lm.embed import Reading, embed
 from redraft.results import Result
 from redraft.rundir import write_text
-from redraft.studies.common.claims import own_claims, unmatched
+from redraft.studies.common.claims import judge, own_claims
 from redraft.studies.common.limits import choose
 from redraft.studies.common.run import open_run
 from redraft.studies.probe import chapter as report
@@ -345,7 +345,7 @@ def test_every_side_of_the_code_probes_is_there(rows: list[Result]) -> None:
 def test_every_claim_has_its_row(rows: list[Result]) -> None:
     """But for those about metrics that this run leaves out."""
     about_students = {c.metric for c in own_claims().of("probe") if c.condition["part"] == "students"}
-    missing = {claim.metric for claim in unmatched(rows, own_claims().of("probe"))}
+    missing = {verdict.claim.metric for verdict in judge(rows, own_claims().of("probe")) if verdict.row is None}
     assert missing == about_students - {"comments_final", "backtracking", "year_final"}
 
 

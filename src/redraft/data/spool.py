@@ -8,7 +8,6 @@ those that are there are whole and need not be parsed again. Raw ids are hashed 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,10 +77,6 @@ class Spool:
         """Remove all pieces of input `number`."""
         for file in self.folder.glob(f"{number:06d}-*"):
             file.unlink()
-
-    def remove(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.folder)
 
     def write(self, number: int, piece: int, part: Part) -> None:
         """Hash the students, and write the states parted by bucket and the rejected rows."""

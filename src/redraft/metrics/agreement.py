@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import sparse
 
 from redraft.metrics.bootstrap import MIN_CLUSTERS, REPLICATES, Clusters, Counts, Floats, Statistic, bootstrap
 
@@ -150,41 +150,6 @@ def mean_contrast(a: Floats, b: Floats, clusters: Clusters, *, seed: int = 0, re
     if found.value is None or len(difference) < 2 or _constant(difference):
         return found
     return replace(found, effect_size=float(difference.mean() / difference.std(ddof=1)))
-
-
-def paper_t(a: Floats, b: Floats, clusters: Clusters, *, real: Floats | None = None) -> Estimate:
-    """The paper's paired t-test over pairs (section 4.1), kept for comparison and never for a verdict.
-
-    It takes pairs for independent, which they are not: `test` is `paper-t (unclustered)`. With `real` it compares
-    products of standardised values, whose mean is r (our reading of how r can be tested so); without, the values.
-    """
-    columns = (a, b) if real is None else (a, b, real)
-    scored = np.logical_and.reduce([np.isfinite(column) for column in columns])
-    a, b, kept = a[scored], b[scored], clusters.select(scored)
-    statistic = "mean_difference" if real is None else "pooled_r_difference"
-    if real is not None and len(a):
-        z = standardised(real[scored])
-        a, b = z * standardised(a), z * standardised(b)
-    difference = a - b
-    value = low = high = p = None
-    if len(difference) > 1 and np.isfinite(difference).all() and not _constant(difference):
-        result = stats.ttest_1samp(difference, 0.0)
-        interval = result.confidence_interval()
-        value, p = float(difference.mean()), float(result.pvalue)
-        low, high = float(interval.low), float(interval.high)
-    return Estimate(
-        statistic=statistic,
-        value=value,
-        low=low,
-        high=high,
-        p=p,
-        test="paper-t (unclustered)",
-        n=len(kept),
-        n_students=kept.n_students,
-        n_titles=kept.n_titles,
-        unscored=int((~scored).sum()),
-        note=None if value is not None else "constant, or fewer than 2 pairs",
-    )
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:

@@ -36,8 +36,6 @@ POLL = 0.02
 READ = 1 << 16
 NOTE = 4096
 """Bytes of a worker's standard error that are kept."""
-GOODBYE = 2.0
-"""Seconds that a worker has to leave by itself."""
 MAX_FAILED_STARTS = 5
 
 Ended = Literal["done", "timeout", "stuck", "memory", "output", "crash"]
@@ -153,8 +151,6 @@ class Pool:
         self._size, self._limits = workers, limits or PoolLimits()
         self._workers: list[_Worker] = []
         self._failed_starts = 0
-        self.replaced = 0
-        """Workers that died or were killed for what they did."""
 
     def __enter__(self) -> Pool:
         self._selector = selectors.DefaultSelector()
@@ -282,7 +278,6 @@ class Pool:
 
     def _end(self, worker: _Worker, ended: Ended) -> Iterator[Reply]:
         """A worker is dead or must die: say so of its task."""
-        self.replaced += 1
         self._drop(worker)
         note = bytes(worker.note).decode("utf-8", "replace")
         if not worker.ready:

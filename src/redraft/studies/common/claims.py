@@ -297,12 +297,6 @@ def judge(rows: Sequence[Result], claims: Sequence[Claim] | None = None) -> list
     return verdicts
 
 
-def unmatched(rows: Sequence[Result], claims: Sequence[Claim] | None = None) -> list[Claim]:
-    """Claims of the studies in `rows` that no row measures: models that were not run, or a wrong address."""
-    ran = {row.study for row in rows}
-    return [v.claim for v in judge(rows, claims) if v.row is None and v.claim.study in ran]
-
-
 def _first(claim: Claim, rows: Sequence[Result]) -> Verdict:
     """Whether a claim is testable: 'inconclusive' until it is judged."""
     row = claim.find(rows)

@@ -38,8 +38,6 @@ class Case:
     """The student's own programs until then: this trace's, and final programs of others, run before."""
     after: tuple[State, ...]
     """What the student did next; the last one is the real final program."""
-    after_runs: tuple[bool | None, ...]
-    """Whether each of them runs."""
 
     @property
     def pair(self) -> Pair:
@@ -101,7 +99,6 @@ def _case(trace: Trace, evidence: Evidence, runner: Runner, config: RecoverConfi
         split=evidence.wanted[trace.pair],
         own=_own(states, trace.title, evidence.others[trace.student]),
         after=trace.states[at + 1 :],
-        after_runs=ran[at + 1 :],
     )
 
 
