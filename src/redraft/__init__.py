@@ -14,9 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 if TYPE_CHECKING:
+    __version__: str
     from redraft.data.edits import line_edits
     from redraft.data.ingest import IngestOptions, ingest
     from redraft.data.simulate import SimulateConfig, simulate
@@ -152,7 +151,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its home on first use."""
+    """Import a public name from its home on first use; the version is the installed package's (pyproject.toml)."""
+    if name == "__version__":
+        return import_module("importlib.metadata").version("redraft")
     if name not in _HOMES:
         raise AttributeError(f"module 'redraft' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

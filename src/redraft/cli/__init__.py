@@ -13,7 +13,7 @@ import traceback
 
 from cyclopts import App, CycloptsError, UnknownCommandError
 
-from redraft import __version__
+import redraft
 from redraft.errors import RedraftError, suggestion
 
 _COMMANDS = {
@@ -47,7 +47,7 @@ _COMMANDS = {
 # The list stands here because asking the commands for their own help would import them all.
 app = App(
     name="redraft",
-    version=__version__,
+    version=lambda: redraft.__version__,
     help_format="markdown",
     help="Model learners by the drafts they leave behind: logs in, traces, student models and statistics out.\n\n"
     + "\n".join(f"- **{name}**: {words}" for name, (_, words) in _COMMANDS.items())

@@ -6,8 +6,9 @@ value is left out.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -208,13 +209,17 @@ def frequency(
 
     Arguments as of `backtracking`; None if no title has enough pairs.
     """
-    table = points.to_pandas()
-    found = []
-    for (view, title), pairs in table.groupby(["model", "title"], sort=True):
-        (r,) = title_correlations(pairs["real"].to_numpy(), pairs["generated"].to_numpy(), np.zeros(len(pairs), int))
+    models, titles = points["model"].to_pylist(), points["title"].to_pylist()
+    real, generated, trained = (points[name].to_numpy() for name in ("real", "generated", "frequency"))
+    pairs = defaultdict[tuple[str, str], list[int]](list)
+    for number, key in enumerate(zip(models, titles, strict=True)):
+        pairs[key].append(number)
+    found: list[dict[str, Any]] = []
+    for (view, title), mine in sorted(pairs.items()):
+        (r,) = title_correlations(real[mine], generated[mine], np.zeros(len(mine), int))
         if view in views and np.isfinite(r):
-            found.append({"model": view, "title": title, "frequency": int(pairs["frequency"].iloc[0]), "r": float(r),
-                          "n": len(pairs)})  # fmt: skip
+            found.append({"model": view, "title": title, "frequency": int(trained[mine[0]]), "r": float(r),
+                          "n": len(mine)})  # fmt: skip
     if not found:
         return None
     drawn = pa.Table.from_pylist(found)
