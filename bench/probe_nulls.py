@@ -36,8 +36,8 @@ def probe_table(repetitions: int) -> Iterator[str]:
         for name, statistic in TARGETS.items():
             equal, better = ([found[name] for found in rows[strength]] for strength in (1.0, 2.0))
             called = np.mean([row.p is not None and row.p < 0.05 for row in equal])
-            covered = np.mean([row.low is None or row.low <= 0 <= row.high for row in equal])
-            found = np.mean([row.p is not None and row.p < 0.05 and row.value > 0 for row in better])
+            covered = np.mean([row.low is None or row.high is None or row.low <= 0 <= row.high for row in equal])
+            found = np.mean([row.p is not None and row.p < 0.05 and (row.value or 0) > 0 for row in better])
             lead = np.mean([row.value for row in better])
             yield f"| {words} | {statistic} | {called:.1%} | {covered:.1%} | {found:.1%} | {lead:.2f} |"
 
@@ -50,7 +50,7 @@ def leads(seed: int, halves: int, strength: float) -> dict[str, Result]:
     run = SimpleNamespace(dataset=SimpleNamespace(origin="simulated", name="drawn"))
     work = _Work(asked, Maker(run=run, config=config, part="code", split="seen-seen", level="trace"), config)  # type: ignore[arg-type]
     first, second = (_features(asked, rng, s) for s in (strength, 1.0))
-    sides = [work.side(name, lambda hidden, x=x: x, model=name) for name, x in (("a", first), ("b", second))]
+    sides = [work.side("a", lambda _: first, model="a"), work.side("b", lambda _: second, model="b")]
     return {
         name: row for row in work.leads(*sides) for name, statistic in TARGETS.items()
         if row.metric == f"probe_{name}" and row.statistic == f"{statistic}_difference"

@@ -93,7 +93,7 @@ def null(students: int, titles: int, sizes: Sequence[float], seeds: Iterable[int
             drawn.p <= 0.05, low <= 0 <= high,
             # Shifted by that effect, the interval shifts with it.
             low + POWER * drawn.se > 0,
-            plain.p <= 0.05, stats.ttest_1samp(values, 0.0).pvalue <= 0.05,
+            plain.p <= 0.05, float(stats.ttest_1samp(values, 0.0).pvalue) <= 0.05,
         ))  # fmt: skip
     return Null(*np.mean(counts, 0).tolist())
 
@@ -112,7 +112,8 @@ def _gap(values: Floats, labels: np.ndarray) -> Callable[[Orders], Floats]:
     def compute(orders: Orders) -> Floats:
         inside = labels[orders].astype(float)
         here = values @ inside / inside.sum(0)
-        return (here - values @ (1 - inside) / (1 - inside).sum(0))[None]
+        gap: Floats = here - values @ (1 - inside) / (1 - inside).sum(0)
+        return gap[None]
 
     return compute
 
@@ -129,7 +130,7 @@ def share_coverage(
         values = effects(seed, full, np.sqrt(variances).tolist(), skewed)[keep]
         for i, share in enumerate(shares(values, full.select(keep), seed=seed)):
             hits[i] += share.low is not None and share.high is not None and share.low <= truth[i] <= share.high
-    return (hits / len(seeds)).tolist()
+    return [float(share) for share in hits / len(seeds)]
 
 
 # ---------------------------------------------------------------------------------------------- simulated classes

@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,9 +17,10 @@ import pytest
 
 from redraft.data.identity import keyed_hash
 from redraft.data.ingest import IngestOptions, ingest
-from redraft.data.sources import SOURCES, Source
+from redraft.data.sources import SOURCES
 from redraft.data.sources.progsnap2 import ProgSnap2
 from redraft.data.sources.rollouts import Rollouts
+from redraft.data.sources.states import Source
 from redraft.data.sources.table import Table
 from redraft.data.store import Dataset, open_dataset
 from redraft.errors import InputError
@@ -122,7 +124,7 @@ def test_supplied_rollouts_read_exactly(shared: Path, tmp_path: Path) -> None:
     dataset = read(Rollouts(paths=[shared / "rollouts"]), tmp_path)
     assert (len(dataset), dataset.manifest.states, dataset.manifest.rejected) == (27236, 87334, {"no_state": 14})
     header = re.compile(r"CODE \d+ \((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\):")
-    expected: dict[tuple[str, str], list[tuple]] = defaultdict(list)
+    expected: dict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
     for file in sorted((shared / "rollouts").iterdir()):
         for text, student, title in json.loads(lzma.decompress(file.read_bytes())):
             body, ended, _ = text.split("<start>", 1)[1].partition("<|endoftext|>")
@@ -135,11 +137,11 @@ def test_supplied_rollouts_read_exactly(shared: Path, tmp_path: Path) -> None:
             kept = [(at, "\n".join(lines)) for at, lines in (states if ended else states[:-1])]
             if kept:
                 expected[keyed_hash(student, KEY), title].append((kept, bool(ended), "rollouts:" + file.name[:-8]))
-    found: dict[tuple[str, str], list[tuple]] = defaultdict(list)
+    found: dict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
     for trace in dataset.traces():
-        states = [(s.at.strftime("%Y-%m-%d %H:%M:%S"), s.code) for s in trace.states if s.at]
+        told = [(s.at.strftime("%Y-%m-%d %H:%M:%S"), s.code) for s in trace.states if s.at]
         assert trace.sample == len(found[trace.pair])
-        found[trace.pair].append((states, trace.ended, trace.source))
+        found[trace.pair].append((told, trace.ended, trace.source))
     assert found == expected
 
 
@@ -257,8 +259,8 @@ bob,q,d,2020-01-01T09:00:00.5+01:00,x
 """
 
 
-def table(path: Path, **columns: str) -> Table:
-    return Table(path=path, student="who", title="task", code="text", **columns)  # type: ignore[arg-type]
+def table(path: Path, **columns: Any) -> Table:
+    return Table(path=path, student="who", title="task", code="text", **columns)
 
 
 def test_a_csv_table_by_time_by_order_and_by_row(tmp_path: Path) -> None:
@@ -283,16 +285,17 @@ def test_a_csv_table_by_time_by_order_and_by_row(tmp_path: Path) -> None:
 
 
 def test_a_parquet_table(tmp_path: Path) -> None:
+    late, early = datetime(2020, 1, 2, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
     columns = {
         "who": [7, 7, 7],
         "task": ["p", "p", "p"],
         "text": ["b", "a", None],
-        "when": [datetime(2020, 1, 2, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)],
+        "when": [late, early, early],
     }
     pq.write_table(pa.table(columns), tmp_path / "t.bin")
     dataset = read(table(tmp_path / "t.bin", time="when"), tmp_path)
     (trace,) = dataset.traces()
-    assert [(state.code, state.at) for state in trace.states] == [("a", columns["when"][1]), ("b", columns["when"][0])]
+    assert [(state.code, state.at) for state in trace.states] == [("a", early), ("b", late)]
     assert trace.student == keyed_hash("7", KEY)
     assert listed(dataset) == [(3, "no_code")]
 

@@ -8,6 +8,7 @@ from collections import Counter
 from hashlib import md5
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -25,18 +26,18 @@ from redraft.errors import InputError, UsageError
 KEY = b"a key of more than sixteen bytes"
 
 
-def read(folder: Path, files: list[tuple[str, bytes]], out: str = "d", **options: object) -> Dataset:
+def read(folder: Path, files: list[tuple[str, bytes]], out: str = "d", **options: Any) -> Dataset:
     folder.mkdir(exist_ok=True)
     (folder / "key").write_bytes(KEY)
     paths = []
     for name, data in files:
         paths.append(folder / name)
         paths[-1].write_bytes(data)
-    source = PencilCode(paths=paths, **options)  # type: ignore[arg-type]
+    source = PencilCode(paths=paths, **options)
     return ingest(source, folder / out, IngestOptions(key=folder / "key", origin="simulated", memory="256MB"))
 
 
-def contents(dataset: Dataset) -> dict[tuple[str, str], list[tuple]]:
+def contents(dataset: Dataset) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
     return {
         (trace.student, trace.title): [(s.at, s.code, s.language, s.mode, s.truncated) for s in trace.states]
         for trace in dataset.traces()
@@ -60,8 +61,8 @@ def text(*lines: str) -> bytes:
     return "".join(item + "\n" for item in lines).encode()
 
 
-def check(tmp_path: Path, files: list[tuple[str, bytes]], **options: object) -> Dataset:
-    plain = plain_reading(files, KEY, **options)  # type: ignore[arg-type]
+def check(tmp_path: Path, files: list[tuple[str, bytes]], **options: Any) -> Dataset:
+    plain = plain_reading(files, KEY, **options)
     dataset = read(tmp_path, files, **options)
     assert contents(dataset) == plain.traces
     assert listed(dataset) == plain.rejected
@@ -241,12 +242,12 @@ SIGNS = [
 
 def usual_line(rng: random.Random) -> bytes:
     """The editor's usual line, perhaps with one sign too many, too few or another."""
-    person = lambda: rng.choice(["ann", "ann", "bob", "-"])  # noqa: E731
+    owner, uid = (rng.choice(["ann", "ann", "bob", "-"]) for _ in range(2))
     at = rng.choice(["04/Feb/2022:06:25:26 +0000", "28/Feb/2021:23:59:59 -1130", "30/Feb/2022:06:25:26 +0000"])
     code = rng.choice(["fd+100", "", "%E9", "a|%C3%A9%", "a?b", "x%F0%9F%90%A2+", "%2B%7c"])
     title = rng.choice(["a", "A/b", "", "%zz"])
     query = f"run&mode={rng.choice('bttx')}&lang={rng.choice(['cs', 'cs', 'js', ''])}&code={code}"
-    raw = line(owner=person(), uid=person(), at=at, title=title, query=query).encode()
+    raw = line(owner=owner, uid=uid, at=at, title=title, query=query).encode()
     for _ in range(rng.choice([0, 1, 1, 2])):
         place = rng.randrange(len(raw))
         raw = raw[:place] + rng.choice([b"", *SIGNS]) + raw[place + rng.randrange(2) :]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from factories import make_dataset
 from redraft.data.matching import Habit, habits
 from redraft.data.trace import State, Trace
 
 
-def test_a_habit_is_what_most_traces_are(tmp_path) -> None:
+def test_a_habit_is_what_most_traces_are(tmp_path: Path) -> None:
     def work(student: str, title: str, year: int, mode: str | None) -> Trace:
         early, late = (State(code=f"x = {n}", at=datetime(year - 1 + n, 3, 1, tzinfo=UTC), mode=mode) for n in (0, 1))
         return Trace(student=student, title=title, states=(early, late), source="t")

@@ -117,7 +117,7 @@ def test_a_program_changes_from_run_to_run(seed: int, title: str) -> None:
 
 
 @cache
-def works(strength: float, redraw: bool) -> tuple[tuple[Traits, ...], list[Work]]:
+def works(strength: float, redraw: bool) -> tuple[dict[int, Traits], list[Work]]:
     config = SimulateConfig(students=90, titles=12, seed=3, trait_strength=strength, redraw_traits=redraw)
     truth = config.truth()
     return truth.students, list(config.works(truth))

@@ -22,7 +22,7 @@ from redraft.data.store import DatasetWriter, open_dataset
 from redraft.data.trace import State, Trace, from_batch, program_id, to_table
 from redraft.errors import DatasetError
 
-text = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
+text = st.text(st.characters(codec="utf-8"), max_size=40)
 states = st.builds(
     State,
     code=text,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -141,7 +142,7 @@ def test_downsampling_drops_nothing_when_nothing_is_too_much(capsys: pytest.Capt
 
 
 def test_views_stream() -> None:
-    def endless():  # type: ignore[no-untyped-def]
+    def endless() -> Iterator[Trace]:
         while True:
             yield make_trace(["a", "a\nb"])
 

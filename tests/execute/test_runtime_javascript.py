@@ -20,8 +20,9 @@ def test_the_runtimes_own_tests_pass() -> None:
         text=True,
         timeout=300,
     )
+    said = str(done.stdout)
     if done.returncode:
-        pytest.fail(f"{done.stdout}\n{done.stderr}", pytrace=False)
-    ran = re.search(r"^# pass (\d+)$", done.stdout, re.M)
-    assert ran, done.stdout
+        pytest.fail(f"{said}\n{done.stderr!s}", pytrace=False)
+    ran = re.search(r"^# pass (\d+)$", said, re.M)
+    assert ran, said
     assert int(ran[1]) >= len(files) > 0

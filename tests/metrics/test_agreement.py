@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from known import known
 from redraft.metrics import agreement
 from redraft.metrics import bootstrap as bootstrap_module
 from redraft.metrics.agreement import (
@@ -109,10 +110,10 @@ def test_within_ignores_title_shifts_and_all_ignore_scale(statistic: str) -> Non
     clusters, x, y = class_of(5)
     before = correlation(statistic, x, y, clusters, replicates=100)
     after = correlation(statistic, 1e6 + 1e-3 * x, -5 * y, clusters, replicates=100)
-    assert after.value == pytest.approx(-before.value)
+    assert after.value == pytest.approx(-known(before.value))
     if statistic == "within_r":
         shifted = correlation(statistic, x + 1000 * clusters.titles, y, clusters, replicates=100)
-        assert (shifted.value, shifted.low) == (pytest.approx(before.value), pytest.approx(before.low))
+        assert [shifted.value, shifted.low] == pytest.approx([before.value, before.low])
 
 
 @pytest.mark.parametrize("statistic", CORRELATIONS)
@@ -195,7 +196,7 @@ def test_contrast_uses_common_pairs_and_finds_a_planted_difference() -> None:
     assert found.low > 0
     assert found.p is not None
     assert found.p < 0.01
-    assert found.smallest_detectable == pytest.approx(2.8 * found.se)
+    assert found.smallest_detectable == pytest.approx(2.8 * known(found.se))
 
 
 def test_mean_contrast_has_d_z() -> None:
@@ -252,7 +253,7 @@ def test_under_a_clustered_null_the_bootstrap_holds_its_level_and_the_t_test_doe
         assert found.high is not None
         rejected += found.p <= 0.05
         covered += found.low <= 0 <= found.high
-        rejected_by_t += stats.ttest_1samp(difference, 0.0).pvalue <= 0.05
+        rejected_by_t += float(stats.ttest_1samp(difference, 0.0).pvalue) <= 0.05
     # exact level .05 gives 3 of 60; 8 or more has a chance below 1%. 15 titles leave percentile intervals a bit short.
     assert rejected <= 7
     assert covered >= 53
@@ -266,12 +267,12 @@ def test_a_planted_student_effect_is_found_within_titles() -> None:
     title = 5 * rng.normal(size=12)[clusters.titles]
     real = title + trait + rng.normal(size=len(clusters))
     knows, guesses = title + trait, title + rng.normal(size=60)[clusters.students]
-    assert correlation("pooled_r", real, guesses, clusters).value > 0.9  # the titles make it look good
+    assert (correlation("pooled_r", real, guesses, clusters).value or 0) > 0.9  # the titles make it look good
     within = correlation("within_r", real, knows, clusters)
-    assert within.low > 0.5
+    assert known(within.low) > 0.5
     none = correlation("within_r", real, guesses, clusters)
-    assert none.low < 0 < none.high
-    assert correlation_contrast("within_r", real, knows, guesses, clusters).p < 0.01
+    assert known(none.low) < 0 < known(none.high)
+    assert known(correlation_contrast("within_r", real, knows, guesses, clusters).p) < 0.01
 
 
 @pytest.mark.parametrize("students", [10, 15, 40])
@@ -281,7 +282,7 @@ def test_few_clusters_have_the_interval_of_the_t_distribution(students: int) -> 
     found = mean(x, clusters, seed=1, replicates=8000)
     for level, ends in ((0.95, (found.low, found.high)), (0.9, (found.low_90, found.high_90))):
         expected = stats.ttest_1samp(x, 0.0).confidence_interval(level)
-        width = expected.high - expected.low
+        width = float(expected.high - expected.low)
         assert ends == pytest.approx((expected.low, expected.high), abs=0.06 * width)
     assert found.se == pytest.approx(stats.sem(x) * stats.t.ppf(0.975, students - 1) / 1.96, rel=0.06)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,11 +26,12 @@ JUDGED = {"runs_final", "runs_mean", "mended"}
 """Need verdicts, which a trace alone doesn't have."""
 
 
-def row(trace: Trace, language: str | None = None) -> dict[str, object]:
-    return measure_traces(iter([trace]), language).to_pylist()[0]
+def row(trace: Trace, language: str | None = None) -> dict[str, Any]:
+    (found,) = measure_traces(iter([trace]), language).to_pylist()
+    return dict(found)
 
 
-def values(codes: list[str], **options: object) -> dict[str, object]:
+def values(codes: list[str], **options: Any) -> dict[str, Any]:
     return row(make_trace(codes, **options))
 
 

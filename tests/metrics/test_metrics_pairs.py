@@ -25,7 +25,7 @@ def sample(number: int, codes: list[str], *, ended: bool = True, **options: Any)
 def compared(tmp_path: Path, real: list[Trace], generated: list[Trace], **options: Any) -> list[dict[str, Any]]:
     left = make_dataset(tmp_path / "real", real)
     right = make_dataset(tmp_path / "generated", generated, origin="model")
-    return compare(measure(left), left, measure(right), right, **options).to_pylist()
+    return list(compare(measure(left), left, measure(right), right, **options).to_pylist())
 
 
 def test_one_pair_by_hand(tmp_path: Path) -> None:

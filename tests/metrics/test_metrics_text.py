@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sacrebleu.metrics import BLEU
+from sacrebleu.metrics.bleu import BLEU
 
 from redraft.metrics.text import bleu, self_bleu
 
@@ -18,7 +18,7 @@ texts = st.lists(st.sampled_from("abc"), min_size=1, max_size=12)
 def reference_bleu(hypothesis: Sequence[str], references: Sequence[Sequence[str]]) -> float:
     """Mean of sacrebleu's BLEU-m over the orders that some text is long enough for."""
     orders = min(4, max(len(text) for text in (hypothesis, *references)))
-    scores = []
+    scores: list[float] = []
     for order in range(1, orders + 1):
         metric = BLEU(tokenize="none", smooth_method="none", max_ngram_order=order, effective_order=False, force=True)
         scores.append(metric.corpus_score([" ".join(hypothesis)], [[" ".join(text)] for text in references]).score)

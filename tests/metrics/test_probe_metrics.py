@@ -123,7 +123,7 @@ def test_scores_are_scikit_learns_and_scipys(seed: int) -> None:
         average_precision_score(truth, predicted)
     )
     assert plain(SCORES["prevalence"], truth, predicted) == pytest.approx(truth.mean())
-    number = truth + np.random.default_rng(seed).integers(3, size=80)
+    number: np.ndarray = truth + np.random.default_rng(seed).integers(3, size=80).astype(float)
     assert plain(SCORES["pearson"], number, predicted) == pytest.approx(stats.pearsonr(number, predicted)[0])
     assert plain(SCORES["spearman"], number, predicted) == pytest.approx(stats.spearmanr(number, predicted)[0])
     classes, said = number, np.roll(number, seed % 3)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,9 @@ import redraft
 from factories import make_dataset, make_trace
 from redraft import pipeline, results
 from redraft.cli import main
+from redraft.data.sources.states import Source
 from redraft.data.split import SplitConfig, make_split
+from redraft.data.store import Origin
 from redraft.execute.dataset import ExecuteConfig, read_runs
 from redraft.pipeline.settings import RunConfig
 from redraft.pipeline.study import share_out
@@ -69,7 +72,9 @@ def study(data: Path, out: Path, settings: Path) -> Path:
 @pytest.mark.parametrize(
     ("traces", "planned"), [(1, (5, 2)), (80, (10, 2)), (400, (50, 2)), (401, (50, 2)), (600, (50, 4)), (1e9, (50, 5))]
 )
-def test_time_left_when_all_pairs_are_sampled_goes_into_more_samples_of_each(traces, planned) -> None:
+def test_time_left_when_all_pairs_are_sampled_goes_into_more_samples_of_each(
+    traces: float, planned: tuple[int, int]
+) -> None:
     assert share_out(traces, [50, 40, 30, 20], 2) == planned
 
 
@@ -83,7 +88,7 @@ def check(run: Path, origin: str) -> None:
     for row in rows:
         assert row.value is None or row.value == row.value  # never nan
         assert row.value is not None or row.note, row
-        assert row.low is None or row.low <= row.high
+        assert row.low is None or row.high is None or row.low <= row.high
     page = (run / "report.html").read_text()
     assert page.count("<svg") >= 2
     assert 'src="http' not in page
@@ -142,7 +147,7 @@ def test_programs_are_judged_once_by_each_rule(tmp_path: Path, monkeypatch: pyte
     judge(run, by_paper)
     judge(run, config)
     assert (corrected.read_bytes(), corrected.stat().st_mtime_ns) == first
-    assert [sum(read_runs(file).values()) for file in (corrected, paper)] == [2, 1]
+    assert [list(read_runs(file).values()).count(True) for file in (corrected, paper)] == [2, 1]
 
     shutil.rmtree(dataset.path)
     make_dataset(dataset.path, [make_trace(["fd 1", "fd 2", "fd 3"])])
@@ -187,12 +192,12 @@ def test_demo_ends_with_a_report_and_three_findings(
 @pytest.mark.parametrize(
     ("name", "origin"), [("logs", "model"), ("rollouts", "model"), ("itap", "students")], ids=lambda value: value
 )
-def test_supplied_data_goes_all_the_way(name: str, origin: str, shared: Path, tmp_path: Path, small: Path) -> None:
-    sources = {
+def test_supplied_data_goes_all_the_way(name: str, origin: Origin, shared: Path, tmp_path: Path, small: Path) -> None:
+    sources: dict[str, Callable[[], Source]] = {
         "logs": lambda: redraft.PencilCode(paths=[shared / "logs" / "access-2024.log.gz"]),
         "rollouts": lambda: redraft.Rollouts(paths=sorted((shared / "rollouts").glob("all_s*.json.xz"))[:2]),
         "itap": lambda: redraft.ProgSnap2(folder=shared / "itap"),
     }
-    dataset = redraft.ingest(sources[name](), tmp_path / "d", redraft.IngestOptions(origin=origin))  # type: ignore[arg-type]
+    dataset = redraft.ingest(sources[name](), tmp_path / "d", redraft.IngestOptions(origin=origin))
     assert dataset.origin == origin
     check(study(dataset.path, tmp_path / "run", small), origin)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import md5
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from redraft.data.identity import keyed_hash
@@ -21,7 +21,7 @@ LANGUAGES = {"cs": "coffeescript", "js": "javascript", "py": "python", "n": None
 
 
 class Plain(NamedTuple):
-    traces: dict[tuple[str, str], list[tuple]]
+    traces: dict[tuple[str, str], list[tuple[Any, ...]]]
     rejected: list[tuple[str, int, str]]
 
 
@@ -38,7 +38,7 @@ def _percent(text: str, reason: str) -> str:
         raise RejectError(reason) from None
 
 
-def _state(raw: bytes, identity: str, actions: Sequence[str]) -> tuple:
+def _state(raw: bytes, identity: str, actions: Sequence[str]) -> tuple[Any, ...]:
     if len(raw) > 2_000_000:
         raise RejectError("too_long")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +55,7 @@ def newcomer_class(folder: Path, *, differ: bool = True, students: int = 48, hel
     return dataset, make_split(dataset, wanted)
 
 
-def newcomer_model(folder: Path, dataset: Dataset, split: Split, view: str = "trace", **changes: object) -> Model:
+def newcomer_model(folder: Path, dataset: Dataset, split: Split, view: str = "trace", **changes: Any) -> Model:
     """A model of the class, trained in seconds."""
     torch.set_num_threads(1)
     PRESETS["newcomers"] = Preset(

@@ -55,7 +55,7 @@ def make_model(dataset: Dataset, split: Split, vectors: np.ndarray, *, context: 
         "view": "trace", "split": split.name, "split_hash": split.hash, "dataset": dataset.name, "origin": dataset.origin,
         "dataset_fingerprint": dataset.fingerprint, "language": "coffeescript", "config": {"codec": "full"},
     }  # fmt: skip
-    lm = StudentLM(GPT2LMHeadModel(config).eval(), students, codec.student_id)
+    lm = StudentLM(GPT2LMHeadModel(config), students, codec.student_id).eval()
     return Model(lm=lm, codec=codec, students=StudentIndex(names), card=card)
 
 
