@@ -36,7 +36,8 @@ from redraft.pipeline.settings import protocol_files
 from redraft.report.html import write_report
 from redraft.results import Result
 from redraft.studies.behaviour.figures import backtracking
-from redraft.studies.behaviour.study import EvaluateConfig, evaluate
+from redraft.studies.behaviour.settings import EvaluateConfig
+from redraft.studies.behaviour.study import evaluate
 from redraft.studies.common.compared import measured
 
 CODES = (

@@ -29,7 +29,8 @@ from redraft.report import training
 from redraft.report.html import write_report
 from redraft.results import Result
 from redraft.rundir import RunDir
-from redraft.studies.behaviour.study import EvaluateConfig, evaluate
+from redraft.studies.behaviour.settings import EvaluateConfig
+from redraft.studies.behaviour.study import evaluate
 from redraft.studies.common.claims import FINAL_METRICS, PRIMARY, TRACE_METRICS, judge, own_claims
 from redraft.studies.common.findings import by_study, claims_table, findings, sentences
 

@@ -21,7 +21,8 @@ from redraft.errors import InputError
 from redraft.metrics.measure import measure
 from redraft.results import Result
 from redraft.studies.audit.chapter import figures, tables
-from redraft.studies.audit.study import AuditConfig, audit
+from redraft.studies.audit.settings import AuditConfig
+from redraft.studies.audit.study import audit
 from redraft.studies.audit.subgroups import attributes
 from redraft.studies.common.compared import Measures, compare_models
 from redraft.studies.common.run import open_run

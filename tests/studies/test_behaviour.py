@@ -17,7 +17,8 @@ from redraft.execute.dataset import verdict_writer
 from redraft.execute.verdict import Verdict
 from redraft.report.html import write_report
 from redraft.results import Result
-from redraft.studies.behaviour.study import EvaluateConfig, evaluate
+from redraft.studies.behaviour.settings import EvaluateConfig
+from redraft.studies.behaviour.study import evaluate
 from redraft.studies.common.claims import PRIMARY, PRIMARY_FAMILY, TRACE_METRICS, judge
 from redraft.studies.common.compared import measured
 from redraft.studies.common.finals import near_duplicates, random_bleu, read_finals

@@ -86,7 +86,7 @@ def test_empty_dataset(tmp_path: Path) -> None:
     found = describe(dataset)
     assert (found.traces, found.numbers, found.top_titles) == (0, {}, ())
     write(found, tmp_path / "out")
-    assert figures(points(found), found.origin, found.dataset) == []
+    assert figures(tmp_path / "out") == []
 
 
 def test_wrong_memory_is_refused(dataset: Dataset) -> None:
@@ -134,8 +134,8 @@ def test_command_writes_rows_and_figures(dataset: Dataset, tmp_path: Path, capsy
         assert pq.read_table(out / f"points-{name}.parquet").num_rows
 
 
-def test_figures_are_the_same_each_time(dataset: Dataset) -> None:
-    found = describe(open_dataset(dataset.path))
-    first, second = (figures(points(found), "students", "class") for _ in range(2))
+def test_figures_are_the_same_each_time(dataset: Dataset, tmp_path: Path) -> None:
+    write(describe(open_dataset(dataset.path)), tmp_path / "out")
+    first, second = (figures(tmp_path / "out") for _ in range(2))
     assert [figure.svg for figure in first] == [figure.svg for figure in second]
-    assert all("Students: class" in figure.caption and figure.alt for figure in first)
+    assert all("Simulated class: class" in figure.caption and figure.alt for figure in first)

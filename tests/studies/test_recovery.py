@@ -28,8 +28,8 @@ from redraft.studies.recover.outcome import any_of, kept_share, kept_success, li
 from redraft.studies.recover.problem import Problem
 from redraft.studies.recover.rank import Path, paths, ranked
 from redraft.studies.recover.settings import RankConfig, RecoverConfig
-from redraft.studies.recover.steering import MATCHED, OWN, STRONG, UNKNOWN, choose, hands
 from redraft.studies.recover.style import FEATURES, Style, features
+from redraft.studies.recover.voices import MATCHED, OWN, STRONG, UNKNOWN, choose, hands
 from redraft.studies.recover.wording import changes, diff, kinds
 
 

@@ -18,7 +18,8 @@ from redraft.errors import InputError
 from redraft.metrics.bootstrap import Clusters, Floats
 from redraft.metrics.variance import SHARES, components, shares
 from redraft.studies.variance.chapter import METHODS, figures, tables
-from redraft.studies.variance.study import VarianceConfig, variance
+from redraft.studies.variance.settings import VarianceConfig
+from redraft.studies.variance.study import variance
 
 
 def effects(

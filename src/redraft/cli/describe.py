@@ -44,7 +44,7 @@ def describe(
         from redraft.studies.describe.figures import figures
 
         study.write(found, out)
-        for figure in figures(study.points(found), found.origin, found.dataset):
+        for figure in figures(out):
             save(figure, out)
 
 

@@ -33,7 +33,7 @@ def evaluate(run: Path, *, config: Files = None) -> None:
         config: Files of settings (TOML), their keys as in the section [evaluate]; they win over run.toml, a later one
             over an earlier one.
     """
-    from redraft.studies.behaviour.study import EvaluateConfig
+    from redraft.studies.behaviour.settings import EvaluateConfig
     from redraft.studies.behaviour.study import evaluate as study
 
     _study(run, "behaviour", study, EvaluateConfig, config, section="evaluate")
@@ -154,7 +154,7 @@ def audit(run: Path, *, config: Files = None) -> None:
         config: Files of settings (TOML), their keys as in the section [audit]; they win over run.toml, a later one
             over an earlier one.
     """
-    from redraft.studies.audit.study import AuditConfig
+    from redraft.studies.audit.settings import AuditConfig
     from redraft.studies.audit.study import audit as study
 
     _study(run, "audit", study, AuditConfig, config)

@@ -40,8 +40,9 @@ def variance(
     from redraft.data.store import open_dataset
     from redraft.plots.style import save
     from redraft.plots.tables import with_interval
-    from redraft.studies.variance.chapter import STYLES, figures, tables
-    from redraft.studies.variance.study import VarianceConfig
+    from redraft.studies.variance.chapter import figures, tables
+    from redraft.studies.variance.figures import STYLES
+    from redraft.studies.variance.settings import VarianceConfig
     from redraft.studies.variance.study import variance as study
 
     chosen = {"metrics": tuple(metric)} if metric else {}

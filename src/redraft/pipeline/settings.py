@@ -15,15 +15,15 @@ from redraft.errors import UsageError, suggestion
 from redraft.execute.dataset import ExecuteConfig
 from redraft.lm.settings import Precision, SampleConfig, TrainConfig
 from redraft.studies.adapt.settings import AdaptConfig
-from redraft.studies.audit.study import AuditConfig
-from redraft.studies.behaviour.study import EvaluateConfig
+from redraft.studies.audit.settings import AuditConfig
+from redraft.studies.behaviour.settings import EvaluateConfig
 from redraft.studies.common.claims import own_claims
 from redraft.studies.common.run import CONTROLS
 from redraft.studies.probe.settings import ProbeConfig
 from redraft.studies.recover.settings import RecoverConfig
 from redraft.studies.represent.settings import RepresentConfig
 from redraft.studies.steer.settings import SteerConfig
-from redraft.studies.variance.study import VarianceConfig
+from redraft.studies.variance.settings import VarianceConfig
 
 RUN_FILE = "run.toml"
 CORRECTED = "corrected"

@@ -41,7 +41,8 @@ from redraft.report.html import write_report
 from redraft.rundir import write_json, write_text
 from redraft.studies.adapt.study import adapt
 from redraft.studies.audit.study import audit
-from redraft.studies.behaviour.study import EvaluateConfig, evaluate
+from redraft.studies.behaviour.settings import EvaluateConfig
+from redraft.studies.behaviour.study import evaluate
 from redraft.studies.common.compared import CONTROLLED
 from redraft.studies.common.findings import findings
 from redraft.studies.common.run import control_folder, open_run
@@ -49,7 +50,8 @@ from redraft.studies.probe.study import probe
 from redraft.studies.recover.study import recover
 from redraft.studies.represent.study import represent
 from redraft.studies.steer.study import steer
-from redraft.studies.variance.study import VarianceConfig, variance
+from redraft.studies.variance.settings import VarianceConfig
+from redraft.studies.variance.study import variance
 
 DEMO_STEPS = 1000
 HELD = 0.2

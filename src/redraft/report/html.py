@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow.parquet as pq
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from redraft import results
@@ -29,8 +28,7 @@ from redraft.results import Result
 from redraft.rundir import RunDir, versions, write_text
 from redraft.studies.common.findings import by_study, claims_table, findings_page, read_rows
 from redraft.studies.common.run import open_run
-from redraft.studies.describe import figures as datasets
-from redraft.studies.describe import tables as dataset_tables
+from redraft.studies.describe import chapter as data
 
 
 class Chapter(NamedTuple):
@@ -53,7 +51,7 @@ def write_report(folder: str | Path) -> Path:
     settings = open_run(run).settings
     rows, described = _read(run, "behaviour"), _read(run, "describe")
     parts = {name: part for name, part in PARTS.items() if (run / "results" / f"{name}.parquet").exists()}
-    chapters = _chapters(run, rows, described, parts)
+    chapters = _chapters(run, rows, parts)
     for chapter in chapters:
         for figure in chapter.figures:
             save(figure, run)
@@ -97,19 +95,17 @@ def _read(run: Path, study: str) -> list[Result]:
 ENDINGS = (("methods", "Methods"), ("limitations", "Limitations"))
 
 
-def _chapters(
-    run: Path, rows: Sequence[Result], described: Sequence[Result], parts: Mapping[str, tuple[str, Part]]
-) -> list[Chapter]:
+def _chapters(run: Path, rows: Sequence[Result], parts: Mapping[str, tuple[str, Part]]) -> list[Chapter]:
     """The findings, the studies that were run, and what everything stands on."""
     origin, dataset = rows[0].origin, rows[0].dataset
     views = list(dict.fromkeys(row.model for row in rows if row.model))
     about = [training.curves(run, views, origin_words(origin, dataset))]
-    about += datasets.figures(pq.read_table(run / "points-distributions.parquet"), origin, dataset)
-    counts = [training.models(run, views), *dataset_tables.tables(described)]
+    about += data.figures(run)
+    counts = [training.models(run, views), *data.tables(run)]
     return [
         Chapter("findings", "Findings", (), [claims_table(read_rows(run))]),
         *(_chapter(name, heading, part.figures(run), part.tables(run)) for name, (heading, part) in parts.items()),
-        _chapter("data", "Data and models", about, [*counts, dataset_tables.stages(RunDir(run).stages)]),
+        _chapter("data", "Data and models", about, [*counts, training.stages(RunDir(run).stages)]),
     ]  # fmt: skip
 
 

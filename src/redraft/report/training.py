@@ -1,12 +1,13 @@
-"""What became of the models: the validation curves, and a table of their sizes and data.
+"""What became of the models, and how long a run's stages took: validation curves and tables.
 
-In: the cards and histories in `models/VIEW/`, read without loading a model. Out: a figure and a table, each None
-where a run has no models (its samples may come from elsewhere).
+In: the cards and histories in `models/VIEW/`, read without loading a model; a run's stages. Out: a figure and a table
+of the models, each None where a run has none (its samples may come from elsewhere); a table of the stages.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,15 @@ def models(run: Path, views: list[str]) -> Table | None:
         "'patience' might have learned more with more steps."
     )
     return table("models", "Models", caption, header, rows, [])
+
+
+def stages(found: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Seconds of each stage of the run."""
+    lines = [(name, f"{entry['seconds']:,.1f}") for name, entry in found.items() if "seconds" in entry]
+    if lines:
+        lines.append(("together", f"{sum(entry.get('seconds', 0) for entry in found.values()):,.1f}"))
+    return table("stages", "Time of each stage", "Wall-clock seconds on the machine that ran it.",
+                 ("stage", "seconds"), lines, [])  # fmt: skip
 
 
 def _best_loss(run: Path, view: str) -> float | None:

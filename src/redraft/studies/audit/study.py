@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,12 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redraft import progress, results
-from redraft.errors import InputError, suggestion
 from redraft.metrics.agreement import POWER, centred, r_of_sums, title_sums
 from redraft.metrics.bootstrap import Clusters, Counts, Floats, bootstrap
-from redraft.metrics.permutation import PERMUTATIONS, Orders, Permuted, permutation_test
+from redraft.metrics.permutation import Orders, Permuted, permutation_test
 from redraft.metrics.registry import METRICS
 from redraft.results import Result
+from redraft.studies.audit.settings import AuditConfig
 from redraft.studies.audit.subgroups import MISSING, Attribute, attributes
 from redraft.studies.common.claims import FINAL_TEXT, TRACE_TEXT
 from redraft.studies.common.compared import Compared, Measures, compare_models
@@ -39,31 +39,8 @@ from redraft.studies.common.run import open_run
 REST = "rest"
 """The baseline: everyone who is not in the subgroup."""
 ALL = "all"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AuditConfig:
-    """How a run is audited: the section [audit] of `run.toml`."""
-
-    metrics: tuple[str, ...] = ("comments_final", "attempts", "backtracking", "seconds_active", "bleu_final")
-    """What is compared; names of the metrics' registry."""
-    models: tuple[str, ...] = ()
-    """Views to audit; none: all that have samples."""
-    smallest: int = 10
-    """Fewest students (titles, for titles' subgroups) in a subgroup and in the rest."""
-    permutations: int = PERMUTATIONS
-    """Reassignments of labels behind each p."""
-    replicates: int = 2000
-    """Bootstrap replicates of each interval."""
-    seed: int = 0
-    """Seed of both."""
-    workers: int = 0
-    """Processes that measure; 0: one a core."""
-
-    def __post_init__(self) -> None:
-        for name in self.metrics:
-            if name not in METRICS:
-                raise InputError(f"unknown metric {name!r} in [audit]. {suggestion(name, METRICS)}")
+GAP = "_difference"
+SIGNIFICANT = 0.05
 
 
 class Member(NamedTuple):
@@ -178,7 +155,7 @@ class Gap:
     def rows(self, tested: Permuted | None, place: int, config: AuditConfig) -> list[Result]:
         """The subgroup's own row, and that of the gap: unscored, or with interval and p."""
         of = self.member.of
-        gap = replace(self.row, baseline=REST, statistic=f"{self.row.statistic}_difference", value=None,
+        gap = replace(self.row, baseline=REST, statistic=f"{self.row.statistic}{GAP}", value=None,
                       family=f"audit: {self.row.model}, subgroups of {of}s")  # fmt: skip
         notes = [note for note in (self.row.note, self.why) if note]
         if self.why is not None or tested is None:

@@ -1,153 +1,145 @@
-"""Figures of the behaviour study (paper figures 2 and 3): agreement by split, similarity of text, backtracking.
+"""Figures of the behaviour study (paper figures 2, 3 and 9): agreement by split, likeness of text, backtracking.
 
-In: results rows of the study `behaviour`, and the points it wrote. Out: figures; a figure without a single scored
-value is left out.
+In: a run's folder with `results/behaviour.parquet` and `points-pairs.parquet`. Out: figures, none without a
+scored value.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from matplotlib.axes import Axes
+import pyarrow.parquet as pq
 from matplotlib.figure import Figure as Canvas
-from matplotlib.lines import Line2D
 
 from redraft import results
 from redraft.metrics.titles import MIN_PAIRS, title_correlations
 from redraft.plots.style import (
-    BASELINE,
     BASELINE_MARKERS,
     INK,
     MUTED,
     RULE,
-    SPLIT_WORDS,
     Figure,
     draw,
     origin_words,
-    quiet,
     view_style,
 )
 from redraft.plots.tables import with_interval
 from redraft.plots.words import definitions
 from redraft.results import Result
+from redraft.studies.behaviour.dots import Panels, dots
+from redraft.studies.behaviour.study import REAL_TRACES
+from redraft.studies.common.claims import FINAL_METRICS, TRACE_METRICS
+from redraft.studies.common.run import CONTROLS
+
+LEVEL = "standardised_difference"
+R_STATISTICS = {"pooled_r": "pooled r", "within_r": "within-title r"}
 
 
-class Panels(NamedTuple):
-    """What a figure of dots and intervals shows: rows of panels by statistic, columns by split."""
-
-    statistics: dict[str, str]
-    """Statistic -> words for the axis."""
-    metrics: dict[str, str]
-    """Metric -> label, from top to bottom."""
-    splits: list[str]
-    """Splits with data, from left to right."""
-    views: list[str]
-    baselines: list[str]
-    limits: tuple[float, float]
-    """Of the horizontal axis."""
+def figures(run: Path) -> list[Figure]:
+    """Agreement of final programs and of whole traces, likeness of texts, backtracking pair by pair and by title."""
+    rows = results.of_study(run, "behaviour")
+    if not rows:
+        return []
+    origin, dataset = rows[0].origin, rows[0].dataset
+    views = list(dict.fromkeys(row.model for row in rows if row.model))
+    points = pq.read_table(run / "points-pairs.parquet")
+    found = [*_agreement(rows, views), _levels(rows, views), _likeness(rows, views)]
+    found += [scatter(points, rows, views, origin, dataset) for scatter in (backtracking, frequency)]
+    return [figure for figure in found if figure is not None]
 
 
-def dots(name: str, rows: Sequence[Result], panels: Panels, *, title: str, caption: str, alt: str) -> Figure | None:
-    """Dots with 95% intervals: a row of panels a statistic, a column a split, a line a metric, a colour a view.
+def _agreement(rows: Sequence[Result], views: list[str]) -> list[Figure | None]:
+    """Figures 2 and 3 of the paper: correlations of final programs, and of whole traces."""
+    splits = _splits(rows)
+    known = {row.metric for row in rows}
+    read = (
+        "Above, r over all pairs, which a model can win by knowing titles alone; below, r after both sides are centred "
+        "on their title means, which only knowledge of students can win. Grey marks are baselines without a language "
+        "model. Where there is no dot, r is undefined: one side hardly varies."
+    )
 
-    Args:
-        name: The figure's name.
-        rows: Results rows; those of other statistics, metrics, splits or conditions are ignored.
-        panels: What goes where.
-        title: A short heading.
-        caption: What it shows; origin and n are put before and after it.
-        alt: Alternative text.
-    """
-    shown = [
-        row for row in rows
-        if row.value is not None and not row.condition and row.statistic in panels.statistics
-        and row.metric in panels.metrics and row.split in panels.splits
-        and (row.model is None) != (row.baseline is None)
+    def one(name: str, metrics: Sequence[str], shown: list[str], title: str, what: str) -> Figure | None:
+        labels = {metric: _label(metric) for metric in metrics if metric in known}
+        baselines = [name for name in BASELINE_MARKERS if name != "real-students"]
+        panels = Panels(R_STATISTICS, labels, splits, shown, baselines, _limits(rows, labels))
+        alt = f"{what} Dots with intervals by split, metric and model; the values are in the tables."
+        return dots(name, rows, panels, title=title, caption=f"{what} {read}", alt=alt)
+
+    asked = (row.metric for row in rows if row.level == "trace" and row.statistic in R_STATISTICS)
+    of_traces = list(dict.fromkeys([*TRACE_METRICS, *asked]))
+    tracing = list(dict.fromkeys(row.model for row in rows if row.model and row.metric in of_traces))
+    return [
+        one("final-programs", FINAL_METRICS, views, "Do generated final programs agree with the students' own?",
+            "Correlation of each property of the final program, real against generated."),
+        one("whole-traces", of_traces, [view for view in views if view in tracing],
+            "Do generated traces agree with the students' own?",
+            "Correlation of each property of the whole trace, real against generated; models of final programs "
+            "have none."),
     ]  # fmt: skip
-    if not any(row.model for row in shown):
-        return None
-    stamp = origin_words(shown[0].origin, shown[0].dataset)
-    scored = {row.metric for row in shown}
-    unscored = [label for metric, label in panels.metrics.items() if metric not in scored]
-    panels = panels._replace(metrics={m: label for m, label in panels.metrics.items() if m in scored})
 
-    def paint(canvas: Canvas) -> None:
-        grid = canvas.subplots(len(panels.statistics), len(panels.splits), squeeze=False, sharex=True, sharey=True)
-        for line, (statistic, words) in zip(grid, panels.statistics.items(), strict=True):
-            for axes, split in zip(line, panels.splits, strict=True):
-                here = [row for row in shown if row.statistic == statistic and row.split == split]
-                _dot_panel(axes, here, panels)
-                axes.set_xlabel(words)
-        for axes, split in zip(grid[0], panels.splits, strict=True):
-            axes.set_title(f"{SPLIT_WORDS.get(split, split)}\n", pad=2)
-            axes.annotate(_count([r for r in shown if r.split == split]), (0.5, 1), xycoords="axes fraction",
-                          xytext=(0, 4), textcoords="offset points", ha="center", size=8, color=MUTED)  # fmt: skip
-        columns = len(panels.splits) + 1  # of about two inches
-        canvas.legend(handles=_legend(panels), loc="outside upper left", ncols=columns, handletextpad=0.4,
-                      columnspacing=1.4)  # fmt: skip
 
-    height = len(panels.statistics) * (0.55 + 0.1 * len(panels.metrics) * (1 + len(panels.views))) + 0.8
-    return draw(
-        name, paint, size=(1.7 + 2.05 * len(panels.splits), height), stamp=stamp, points=results.to_table(shown),
-        title=title, alt=alt,
-        caption=f"{stamp}. {caption} Bars are 95% intervals (students and titles resampled); a dot without one comes "
-        "from too few of both. Test pairs: "
-        + "; ".join(f"{_words(s)}, {_count([r for r in shown if r.split == s])}" for s in panels.splits) + "."
-        + (f" Unscored everywhere: {', '.join(unscored)}." if unscored else "") + definitions(shown),
+def _levels(rows: Sequence[Result], views: list[str]) -> Figure | None:
+    """How far models' means lie from the real traces', which no correlation sees."""
+    apart = [row for row in rows if row.baseline == REAL_TRACES and row.model and row.value and row.effect_size]
+    scaled = [_scaled(row, row.effect_size / row.value) for row in apart if row.effect_size and row.value]
+    labels = {metric: _label(metric) for metric in dict.fromkeys(row.metric for row in scaled)}
+    limit = max([0.5, *(1.1 * abs(row.value) for row in scaled if row.value is not None)])
+    panels = Panels({LEVEL: "generated − real, sd"}, labels, _splits(rows), views, [], (-limit, limit))
+    return dots(
+        "levels", scaled, panels, title="Do models do as much as the students?",
+        caption="How far the mean of what models write lies from the mean of the students' own test traces, in "
+        "standard deviations of that difference over pairs; at 0 they do as much. A model may know who does much and "
+        "who little and still do too much or too little of it: correlations don't see that.",
+        alt="Dots with intervals of the standardised difference of generated and real means, by split and model.",
     )  # fmt: skip
 
 
-def _dot_panel(axes: Axes, rows: Sequence[Result], panels: Panels) -> None:
-    lines = {metric: i for i, metric in enumerate(panels.metrics)}
-    step = 0.76 / max(len(panels.views), 1)
-    for i in range(0, len(lines), 2):
-        axes.axhspan(i - 0.5, i + 0.5, color="#f6f8fa", zorder=0, linewidth=0)
-    for baseline in panels.baselines:
-        mine = [row for row in rows if row.baseline == baseline]
-        marker = BASELINE_MARKERS.get(baseline, "_")
-        size = 15 if marker == "|" else 6
-        axes.plot(_values(mine), [lines[row.metric] for row in mine], marker, color=BASELINE, markersize=size,
-                  markeredgewidth=1.3, zorder=2)  # fmt: skip
-    for number, view in enumerate(panels.views):
-        mine = [row for row in rows if row.model == view]
-        colour, marker = view_style(view, panels.views)
-        y = [lines[row.metric] + (number - (len(panels.views) - 1) / 2) * step for row in mine]
-        bars = [(at, row.low, row.high) for at, row in zip(y, mine, strict=True)
-                if row.low is not None and row.high is not None]  # fmt: skip
-        if bars:
-            axes.hlines(*zip(*bars, strict=True), color=colour, linewidth=1.5, zorder=3)
-        axes.plot(_values(mine), y, marker, color=colour, markersize=5, markeredgecolor="white", markeredgewidth=0.6,
-                  zorder=4)  # fmt: skip
-    axes.axvline(0, color=MUTED, linewidth=0.9, zorder=1)
-    axes.set_yticks(range(len(lines)), list(panels.metrics.values()))
-    axes.set_ylim(len(lines) - 0.5, -0.5)
-    axes.set_xlim(*panels.limits)
-    axes.locator_params(axis="x", nbins=4)
-    axes.grid(visible=False, axis="y")
-    quiet(axes, keep="bottom")
+def _scaled(row: Result, by: float) -> Result:
+    """A difference and its interval in standard deviations."""
+    low, high = (None if end is None else end * by for end in (row.low, row.high))
+    return replace(row, value=row.effect_size, low=low, high=high, baseline=None, statistic=LEVEL, unit="sd")
 
 
-def _values(rows: Sequence[Result]) -> list[float]:
-    return [row.value for row in rows if row.value is not None]
+def _likeness(rows: Sequence[Result], views: list[str]) -> Figure | None:
+    metrics = ("bleu_final", "bleu_trace", "colour_cosine", "self_bleu", "ended_share")
+    panels = Panels({"mean": "mean, 0 to 1"}, {metric: _label(metric) for metric in metrics}, _splits(rows), views,
+                    ["random-trace", "real-students", *CONTROLS], (-0.02, 1.02))  # fmt: skip
+    return dots(
+        "likeness", rows, panels, title="How alike are generated and real programs?",
+        caption="BLEU and colour cosine: each sample against the student's own program, higher is nearer; in grey "
+        "another student's training program, and what the trace model writes with another student's vector. Self-BLEU: "
+        "the samples of a pair among themselves; a model as varied as people lies at the grey bar (as many real "
+        "students of the title). Ended: samples that came to an end.",
+        alt="Dots with intervals of BLEU, colour cosine, Self-BLEU and share ended, by split and model.",
+    )  # fmt: skip
 
 
-def _legend(panels: Panels) -> list[Line2D]:
-    handles = []
-    for view in panels.views:
-        colour, marker = view_style(view, panels.views)
-        handles.append(Line2D([], [], color=colour, marker=marker, markersize=5, label=view))
-    for baseline in panels.baselines:
-        marker = BASELINE_MARKERS.get(baseline, "_")
-        size = 11 if marker == "|" else 6
-        handles.append(
-            Line2D([], [], color=BASELINE, marker=marker, markersize=size, markeredgewidth=1.3, linestyle="",
-                   label=f"{baseline.replace('-', ' ')} (baseline)")
-        )  # fmt: skip
-    return handles
+def _splits(rows: Sequence[Result]) -> list[str]:
+    """Splits with pairs; `all` only if there are several."""
+    found = list(dict.fromkeys(row.split for row in rows if row.split and row.n and row.model))
+    return found if len(found) > 2 else [split for split in found if split != "all"]
+
+
+def _limits(rows: Sequence[Result], metrics: dict[str, str]) -> tuple[float, float]:
+    """A horizontal axis wide enough for most intervals, the same in all panels."""
+    lows = [row.low for row in rows if row.metric in metrics and row.statistic in R_STATISTICS and row.low is not None]
+    return (-1.03 if min(lows, default=0) < -0.52 else -0.53, 1.03)
+
+
+def _label(metric: str) -> str:
+    words = {
+        "bleu_final": "BLEU, final program", "bleu_trace": "BLEU, whole trace", "colour_cosine": "colour cosine",
+        "self_bleu": "Self-BLEU", "ended_share": "ended", "backtracking_t3": "backtracking (T ≥ 3)",
+        "seconds_active": "active seconds", "seconds_total": "total seconds",
+        "edit_distance_mean": "mean edit distance",
+    }  # fmt: skip
+    return words.get(metric, metric.removesuffix("_final").removesuffix("_count").replace("_", " "))
 
 
 def backtracking(
@@ -187,7 +179,7 @@ def backtracking(
             axes.plot([0, 1], [0, 1], color=RULE, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
             axes.scatter(x, y, s=18, c=colour, marker=marker, alpha=alpha, linewidths=0)
             axes.set(title=view, xlabel="real", xlim=(-0.02, top), ylim=(-0.02, top), aspect="equal")
-            axes.text(0.03, 0.97, _agreement(rows, view), transform=axes.transAxes, va="top", size=8, color=INK,
+            axes.text(0.03, 0.97, _correlations(rows, view), transform=axes.transAxes, va="top", size=8, color=INK,
                       linespacing=1.4)  # fmt: skip
         grid[0].set_ylabel("generated (mean of samples)")
 
@@ -254,7 +246,7 @@ def frequency(
     )  # fmt: skip
 
 
-def _agreement(rows: Sequence[Result], view: str) -> str:
+def _correlations(rows: Sequence[Result], view: str) -> str:
     lines = []
     for statistic, label in (("pooled_r", "r"), ("within_r", "within title r")):
         for row in rows:
@@ -263,14 +255,3 @@ def _agreement(rows: Sequence[Result], view: str) -> str:
             ):
                 lines.append(f"{label} = {with_interval(row)}, n = {row.n}")
     return "\n".join(lines)
-
-
-def _count(rows: Sequence[Result]) -> str:
-    counts = [row.n for row in rows if row.model]
-    if not counts:
-        return "n = 0"
-    return f"n = {max(counts)}" if min(counts) == max(counts) else f"n = {min(counts)}–{max(counts)}"
-
-
-def _words(split: str) -> str:
-    return SPLIT_WORDS.get(split, split).replace("\n", " ")

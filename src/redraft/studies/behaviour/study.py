@@ -21,22 +21,20 @@ import pyarrow as pa
 from redraft import results
 from redraft.data.split import TEST_SPLITS
 from redraft.data.store import write_table
-from redraft.errors import InputError, suggestion
 from redraft.metrics import agreement
 from redraft.metrics.agreement import CORRELATIONS, Estimate
 from redraft.metrics.bootstrap import Clusters, Floats
-from redraft.metrics.registry import MEASURED, METRICS, Definitions
+from redraft.metrics.registry import METRICS
 from redraft.metrics.released.counterparts import ABSENT, DEFINED, NO_SUCH
 from redraft.metrics.titles import frequency_trend
 from redraft.results import Result
+from redraft.studies.behaviour.settings import EvaluateConfig
 from redraft.studies.common.claims import (
     CONTRASTS,
-    FINAL_METRICS,
     FINAL_TEXT,
     FREQUENCY_METRICS,
     PRIMARY,
     PRIMARY_FAMILY,
-    TRACE_METRICS,
     TRACE_TEXT,
 )
 from redraft.studies.common.compared import ENDED, SELF_BLEU, Compared, Measures, compare_models
@@ -50,29 +48,6 @@ REAL_TRACES = "real-traces"
 ALL = "all"
 """Not a split: the pairs of all test splits together."""
 MEAN = "mean"
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateConfig:
-    """How a run is evaluated: the section [evaluate] of `run.toml`."""
-
-    metrics: tuple[str, ...] = (*FINAL_METRICS, *TRACE_METRICS)
-    """Properties of programs and traces to compare by correlation; names of the metrics' registry."""
-    definitions: Definitions = "corrected"
-    """Whose definitions of them: the corrected ones, or those of the paper's released code (docs/metrics.md)."""
-    replicates: int = 2000
-    """Bootstrap replicates of each interval."""
-    seed: int = 0
-    """Seed of the bootstrap and of the random baseline."""
-    near_duplicate: float = 0.9
-    """Normalised similarity (0 to 1) to a training final program from which on a test pair is a near-duplicate."""
-    workers: int = 0
-    """Processes that measure and threads that resample; 0: one a core."""
-
-    def __post_init__(self) -> None:
-        for name in self.metrics:
-            if name not in MEASURED:
-                raise InputError(f"unknown metric {name!r} in [evaluate]. {suggestion(name, MEASURED)}")
 
 
 def evaluate(folder: str | Path, config: EvaluateConfig | None = None) -> list[Result]:

@@ -1,13 +1,15 @@
 """Tables of the behaviour study.
 
-In: its results rows. Out: the primary claims and how they hold up under stricter conditions, likeness of text by split
-(as the paper's table 3), and, folded, every correlation and contrast.
+In: a run's folder with `results/behaviour.parquet`. Out: the primary claims and how they hold up under stricter
+conditions, likeness of text by split (as the paper's table 3), and, folded, every correlation and contrast.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+from redraft import results
 from redraft.metrics.agreement import CORRELATIONS
 from redraft.plots.tables import DASH, Table, counts, number, probability, split_words, table, with_interval
 from redraft.results import Result
@@ -19,8 +21,9 @@ Sides = dict[tuple[str | None, str | None, str, str, str | None], Result]
 """(model, baseline, metric, statistic, split) -> row without conditions."""
 
 
-def tables(rows: Sequence[Result]) -> list[Table]:
+def tables(run: Path) -> list[Table]:
     """All tables that have rows."""
+    rows = results.of_study(run, "behaviour")
     sides: Sides = {(r.model, r.baseline, r.metric, r.statistic, r.split): r for r in rows if not r.condition}
     splits = list(dict.fromkeys(r.split for r in rows if r.split and r.n and not r.condition))
     made = [_claims(rows, sides), _conditions(rows), _levels(rows, sides), _text(rows, sides, splits)]

@@ -1,19 +1,23 @@
 """Figures of what is in a dataset: lengths and long tails (paper figure 8).
 
-In: the points a description wrote. Out: figures. Nothing here opens the dataset.
+In: a folder with `results/describe.parquet` and `points-distributions.parquet`. Out: figures. Nothing here opens the
+dataset.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from redraft import results
 from redraft.plots.style import INK, VIEW_STYLE, Figure, draw, log_ticks, origin_words, quiet, short_number
 from redraft.studies.describe.study import NUMBERS
 
@@ -32,9 +36,13 @@ def read_tails(points: pa.Table) -> Tails:
     return {str(m): tuple(table[name][measures == m] for name in table) for m in dict.fromkeys(measures)}
 
 
-def figures(points: pa.Table, origin: str, dataset: str) -> list[Figure]:
+def figures(folder: Path) -> list[Figure]:
     """The figures a dataset has points for."""
-    tails, stamp = read_tails(points), origin_words(origin, dataset)
+    rows = results.of_study(folder, "describe")
+    if not rows:
+        return []
+    points = pq.read_table(folder / "points-distributions.parquet")
+    tails, stamp = read_tails(points), origin_words(rows[0].origin, rows[0].dataset)
     drawn = []
     if any(name in tails for name in LENGTHS):
         drawn.append(_lengths(tails, points, stamp))

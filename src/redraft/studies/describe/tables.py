@@ -1,13 +1,14 @@
-"""Tables of what is in a dataset (paper tables 1 and 2), and of how long a run's stages took.
+"""Tables of what is in a dataset (paper tables 1 and 2).
 
-In: results rows of the study `describe`, and a run's stages. Out: tables.
+In: a folder with `results/describe.parquet`. Out: tables, none without a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
+from redraft import results
 from redraft.plots.tables import DASH, Table, split_words, table
 from redraft.results import Result
 from redraft.studies.describe.study import CATEGORIES, NUMBERS, SHARES
@@ -15,19 +16,11 @@ from redraft.studies.describe.study import CATEGORIES, NUMBERS, SHARES
 QUANTILES = ("mean", "min", "q05", "q25", "q50", "q75", "q95", "max")
 
 
-def tables(rows: Sequence[Result]) -> list[Table]:
+def tables(folder: Path) -> list[Table]:
     """Splits, distributions, shares, titles and rejected input, as far as there are any."""
+    rows = results.of_study(folder, "describe")
     return [made for made in (_splits(rows), _distributions(rows), _shares(rows), _titles(rows), _rejected(rows))
             if made.rows]  # fmt: skip
-
-
-def stages(found: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Seconds of each stage of the run."""
-    lines = [(name, f"{entry['seconds']:,.1f}") for name, entry in found.items() if "seconds" in entry]
-    if lines:
-        lines.append(("together", f"{sum(entry.get('seconds', 0) for entry in found.values()):,.1f}"))
-    return table("stages", "Time of each stage", "Wall-clock seconds on the machine that ran it.",
-                 ("stage", "seconds"), lines, [])  # fmt: skip
 
 
 PRINTED = {

@@ -25,7 +25,7 @@ from redraft.rundir import sha256_json
 from redraft.studies.recover.cases import Case
 from redraft.studies.recover.names import blamed
 from redraft.studies.recover.settings import BLAMED, FREE, RecoverConfig
-from redraft.studies.recover.steering import MATCHED, OWN, STRONG, UNKNOWN, Steering, hands
+from redraft.studies.recover.voices import MATCHED, OWN, STRONG, UNKNOWN, Steering, hands
 
 VERSION = 1
 """Raised whenever the same fingerprint would mean other draws."""
@@ -45,7 +45,7 @@ class Condition(NamedTuple):
     view: str
     """Whose model: the view it was trained on."""
     hand: str
-    """Whose vector: one of `steering.HANDS`."""
+    """Whose vector: one of `voices.HANDS`."""
     seconds: float
     """Added to the failing program's time."""
     candidates: int

@@ -32,7 +32,7 @@ from redraft.studies.recover.baselines import BASELINES
 from redraft.studies.recover.cases import Case
 from redraft.studies.recover.measures import KEPT, MEASURES
 from redraft.studies.recover.settings import FREE, RecoverConfig
-from redraft.studies.recover.steering import MATCHED, OWN, STRONG, UNKNOWN
+from redraft.studies.recover.voices import MATCHED, OWN, STRONG, UNKNOWN
 
 ALL = "all"
 """Not a split: all cases."""

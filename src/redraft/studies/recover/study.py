@@ -34,8 +34,8 @@ from redraft.studies.recover.evidence import gather
 from redraft.studies.recover.measures import Candidates, columns
 from redraft.studies.recover.names import in_turn
 from redraft.studies.recover.settings import BLAMED, RecoverConfig
-from redraft.studies.recover.steering import HANDS, Steering, choose
 from redraft.studies.recover.style import Style
+from redraft.studies.recover.voices import HANDS, Steering, choose
 
 
 def recover(folder: str | Path, config: RecoverConfig | None = None) -> list[Result]:

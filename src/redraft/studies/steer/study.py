@@ -39,14 +39,12 @@ from redraft.studies.common.run import Run, open_run
 from redraft.studies.common.running import open_runner
 from redraft.studies.common.work import work_folder
 from redraft.studies.steer.chosen import Chosen, Ends, choose
+from redraft.studies.steer.pick import EXECUTES, LEAST, MOST, TRAINING, UNKNOWN
 from redraft.studies.steer.settings import SteerConfig
 from redraft.studies.steer.targets import Target, amounts, target_named
 
 STUDY = "steer"
-MOST, LEAST, UNKNOWN = "most", "least", "unknown"
 CONTRASTS = ((MOST, LEAST), (MOST, UNKNOWN), (LEAST, UNKNOWN))
-EXECUTES = "executes"
-TRAINING = "training-traces"
 UNTRAINED = "trained without student dropout: the unknown student's vector is untrained"
 
 

@@ -10,41 +10,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from redraft import progress, results
 from redraft.data.store import Dataset
-from redraft.errors import InputError, suggestion
 from redraft.execute.verdict import DEFAULT_RULE
 from redraft.metrics.bootstrap import Clusters
 from redraft.metrics.pairs import ByPair, pairs_of
-from redraft.metrics.registry import MEASURED, METRICS
+from redraft.metrics.registry import METRICS
 from redraft.metrics.variance import shares
 from redraft.results import Result
-from redraft.studies.common.claims import FINAL_METRICS, TRACE_METRICS
 from redraft.studies.common.compared import measured
+from redraft.studies.variance.settings import VarianceConfig
 
 STUDY = "variance"
-
-
-@dataclass(frozen=True, kw_only=True)
-class VarianceConfig:
-    """How variance is shared out: the section [variance] of `run.toml`."""
-
-    metrics: tuple[str, ...] = (*FINAL_METRICS, *TRACE_METRICS)
-    """Properties of programs and traces; names of the metrics' registry."""
-    seed: int = 0
-    """Seed of the groups of students and titles that the intervals leave out."""
-    workers: int = 0
-    """Processes that measure; 0: one a core."""
-
-    def __post_init__(self) -> None:
-        for name in self.metrics:
-            if name not in MEASURED:
-                raise InputError(f"unknown metric {name!r} in [variance]. {suggestion(name, MEASURED)}")
 
 
 def variance(
