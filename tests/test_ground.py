@@ -10,7 +10,9 @@ import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 
 from redraft import config, results, rundir
@@ -80,12 +82,30 @@ def _result(**changes: object) -> results.Result:
 
 
 def test_results_survive_parquet_and_have_a_csv(tmp_path: Path) -> None:
-    rows = [_result(condition={"k": "3", "a": "b"}), _result(value=None, note="constant")]
+    rows = [_result(condition={"k": "3", "a": "b"}), _result(value=None, reason="constant")]
     results.write(rows, tmp_path / "r.parquet")
     assert results.read(tmp_path / "r.parquet") == rows
     table = pyarrow.csv.read_csv(tmp_path / "r.csv")
     assert table["condition"].to_pylist() == ["a=b;k=3", ""]
     assert table.num_rows == 2
+
+
+def test_rows_without_a_column_for_reasons_have_them_last_in_their_note(tmp_path: Path) -> None:
+    few = "no interval: fewer than 10 students"
+    interval = {"low": 0.1, "high": 0.9}
+    rows = [
+        _result(value=None, note="3 pairs left out", reason="constant"), _result(value=None, reason="no pair is scored"),
+        _result(note="3 pairs left out", reason=few), _result(note="a; b", **interval),
+        _result(note="n counts: traces"), _result(),
+    ]  # fmt: skip
+    results.write(rows, tmp_path / "new.parquet")
+    table = pq.read_table(tmp_path / "new.parquet")
+    notes = pa.array(["3 pairs left out; constant", "no pair is scored", f"3 pairs left out; {few}", "a; b",
+                      "n counts: traces", None])  # fmt: skip
+    old = table.drop_columns(["note", "reason"]).append_column("note", notes)
+    pq.write_table(old, tmp_path / "old.parquet")
+    assert results.read(tmp_path / "old.parquet") == rows
+    assert [row.remarks for row in rows] == [note or "" for note in notes.to_pylist()]
 
 
 def test_an_error_inside_leaves_the_old_file(tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 """One tidy row per measurement, the same columns for every study, written as Parquet and CSV.
 
-`value` is None when a statistic is unscored (undefined, or not enough data); `note` then says why. Nothing else
-in the project invents columns: what varies by study goes into `condition`.
+`value` is None when a statistic is unscored (undefined, or not enough data); `reason` then says why. Nothing else
+in the project invents columns: what varies by study goes into `condition`. Files of version 0.1 have no column
+`reason`: it stood last in `note`, and is read from there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -84,7 +85,19 @@ class Result:
     seed: int | None = None
     """Seed of the resampling."""
     note: str | None = None
-    """What to keep in mind, and last, after "; ", why it is unscored or has no interval."""
+    """What to keep in mind."""
+    reason: str | None = None
+    """Why it is unscored, or has no interval."""
+
+    @property
+    def remarks(self) -> str:
+        """Note and reason, for a cell; empty without either."""
+        return noted(self.note, self.reason) or ""
+
+
+def noted(*notes: str | None) -> str | None:
+    """Several things to keep in mind, as one note; None without any."""
+    return "; ".join(note for note in notes if note) or None
 
 
 _ARROW_TYPES = {"int": pa.int64(), "float": pa.float64(), "str": pa.string(), "dict": pa.map_(pa.string(), pa.string())}
@@ -115,8 +128,18 @@ def write(rows: Sequence[Result], path: Path) -> None:
 
 
 def read(path: Path) -> list[Result]:
-    """Rows written by `write`."""
-    return [Result(**{**row, "condition": dict(row["condition"] or ())}) for row in pq.read_table(path).to_pylist()]
+    """Rows written by `write`, by this version or an older one."""
+    table = pq.read_table(path)
+    rows = [Result(**{**row, "condition": dict(row["condition"] or ())}) for row in table.to_pylist()]
+    return rows if "reason" in table.column_names else [_with_reason(row) for row in rows]
+
+
+def _with_reason(row: Result) -> Result:
+    """A row of version 0.1, in which the reason stood last in the note, after a semicolon."""
+    *kept, last = (row.note or "").split("; ")
+    if not last or (row.value is not None and not (row.low is None and last.startswith("no interval"))):
+        return row
+    return replace(row, note=noted(*kept), reason=last)
 
 
 def of_study(run: Path, study: str) -> list[Result]:

@@ -100,7 +100,7 @@ def test_a_title_s_mean_says_nothing_within_titles() -> None:
     title_mean = (np.bincount(clusters.titles, y) / np.bincount(clusters.titles))[clusters.titles]
     within = correlation("within_r", x, title_mean, clusters)
     assert within.value is None
-    assert within.note
+    assert within.reason
     assert (within.n, within.n_titles) == (len(x), 15)
     assert correlation("between_r", x, title_mean, clusters).value is not None
 
@@ -122,7 +122,7 @@ def test_a_constant_side_is_unscored(statistic: str, constant: float) -> None:
     clusters, x, _ = class_of(6)
     found = correlation(statistic, x, np.full(len(x), constant), clusters, replicates=50)
     assert (found.value, found.low, found.p, found.se) == (None, None, None, None)
-    assert found.note
+    assert found.reason
 
 
 def test_missing_values_are_counted_and_their_students_not_resampled() -> None:
@@ -134,7 +134,7 @@ def test_missing_values_are_counted_and_their_students_not_resampled() -> None:
     assert (found.n_students, found.n_titles) == (clusters.n_students - 5, 15)
     assert found.value == pytest.approx(stats.pearsonr(x[~gone], y[~gone])[0])
     nothing = mean(np.full(len(x), np.nan), clusters)
-    assert (nothing.value, nothing.n, nothing.note) == (None, 0, "no pair is scored")
+    assert (nothing.value, nothing.n, nothing.reason) == (None, 0, "no pair is scored")
     assert mean(np.array([]), Clusters.of([], [])).value is None
 
 
@@ -157,7 +157,7 @@ def test_too_few_clusters_are_not_resampled(students: int, titles: int, resample
     assert (found.low is None) == (found.p is None) == (found.smallest_detectable is None) == (resampled is None)
     assert found.value is not None
     if resampled is None:
-        assert found.note
+        assert found.reason
         with pytest.raises(ValueError, match="too few"):
             bootstrap(lambda counts: counts.students.sum(0), clusters)
     elif "conditional" in resampled:
@@ -174,7 +174,7 @@ def test_a_correlation_that_hangs_on_one_student_is_unscored() -> None:
     x, y = rng.normal(size=len(clusters)), np.where(clusters.students == 0, rng.normal(size=len(clusters)), 0.0)
     found = correlation("pooled_r", x, y, clusters)
     assert found.value is None
-    assert "replicates" in (found.note or "")
+    assert "replicates" in (found.reason or "")
 
 
 def test_contrast_of_a_model_with_itself_is_nothing() -> None:
@@ -235,7 +235,7 @@ def test_nothing_is_ever_nan(seed: int, students: int, titles: int) -> None:
     estimates += [mean(x, clusters, replicates=20), mean_contrast(x, y, clusters, replicates=20)]
     for found in estimates:
         assert not any(isinstance(v, float) and not np.isfinite(v) for v in asdict(found).values())
-        assert (found.value is None) <= (found.note is not None)
+        assert (found.value is None) <= (found.reason is not None)
         assert found.n + found.unscored == len(x)
 
 

@@ -123,10 +123,10 @@ def test_few_students_have_no_interval_and_the_undefined_no_value() -> None:
     students = [f"s{i}" for i in range(9)]
     found = jackknife(lambda keep: np.array([keep.sum() / 9]), students, seed=0)
     few = estimate(found, lambda v: float(v[0]), students=students, titles=students, seed=0)
-    assert (few.value, few.low, few.note) == (1.0, None, "no interval: fewer than 10 students")
+    assert (few.value, few.low, few.reason) == (1.0, None, "no interval: fewer than 10 students")
     undefined = estimate(found, lambda v: float("nan"), students=students, titles=students, seed=0)
     assert undefined.value is None
-    assert "doesn't vary" in (undefined.note or "")
+    assert "doesn't vary" in (undefined.reason or "")
 
 
 # Separation

@@ -152,7 +152,7 @@ def test_what_is_constant_is_undefined(name: str) -> None:
         assert found.value == 0
     else:
         assert found.value is None
-        assert found.note
+        assert found.reason
     assert estimate(name, mean_of([]), np.empty(0, np.int64), titles=0).value is None
 
 
@@ -180,7 +180,7 @@ def test_differences_use_the_same_draws_and_few_students_have_no_interval() -> N
     few = estimate("f1", SCORES["f1"](truth, predicted, students % 5), students % 5, titles=3)
     assert few.value is not None
     assert few.low is None
-    assert "fewer than 10 students" in (few.note or "")
+    assert "fewer than 10 students" in (few.reason or "")
     assert by_student(students).n_titles == 1
 
 

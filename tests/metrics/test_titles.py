@@ -62,4 +62,4 @@ def test_too_few_titles_are_unscored() -> None:
     keep = clusters.titles < 4
     found = frequency_trend(real[keep], generated[keep], frequency[keep], clusters.select(keep))
     assert found.value is None
-    assert found.note
+    assert found.reason

@@ -87,7 +87,7 @@ def check(run: Path, origin: str) -> None:
     assert any(row.baseline == "title-mean" for row in rows)
     for row in rows:
         assert row.value is None or row.value == row.value  # never nan
-        assert row.value is not None or row.note, row
+        assert row.value is not None or row.reason, row
         assert row.low is None or row.high is None or row.low <= row.high
     page = (run / "report.html").read_text()
     assert page.count("<svg") >= 2

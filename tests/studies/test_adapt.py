@@ -115,7 +115,7 @@ def test_generated_programs_come_nearer_where_students_differ_only(differing: Ad
     assert null.p_adjusted is None or null.p_adjusted > 0.05
     constant = one(differing.rows, "attempts", "pooled_r", 4)
     assert constant.value is None
-    assert "constant" in (constant.note or "")
+    assert "constant" in (constant.reason or "")
 
 
 def test_the_tuning_students_choose_and_are_not_evaluated(differing: Adapted) -> None:
@@ -170,7 +170,7 @@ def test_random_beginnings_and_whole_modules(alike: Adapted, tmp_path: Path) -> 
     assert len(begun) == 12
     assert all(begun[student, 0] != begun[student, 1] for student in range(6))
     assert one(rows, "bits_per_trace", "mean", 4).n == 6
-    assert one(rows, "bits_per_trace", "mean", 4).note == "no interval: 6 students"
+    assert one(rows, "bits_per_trace", "mean", 4).reason == "no interval: 6 students"
     assert one(rows, "bleu_final", "mean_difference", 4, "other-student").value is not None
 
 
@@ -181,7 +181,7 @@ def test_too_few_students_is_an_answer(alike: Adapted) -> None:
     rows = adapt(alike.run, replace(CONFIG, min_traces=20))
     assert rows
     assert all(row.value is None and row.n == 0 for row in rows)
-    assert all("not enough data: 0 new students have enough traces" in (row.note or "") for row in rows)
+    assert all("not enough data: 0 new students have enough traces" in (row.reason or "") for row in rows)
     addresses = {(row.metric, row.statistic, row.baseline, row.condition.get("k")) for row in rows}
     assert ("bits_per_trace", "mean_difference", "other-student", "4") in addresses
     assert ("bleu_final", "mean_difference", "k=2", "4") not in addresses  # k = 2 isn't generated

@@ -117,8 +117,8 @@ def test_every_attribute_is_there_and_says_why_it_is_unscored(rows: list[Result]
     assert names == {"year", "mode", "language", "activity", "title frequency", "group", "age", "coin"}
     year = gap(rows, "year=2020", "within_r")
     assert (year.value, year.p, year.low) == (None, None, None)
-    assert "fewer than 10 students" in (year.note or "")
-    assert "fewer than 10 titles" in (gap(rows, "title frequency=not in training", "mean", "bleu_final").note or "")
+    assert "fewer than 10 students" in (year.reason or "")
+    assert "fewer than 10 titles" in (gap(rows, "title frequency=not in training", "mean", "bleu_final").reason or "")
     thirds = {row.subgroup for row in rows if (row.subgroup or "").startswith("age")}
     assert thirds == {"age=lowest third", "age=middle third", "age=highest third"}
 
@@ -161,6 +161,6 @@ def test_too_small_a_run_is_unscored_with_reasons(tmp_path: Path) -> None:
     rows = audit(run, AuditConfig(metrics=("comments_final",), replicates=20, permutations=20, workers=1))
     gaps = [row for row in rows if row.baseline]
     assert gaps
-    assert all(row.value is None and row.note and row.p is None for row in gaps)
+    assert all(row.value is None and row.reason and row.p is None for row in gaps)
     assert figures(run) == []
     assert "Of 0 gaps tested" in tables(run)[0].caption

@@ -94,15 +94,15 @@ def test_other_metrics_of_traces_are_shown_with_them(tmp_path: Path) -> None:
 def test_a_side_that_never_varies_is_unscored_with_a_reason(rows: list[Result]) -> None:
     row = one(rows, model="synthetic", metric="backtracking", statistic="within_r", split="seen-seen")
     assert (row.value, row.low, row.p) == (None, None, None)
-    assert row.note
-    assert "constant" in row.note
+    assert row.reason
+    assert "constant" in row.reason
     assert one(rows, baseline="title-mean", metric="comments_final", statistic="within_r", split="all").value is None
 
 
 def test_empty_split_is_unscored_and_says_so(rows: list[Result]) -> None:
     forward = [row for row in rows if row.split == "forward"]
     assert forward
-    assert all(row.value is None and row.n == 0 and "no pairs in this split" in (row.note or "") for row in forward)
+    assert all(row.value is None and row.n == 0 and "no pairs in this split" in (row.reason or "") for row in forward)
 
 
 def test_baselines_stand_beside_the_models(rows: list[Result]) -> None:
@@ -151,7 +151,7 @@ def test_another_students_vector_is_a_baseline_of_seen_students(rows: list[Resul
 
 def test_agreement_is_set_against_how_often_a_title_was_trained_on(rows: list[Result]) -> None:
     row = one(rows, model="trace", metric="backtracking", statistic="frequency_spearman", split="all")
-    assert row.value is not None or row.note
+    assert row.value is not None or row.reason
     assert row.unit == "rho"
     assert not [row for row in rows if row.statistic == "frequency_spearman" and row.model == "last"]
 
@@ -250,7 +250,7 @@ def test_one_student_is_no_crash(tmp_path: Path) -> None:
             writer.finish()
     rows = evaluate(folder)
     assert {row.n_students for row in rows if row.model and row.n} == {1}
-    assert all(row.low is None and row.p is None and row.note for row in rows if row.model)
+    assert all(row.low is None and row.p is None and row.reason for row in rows if row.model)
 
 
 def test_samples_of_no_test_pair_leave_everything_unscored(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_samples_of_no_test_pair_leave_everything_unscored(tmp_path: Path) -> No
             writer.finish()
     rows = evaluate(folder)
     assert rows
-    assert all(row.value is None and row.n == 0 and row.note for row in rows)
+    assert all(row.value is None and row.n == 0 and row.reason for row in rows)
     assert "not testable" in write_report(folder).read_text()
 
 

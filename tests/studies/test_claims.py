@@ -220,7 +220,9 @@ def test_claims_without_a_measurement_are_loud() -> None:
     ]  # fmt: skip
     (other_metric,) = judge(rows, [replace(CLAIM, metric="backtracking")])
     assert other_metric.reason == "no such measurement"
-    nothing = row_of(CLAIM, model="last", baseline=None, value=None, low=None, high=None, note="x; no failing program")
+    nothing = row_of(
+        CLAIM, model="last", baseline=None, value=None, low=None, high=None, note="x", reason="no failing program"
+    )
     assert judge([nothing], [CLAIM])[0].reason == "no failing program"
     by_another_rule = row_of(CLAIM, split="all", condition={"grouping": "trace"})
     (verdict,) = judge([by_another_rule], [replace(CLAIM, condition={"grouping": "student"})])

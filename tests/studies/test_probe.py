@@ -206,18 +206,18 @@ def test_what_cannot_be_probed_says_why() -> None:
     )
     config = settings(*asked.targets)
     found = Prober(asked, config).probe(lambda hidden: np.ones((len(asked), 3)), "title")
-    assert found["attempts_left"].note == "the target is constant"
-    assert found["final_runs"].note == "no verdicts"
-    assert found["title"].note == "a title that is held out can't be named"
+    assert found["attempts_left"].reason == "the target is constant"
+    assert found["final_runs"].reason == "no verdicts"
+    assert found["title"].reason == "a title that is held out can't be named"
     none = Prober(asked, config).probe(
         lambda hidden: np.ones((len(asked), 3)), "student", keep=np.zeros(len(asked), bool)
     )
-    assert {name: one.note for name, one in none.items()} == dict.fromkeys(asked.targets, "no prefix to ask")
-    assert found["halfway"].note is None  # embeddings that don't vary predict the mean
+    assert {name: one.reason for name, one in none.items()} == dict.fromkeys(asked.targets, "no prefix to ask")
+    assert found["halfway"].reason is None  # embeddings that don't vary predict the mean
     assert np.isnan(score(replace(found["halfway"], predicted={"pearson": np.zeros((2, len(asked)))}), "pearson"))
     alone = asked_of(1, attempts_left=by("trace"))
     found = Prober(alone, settings("attempts_left")).probe(lambda hidden: np.ones((len(alone), 3)), "student")
-    assert found["attempts_left"].note == "one student only"
+    assert found["attempts_left"].reason == "one student only"
 
 
 def test_effects_of_title_and_year_are_taken_away() -> None:
@@ -297,7 +297,7 @@ def test_vectors_that_hold_habits_are_told_from_those_that_do_not(rows: list[Res
     assert lead.p_adjusted is not None
     year = one(rows, "year_final", "pearson", part="students", target="mean", input="own")
     assert year.value is None
-    assert "constant" in (year.note or "")
+    assert "constant" in (year.reason or "")
     assert not [row for row in rows if row.metric == "year_final" and row.condition["target"] == "residual"]
 
 
@@ -361,7 +361,7 @@ def test_missing_verdicts_are_unscored_and_counted(rows: list[Result]) -> None:
     row = one(rows, "probe_final_runs", "f1", part="code", grouping="student", input="own")
     assert (row.value, row.p, row.n) == (None, None, 0)
     assert row.unscored > 50
-    assert "no verdicts" in (row.note or "")
+    assert "no verdicts" in (row.reason or "")
 
 
 def test_whether_the_final_program_runs_is_by_the_runs_rule(run: Path) -> None:
@@ -507,7 +507,7 @@ def test_poor_data_is_unscored_with_a_reason(tmp_path: Path, case: str) -> None:
     save_model(folder / "models" / "trace", make_model(dataset, split, np.random.default_rng(0).normal(size=(12, 4))))
     rows = probe(folder)
     assert rows
-    assert all(row.note for row in rows if row.value is None)
+    assert all(row.reason for row in rows if row.value is None)
     title = one(rows, "probe_title", "macro_f1", part="code", grouping="student", input="own")
     assert title.value is None
     assert all(np.isfinite(row.value) for row in rows if row.value is not None)

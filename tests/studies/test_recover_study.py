@@ -288,7 +288,7 @@ def test_python_is_unscored_with_the_reason(tmp_path, sampler) -> None:
     rows = recover(make_run(tmp_path, language="python", views=("trace",)))
     assert rows
     assert all(row.value is None and row.n == 0 for row in rows)
-    assert all("python isn't executed" in (row.note or "") for row in rows)
+    assert all("python isn't executed" in (row.reason or "") for row in rows)
     run = tmp_path / "run"
     assert report.figures(run) == []
     assert "unscored" in report.sentences(rows)[0]

@@ -36,7 +36,7 @@ def made(config: AdaptConfig, *, scored: bool) -> list[Result]:
                 low=value - 1 if scored else None,
                 high=value + 1 if scored else None,
                 n=12 if scored else 0,
-                note=None if scored else "not enough data: 1 new students have enough traces",
+                reason=None if scored else "not enough data: 1 new students have enough traces",
             )
         )
     return rows

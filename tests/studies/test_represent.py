@@ -205,7 +205,7 @@ def test_what_is_missing_is_said_in_the_tables(studied: Studied) -> None:
 def test_no_traces_and_one_student_are_answers(studied: Studied) -> None:
     nothing = represent(studied.run, replace(CONFIG, splits=("forward",)))
     assert nothing
-    assert all(row.value is None and row.n == 0 and row.note for row in nothing)
+    assert all(row.value is None and row.n == 0 and row.reason for row in nothing)
     vectors = read(open_run(studied.run), CONFIG)
     mine = vectors.students == vectors.students[0]
     one = replace(

@@ -103,7 +103,7 @@ def test_steering_says_whether_programs_still_run(studied: Studied) -> None:
 def test_what_nobody_does_is_unscored(studied: Studied) -> None:
     mine = [row for row in studied.rows if "functions_final" in (row.metric, row.condition.get("target"))]
     assert {row.value for row in mine} == {None}
-    assert all((row.note or "").endswith("too few students stand out in it") for row in mine)
+    assert all((row.reason or "").endswith("too few students stand out in it") for row in mine)
 
 
 def test_students_who_do_not_differ_are_not_told_apart(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_too_few_students_are_an_answer(studied: Studied, tmp_path: Path) -> Non
     (tmp_path / "run/run.toml").write_text(tomli_w.dumps({"dataset": "../class", "views": ["trace"]}))
     rows = steer(tmp_path / "run", CONFIG)
     assert {row.value for row in rows} == {None}
-    assert all("too few students" in (row.note or "") for row in rows)
+    assert all("too few students" in (row.reason or "") for row in rows)
     assert report.figures(tmp_path / "run") == []
     assert "too few students" in report.tables(tmp_path / "run")[0].caption
     assert all("not testable" in sentence for sentence in sentences(rows))

@@ -111,18 +111,18 @@ def test_undefined_is_unscored_with_a_reason(students: int, titles: int, change:
     clusters, y = effects(3, students, titles, (1.0, 1.0, 1.0))
     for share in shares(y * change, clusters):
         assert (share.value, share.low) == (None, None)
-        assert why in (share.note or "")
+        assert why in (share.reason or "")
 
 
 def test_one_title_a_student_is_unscored_and_few_clusters_have_no_interval() -> None:
     rng = np.random.default_rng(0)
     alone = Clusters(students=np.arange(30), titles=np.arange(30) % 5)
-    assert "one title" in (shares(rng.normal(size=30), alone)[0].note or "")
+    assert "one title" in (shares(rng.normal(size=30), alone)[0].reason or "")
     clusters, y = effects(4, 30, 6, (1.0, 1.0, 1.0))
     found = shares(y, clusters)[0]
     assert found.value is not None
     assert found.low is None
-    assert "fewer than 10" in (found.note or "")
+    assert "fewer than 10" in (found.reason or "")
 
 
 def test_study_writes_rows_a_figure_and_a_table(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_study_writes_rows_a_figure_and_a_table(tmp_path: Path) -> None:
     share = comments["student_share"]
     assert share.value == pytest.approx(25 / 12 / (25 / 12 + 2.5), abs=0.2)
     assert (comments["title_share"].value or 0) < 0.05
-    assert all(row.value is None and row.note for row in rows if row.metric == "functions_final")
+    assert all(row.value is None and row.reason for row in rows if row.metric == "functions_final")
     (figure,) = figures(folder)
     assert "Simulated class: class" in figure.caption
     assert figure.points.num_rows

@@ -43,7 +43,7 @@ class Estimate:
     statistic: str
     """pooled_r, within_r, between_r, mean, or one of these + `_difference`."""
     value: float | None
-    """None: unscored; `note` says why."""
+    """None: unscored; `reason` says why."""
     low: float | None = None
     """Lower end of the 95% percentile interval; None without one."""
     high: float | None = None
@@ -72,7 +72,7 @@ class Estimate:
     """Seed of the resampling."""
     test: str = "crossed bootstrap"
     """Where interval and p come from."""
-    note: str | None = None
+    reason: str | None = None
     """Why it is unscored or has no interval."""
 
     @property
@@ -82,10 +82,10 @@ class Estimate:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """What a results row takes over as it is (`note` is left out: studies add to it)."""
+        """What a results row takes over as it is."""
         shared = (
             "statistic", "value", "low", "high", "low_90", "high_90", "effect_size", "n", "n_students", "n_titles",
-            "unscored", "p", "clusters", "smallest_detectable", "seed",
+            "unscored", "p", "clusters", "smallest_detectable", "seed", "reason",
         )  # fmt: skip
         return {name: getattr(self, name) for name in shared} | {"test": None if self.p is None else self.test}
 
@@ -184,17 +184,17 @@ def estimated(
         seed=seed,
     )
     if not len(kept):
-        return replace(estimate, note="no pair is scored")
+        return replace(estimate, reason="no pair is scored")
     compute = make(kept, *(column[scored].astype(np.float64) for column in columns))
     value = float(compute(kept.once)[0])
     if not np.isfinite(value):
-        return replace(estimate, note="undefined: a side is constant, or there are too few pairs")
+        return replace(estimate, reason="undefined: a side is constant, or there are too few pairs")
     if kept.resampled is None:
-        note = f"no interval: fewer than {MIN_CLUSTERS} students and fewer than {MIN_CLUSTERS} titles"
-        return replace(estimate, value=value, note=note)
+        few = f"no interval: fewer than {MIN_CLUSTERS} students and fewer than {MIN_CLUSTERS} titles"
+        return replace(estimate, value=value, reason=few)
     drawn = bootstrap(compute, kept, seed=seed, replicates=replicates)
     if not drawn.scored:
-        return replace(estimate, clusters=kept.resampled, note=f"undefined in {drawn.undefined} replicates")
+        return replace(estimate, clusters=kept.resampled, reason=f"undefined in {drawn.undefined} replicates")
     (low, high), (low_90, high_90) = (_within_bounds(statistic, drawn.percentiles(level)) for level in (0.95, 0.9))
     return replace(
         estimate, value=value, low=low, high=high, low_90=low_90, high_90=high_90, p=drawn.p, se=drawn.se,

@@ -70,10 +70,10 @@ def estimate(
     n_students, value, error = len(set(students)), pick(found.values), found.error(pick)
     base = Estimate(statistic=statistic, value=None, n=len(students), n_students=n_students, n_titles=len(set(titles)))
     if not np.isfinite(value):
-        return replace(base, note="undefined: a side doesn't vary, or there are too few inputs")
+        return replace(base, reason="undefined: a side doesn't vary, or there are too few inputs")
     if not np.isfinite(error):
-        note = f"no interval: fewer than {MIN_CLUSTERS} students" if n_students < MIN_CLUSTERS else "no interval"
-        return replace(base, value=float(value), note=note)
+        few = f"no interval: fewer than {MIN_CLUSTERS} students" if n_students < MIN_CLUSTERS else "no interval"
+        return replace(base, value=float(value), reason=few)
     degrees = len(found.without) - 1
     half, half_90 = (float(stats.t.ppf(level, degrees)) * error for level in (0.975, 0.95))
     p = 2 * float(stats.t.sf(abs(value) / error, degrees)) if error > 0 else float(value == 0)

@@ -6,10 +6,11 @@ In: `registry.METRICS`, and the declarations of the released code's metrics. Out
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
-from redraft.metrics.registry import METRICS, Metric
+from redraft.metrics.metric import Declared, Place
+from redraft.metrics.registry import METRICS, shown
 from redraft.metrics.released.columns import RELEASED
 from redraft.metrics.released.counterparts import COUNTERPARTS, PAIRS
 from redraft.rundir import write_text
@@ -57,22 +58,42 @@ states, so that rollouts whose text breaks off within a header have a program le
 others are equal in every bit. Splits, near-duplicates, ended shares and all statistics stay as they are; so do the
 other studies, whose metrics are the corrected ones.
 """
+    places = """
+## Where reports show them
+
+Figures, tables and studies take these by themselves, from top to bottom. The settings of a study can ask for others.
+Figures use the labels of the table above.
+
+"""
     theirs = {name: f"`{column}`" for name, column in COUNTERPARTS.items()} | PAIRS
     return "\n".join([
-        head, _table(METRICS), released, _table(RELEASED), counterparts,
+        head, _ours(), places + _grid(["place", "metrics"], [[p.value, _names(shown(p))] for p in Place]),
+        released, _released(), counterparts,
         _grid(["metric", "released"], [[f"`{name}`", text] for name, text in theirs.items()]),
     ])  # fmt: skip
 
 
-def _table(metrics: Mapping[str, Metric]) -> str:
-    rows = [
-        [f"`{m.name}`", m.level, m.unit, m.direction or "-", ", ".join(m.needs) or "-", m.definition, m.source]
-        for m in metrics.values()
-    ]
-    return _grid(["metric", "level", "unit", "better", "needs", "definition", "source"], rows)
+def _ours() -> str:
+    rows = [[f"`{m.name}`", m.words, m.group.value, *_declared(m)] for m in METRICS.values()]
+    return _grid(["metric", "label", "group", *COLUMNS], rows)
 
 
-def _grid(header: list[str], rows: list[list[str]]) -> str:
+def _released() -> str:
+    return _grid(["metric", *COLUMNS], [[f"`{m.name}`", *_declared(m)] for m in RELEASED.values()])
+
+
+COLUMNS = ("level", "unit", "better", "needs", "definition", "source")
+
+
+def _declared(m: Declared) -> list[str]:
+    return [m.level, m.unit, m.direction or "-", ", ".join(m.needs) or "-", m.definition, m.source]
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in [header, ["---"] * len(header), *rows])
 
 

@@ -1,56 +1,31 @@
-"""Every metric, declared once: what it is, how it is computed, and what it needs.
+"""Every metric, declared once: what it is, how it is computed, what it needs, and where reports show it.
 
-In: the facts of a trace. Out: `METRICS`, by name. A metric of a program or a trace has a `compute`; a metric of a
-pair or a collection of samples is computed by `metrics.pairs`. A value of None is 'unscored': the metric is undefined
-there, which is neither zero nor failure.
+In: the facts of a trace. Out: `METRICS`, by name, and `shown`, the metrics of a place. A metric of a program or a trace
+has a `compute`; a metric of a pair or a collection of samples is computed by `metrics.pairs`. A value of None is
+'unscored': the metric is undefined there, which is neither zero nor failure. A metric is added by declaring it here;
+`make docs` then documents it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Literal
 
 from redraft.data.edits import LARGE
 from redraft.metrics.behaviour import ACTIVE_GAP, Edit, ProgramFacts, TraceFacts
+from redraft.metrics.metric import Compute, Group, Metric, Need, Place
 
-Level = Literal["program", "trace", "pair", "collection"]
-Need = Literal["time", "language", "samples", "verdict"]
 Definitions = Literal["corrected", "released"]
 """Whose definitions: the paper's text made exact, or its released code's (`released.counterparts`)."""
-Compute = Callable[[TraceFacts], float | None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """One measurable property."""
-
-    name: str
-    """Its column's name."""
-    level: Level
-    """What it describes: the final program; the trace; a (student, title) pair's generated samples against the real
-    trace; or a pair's samples among themselves (a collection)."""
-    unit: str
-    """Unit of its values."""
-    direction: Literal["higher", "lower", ""] = ""
-    """Which way is better; empty where neither is (programs and traces are compared by correlation)."""
-    definition: str
-    """What is computed."""
-    source: str
-    """Where the paper has it; 'corrected' where the paper's released code computes something else; or that code."""
-    needs: tuple[Need, ...] = ()
-    """What it is unscored without: times, a language profile, at least two samples, verdicts of `redraft execute`."""
-    generated_from: str | None = None
-    """The metric to take on the generated side, where this one is for a selection of real traces only."""
-    compute: Compute | None = None
-    """Its value on a trace; None for pairs and collections."""
-
 
 PROPERTIES = "section 3.3, properties of programs"
 TRACES = "section 3.3, properties of traces"
 MEASURES = "section 3.3, behavioral evaluation metrics"
 CORRECTED = " (corrected)"
+
+FINAL_PROGRAM = "final program"
+WHOLE_TRACE = "whole trace"
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -58,80 +33,78 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if len(known) == len(values) else None
 
 
-def _word(word: str) -> Callable[[ProgramFacts], float | None]:
-    return lambda program: program.words.get(word)
-
-
 def _program(
-    name: str,
-    unit: str,
-    definition: str,
-    get: Callable[[ProgramFacts], float | None],
-    *,
-    source: str = PROPERTIES + CORRECTED,
-    needs: tuple[Need, ...] = ("language",),
-) -> Iterator[Metric]:
-    """A property of programs: of the final one, and its mean over the trace's."""
+    name: str, unit: str, label: str, definition: str, get: Callable[[ProgramFacts], float | None], *,
+    source: str = PROPERTIES + CORRECTED, needs: tuple[Need, ...] = ("language",), place: int,
+    also: Mapping[Place, int] | None = None, mean_also: Mapping[Place, int] | None = None,
+    released: tuple[str, str | None],
+) -> Iterator[Metric]:  # fmt: skip
+    """A property of programs: of the final one, and its mean over the trace's.
+
+    Args:
+        name: What both names begin with.
+        unit: Of both.
+        label: Of both.
+        definition: What is counted in a program.
+        get: Its value.
+        source: Of both.
+        needs: Of both.
+        place: How far down it is shown among properties of final programs.
+        also: Where else the final program's is shown.
+        mean_also: Where the mean is shown.
+        released: The released code's columns.
+    """
     yield Metric(
-        name=f"{name}_final",
-        level="program",
-        unit=unit,
-        source=source,
-        needs=needs,
-        definition=f"{definition}, in the final program.",
-        compute=lambda f: get(f.programs[-1]),
-    )
+        name=f"{name}_final", label=label, part=FINAL_PROGRAM, group=Group.CONTENT, level="program", unit=unit,
+        source=source, needs=needs, definition=f"{definition}, in the final program.", released=released[0],
+        shown={Place.FINAL_PROGRAMS: place} | dict(also or {}), compute=lambda f: get(f.programs[-1]),
+    )  # fmt: skip
     yield Metric(
-        name=f"{name}_mean",
-        level="trace",
-        unit=unit,
-        source=source,
-        needs=needs,
-        definition=f"{definition}: mean over the trace's programs.",
-        compute=lambda f: _mean([get(program) for program in f.programs]),
-    )
+        name=f"{name}_mean", label=label, part="mean of programs", group=Group.CONTENT, level="trace", unit=unit,
+        source=source, needs=needs, definition=f"{definition}: mean over the trace's programs.", released=released[1],
+        shown=dict(mean_also or {}), compute=lambda f: _mean([get(program) for program in f.programs]),
+    )  # fmt: skip
+
+
+def _word(word: str, *, place: int, mean: str | None) -> Iterator[Metric]:
+    """A word of the platform's language, counted in programs."""
+    yield from _program(
+        word, "occurrences", f"word “{word}”", f"Occurrences of the word `{word}`",
+        lambda program: program.words.get(word), source=PROPERTIES, place=place,
+        released=(f"num_occurrences_{word}_last", mean),
+    )  # fmt: skip
 
 
 def _programs() -> Iterator[Metric]:
-    for word in ("turtle", "box", "await"):
-        yield from _program(word, "occurrences", f"Occurrences of the word `{word}`", _word(word), source=PROPERTIES)
+    yield from _word("turtle", place=4, mean="mean_num_occurrences_turtle")
+    yield from _word("box", place=5, mean="mean_num_occurrences_box")
+    yield from _word("await", place=6, mean=None)
     yield from _program(
-        "functions",
-        "functions",
+        "functions", "functions", "functions",
         "Functions defined (in CoffeeScript `->`, `=>` with or without arguments, and `function`), comment lines aside",
-        lambda p: p.functions,
-    )
+        lambda p: p.functions, place=2, also={Place.STEER: 2}, released=("num_functions_last", "mean_num_functions"),
+    )  # fmt: skip
     yield from _program(
-        "comments",
-        "lines",
+        "comments", "lines", "comments",
         "Lines whose first non-blank character is `#` (in JavaScript and Java: characters are `//`)",
-        lambda p: p.comments,
-    )
+        lambda p: p.comments, place=1, also={Place.STEER: 1, Place.AUDIT: 1, Place.ADAPT: 3},
+        mean_also={Place.ADAPT: 4}, released=("num_comments_last", None),
+    )  # fmt: skip
     yield from _program(
-        "colours",
-        "occurrences",
-        "Whole words that name one of the 139 CSS colours",
-        lambda p: p.colours.total(),
-        needs=(),
-    )
+        "colours", "occurrences", "colours", "Whole words that name one of the 139 CSS colours",
+        lambda p: p.colours.total(), needs=(), place=3, released=("colors_last", None),
+    )  # fmt: skip
     yield Metric(
-        name="year_final",
-        level="program",
-        unit="year",
-        source=PROPERTIES,
-        needs=("time",),
-        definition="UTC year in which the final program was run.",
-        compute=lambda f: f.years[-1],
-    )
+        name="year_final", label="year", part=FINAL_PROGRAM, group=Group.TIME, level="program", unit="year",
+        source=PROPERTIES, needs=("time",), definition="UTC year in which the final program was run.",
+        released="trace_year_last", shown={Place.FINAL_PROGRAMS: 7, Place.ADAPT: 1}, compute=lambda f: f.years[-1],
+    )  # fmt: skip
     yield Metric(
-        name="year_mean",
-        level="trace",
-        unit="year",
-        source=PROPERTIES,
-        needs=("time",),
+        name="year_mean", label="year", part="mean of programs", group=Group.TIME, level="trace", unit="year",
+        source=PROPERTIES, needs=("time",),
         definition="UTC year in which a program was run: mean over the trace's programs.",
         compute=lambda f: _mean(f.years),
-    )
+    )  # fmt: skip
 
 
 def _backtracking(facts: TraceFacts) -> float:
@@ -141,150 +114,132 @@ def _backtracking(facts: TraceFacts) -> float:
 
 def _traces() -> Iterator[Metric]:
     yield Metric(
-        name="attempts",
-        level="trace",
-        unit="states",
-        source=TRACES,
-        definition="States of the trace (T).",
-        compute=lambda f: len(f.programs),
-    )
+        name="attempts", label="attempts", group=Group.COURSE, level="trace", unit="states", source=TRACES,
+        definition="States of the trace (T).", released="trace_length",
+        shown={Place.WHOLE_TRACES: 1, Place.AUDIT: 2, Place.ADAPT: 2}, compute=lambda f: len(f.programs),
+    )  # fmt: skip
     yield Metric(
-        name="backtracking",
-        level="trace",
-        unit="share of edits",
+        name="backtracking", label="backtracking", group=Group.COURSE, level="trace", unit="share of edits",
         source=TRACES + CORRECTED,
         definition="Goal backtracking: share of the T - 1 edits after which the Levenshtein distance to the final "
         "state is larger than before; 0 for T of at most 2.",
+        released="backtracking_ratio",
+        shown={Place.WHOLE_TRACES: 2, Place.FREQUENCY: 1, Place.STEER: 3, Place.AUDIT: 3, Place.ADAPT: 5},
         compute=_backtracking,
-    )
+    )  # fmt: skip
     yield Metric(
-        name="backtracking_t3",
-        level="trace",
-        unit="share of edits",
-        source=TRACES + CORRECTED,
+        name="backtracking_t3", label="backtracking (T ≥ 3)", group=Group.COURSE, level="trace",
+        unit="share of edits", source=TRACES + CORRECTED,
         definition="Goal backtracking of traces of at least 3 states, as no shorter one can backtrack. Only real "
         "traces are selected so; generated ones are taken whatever their length.",
-        generated_from="backtracking",
+        generated_from="backtracking", shown={Place.WHOLE_TRACES: 3},
         compute=lambda f: _backtracking(f) if len(f.programs) >= 3 else None,
-    )
+    )  # fmt: skip
     yield from _times()
     yield Metric(
-        name="edit_distance_total",
-        level="trace",
-        unit="characters",
-        source=TRACES + CORRECTED,
-        definition="Sum of the Levenshtein distances between consecutive states.",
+        name="edit_distance_total", label="total edit distance", group=Group.COURSE, level="trace", unit="characters",
+        source=TRACES + CORRECTED, definition="Sum of the Levenshtein distances between consecutive states.",
         compute=lambda f: sum(f.steps),
-    )
+    )  # fmt: skip
     yield Metric(
-        name="edit_distance_mean",
-        level="trace",
-        unit="characters",
-        source=TRACES + CORRECTED,
-        definition="Mean Levenshtein distance between consecutive states; 0 for one state.",
+        name="edit_distance_mean", label="mean edit distance", group=Group.COURSE, level="trace", unit="characters",
+        source=TRACES + CORRECTED, definition="Mean Levenshtein distance between consecutive states; 0 for one state.",
+        released="mean_sequential_edit_distance", shown={Place.WHOLE_TRACES: 5},
         compute=lambda f: sum(f.steps) / max(len(f.steps), 1),
-    )
+    )  # fmt: skip
 
 
 def _times() -> Iterator[Metric]:
     yield Metric(
-        name="seconds_total",
-        level="trace",
-        unit="s",
-        source=TRACES,
-        needs=("time",),
+        name="seconds_total", label="total seconds", group=Group.TIME, level="trace", unit="s", source=TRACES,
+        needs=("time",), released="total_time",
         definition="Seconds from the first state to the last (negative where a generated clock runs backwards).",
         compute=lambda f: None if f.gaps is None else sum(f.gaps),
-    )
+    )  # fmt: skip
     yield Metric(
-        name="seconds_mean",
-        level="trace",
-        unit="s",
-        source=TRACES,
-        needs=("time",),
-        definition="Mean seconds between consecutive states; 0 for one state.",
-        compute=lambda f: None if f.gaps is None else sum(f.gaps) / max(len(f.gaps), 1),
-    )
+        name="seconds_mean", label="mean seconds between states", group=Group.TIME, level="trace", unit="s",
+        source=TRACES, needs=("time",), definition="Mean seconds between consecutive states; 0 for one state.",
+        released="mean_time_diff", compute=lambda f: None if f.gaps is None else sum(f.gaps) / max(len(f.gaps), 1),
+    )  # fmt: skip
     yield Metric(
-        name="seconds_active",
-        level="trace",
-        unit="s",
-        source=TRACES,
-        needs=("time",),
+        name="seconds_active", label="active seconds", group=Group.TIME, level="trace", unit="s", source=TRACES,
+        needs=("time",), shown={Place.WHOLE_TRACES: 4, Place.AUDIT: 4},
         definition=f"Seconds between consecutive states, without the gaps of more than {ACTIVE_GAP:.0f} s (breaks) or "
         "less than 0 s.",
         compute=lambda f: None if f.gaps is None else sum(gap for gap in f.gaps if 0 <= gap <= ACTIVE_GAP),
-    )
+    )  # fmt: skip
 
 
 def _kind(
-    name: str, text: str, is_one: Callable[[Edit], bool | None], needs: tuple[Need, ...] = ()
-) -> Iterator[Metric]:
-    """A kind of edit: counted, and as a share of the trace's edits."""
+    name: str, label: str, text: str, is_one: Callable[[Edit], bool | None], *, place: int, released: str,
+    needs: tuple[Need, ...] = (), share: bool = False,
+) -> Iterator[Metric]:  # fmt: skip
+    """A kind of edit: counted, and as a share of the trace's edits.
+
+    Args:
+        name: What both names begin with.
+        label: Of both.
+        text: What edits of the kind do.
+        is_one: Whether an edit is of the kind.
+        place: How far down the count is shown among properties of whole traces.
+        released: What the released code calls the kind.
+        needs: Of both.
+        share: Whether that code's mean of it is a share of edits; of lines it is none.
+    """
 
     def count(facts: TraceFacts) -> float | None:
         if "language" in needs and any(program.comments is None for program in facts.programs):
             return None
         return sum(bool(is_one(edit)) for edit in facts.edits)
 
-    def share(facts: TraceFacts) -> float | None:
+    def part(facts: TraceFacts) -> float | None:
         found = count(facts)
         return None if found is None else found / max(len(facts.edits), 1)
 
     yield Metric(
-        name=f"{name}_count",
-        level="trace",
-        unit="edits",
-        source=TRACES + CORRECTED,
-        needs=needs,
-        definition=f"Edits that {text}.",
-        compute=count,
-    )
+        name=f"{name}_count", label=label, group=Group.EDITS, level="trace", unit="edits", source=TRACES + CORRECTED,
+        needs=needs, definition=f"Edits that {text}.", released=f"edit_sum_{released}",
+        shown={Place.WHOLE_TRACES: place}, compute=count,
+    )  # fmt: skip
     yield Metric(
-        name=f"{name}_share",
-        level="trace",
-        unit="share of edits",
-        source=TRACES + CORRECTED,
-        needs=needs,
+        name=f"{name}_share", label=label, part="share of edits", group=Group.EDITS, level="trace",
+        unit="share of edits", source=TRACES + CORRECTED, needs=needs,
         definition=f"Share of the T - 1 edits that {text}; 0 for T = 1.",
-        compute=share,
-    )
+        released=f"edit_mean_{released}" if share else None, compute=part,
+    )  # fmt: skip
+
+
+def _lines(done: str, count: Callable[[Edit], int]) -> Metric:
+    return Metric(
+        name=f"lines_{done}", label=f"lines {done}", group=Group.EDITS, level="trace", unit="lines",
+        source=TRACES + CORRECTED, definition=f"Lines {done}, over all edits.", released=f"edit_sum_lines_{done}",
+        compute=lambda f: sum(count(edit) for edit in f.edits),
+    )  # fmt: skip
 
 
 def _edits() -> Iterator[Metric]:
-    yield from _kind("large_add", f"add at least {LARGE} lines", lambda e: e.type == "large_add")
-    yield from _kind("large_del", f"delete at least {LARGE} lines, being no large_add", lambda e: e.type == "large_del")
-    yield from _kind("small_add", "add lines, being neither of the large ones", lambda e: e.type == "small_add")
-    yield from _kind("small_del", "delete lines, being none of the former", lambda e: e.type == "small_del")
-    yield from _kind("modify", "neither add nor delete lines", lambda e: e.type == "modify")
-    yield from _kind("colour_change", "modify a line in nothing but whole colour words", lambda e: e.colour_change)
-    yield from _kind("number_change", "modify a line in nothing but numerals", lambda e: e.number_change)
-    yield from _kind("comment_added", "add a comment line", lambda e: e.comment_added, ("language",))
-    yield from _kind("function_added", "add a line that defines a function", lambda e: e.function_added, ("language",))
-    yield Metric(
-        name="lines_added",
-        level="trace",
-        unit="lines",
-        source=TRACES + CORRECTED,
-        definition="Lines added, over all edits.",
-        compute=lambda f: sum(e.added for e in f.edits),
-    )
-    yield Metric(
-        name="lines_deleted",
-        level="trace",
-        unit="lines",
-        source=TRACES + CORRECTED,
-        definition="Lines deleted, over all edits.",
-        compute=lambda f: sum(e.deleted for e in f.edits),
-    )
-    yield Metric(
-        name="lines_modified",
-        level="trace",
-        unit="lines",
-        source=TRACES + CORRECTED,
-        definition="Lines modified, over all edits.",
-        compute=lambda f: sum(e.modified for e in f.edits),
-    )
+    yield from _kind("large_add", "large additions", f"add at least {LARGE} lines", lambda e: e.type == "large_add",
+                     place=6, released="num_large_add", share=True)  # fmt: skip
+    yield from _kind("large_del", "large deletions", f"delete at least {LARGE} lines, being no large_add",
+                     lambda e: e.type == "large_del", place=8, released="num_large_del", share=True)  # fmt: skip
+    yield from _kind("small_add", "small additions", "add lines, being neither of the large ones",
+                     lambda e: e.type == "small_add", place=7, released="num_small_add", share=True)  # fmt: skip
+    yield from _kind("small_del", "small deletions", "delete lines, being none of the former",
+                     lambda e: e.type == "small_del", place=9, released="num_small_del", share=True)  # fmt: skip
+    yield from _kind("modify", "modifications", "neither add nor delete lines", lambda e: e.type == "modify", place=10,
+                     released="num_modify_existing", share=True)  # fmt: skip
+    yield from _kind("colour_change", "colour changes", "modify a line in nothing but whole colour words",
+                     lambda e: e.colour_change, place=11, released="color_changes")  # fmt: skip
+    yield from _kind("number_change", "number changes", "modify a line in nothing but numerals",
+                     lambda e: e.number_change, place=12, released="number_changes")  # fmt: skip
+    yield from _kind("comment_added", "comments added", "add a comment line", lambda e: e.comment_added, place=13,
+                     released="comment_additions", needs=("language",))  # fmt: skip
+    yield from _kind("function_added", "functions added", "add a line that defines a function",
+                     lambda e: e.function_added, place=14, released="function_additions",
+                     needs=("language",))  # fmt: skip
+    yield _lines("added", lambda edit: edit.added)
+    yield _lines("deleted", lambda edit: edit.deleted)
+    yield _lines("modified", lambda edit: edit.modified)
 
 
 def _mended(facts: TraceFacts) -> float | None:
@@ -294,33 +249,23 @@ def _mended(facts: TraceFacts) -> float | None:
 
 def _execution() -> Iterator[Metric]:
     yield Metric(
-        name="runs_final",
-        level="program",
-        unit="1 or 0",
-        source="appendix D" + CORRECTED,
-        needs=("verdict",),
-        definition="Whether the final program runs (verdict `ok`).",
-        compute=lambda f: _mean(f.runs[-1:]),
-    )
+        name="runs_final", label="runs", part=FINAL_PROGRAM, group=Group.RUNNING, level="program", unit="1 or 0",
+        source="appendix D" + CORRECTED, needs=("verdict",), shown={Place.FINAL_PROGRAMS: 8},
+        definition="Whether the final program runs (verdict `ok`).", compute=lambda f: _mean(f.runs[-1:]),
+    )  # fmt: skip
     yield Metric(
-        name="runs_mean",
-        level="trace",
-        unit="share of programs",
-        source="appendix D" + CORRECTED,
-        needs=("verdict",),
+        name="runs_mean", label="runs", part="share of programs", group=Group.RUNNING, level="trace",
+        unit="share of programs", source="appendix D" + CORRECTED, needs=("verdict",),
         definition="Share of the trace's programs that run; unscored unless each has a verdict.",
         compute=lambda f: _mean(f.runs),
-    )
+    )  # fmt: skip
     yield Metric(
-        name="mended",
-        level="trace",
-        unit="share of failing programs",
-        source="-",
-        needs=("verdict",),
+        name="mended", label="failing programs mended", group=Group.RUNNING, level="trace",
+        unit="share of failing programs", source="-", needs=("verdict",),
         definition="Of the programs that fail, not counting the final one, the share whose next one runs; unscored if "
         "none fails, or a next one has no verdict.",
         compute=_mended,
-    )
+    )  # fmt: skip
 
 
 def _pairs() -> Iterator[Metric]:
@@ -328,48 +273,50 @@ def _pairs() -> Iterator[Metric]:
         "each sample against the pair's own real trace: mean over m = 1..4 of BP * exp(mean of log p_1..p_m) on "
         "white-space tokens, unsmoothed, orders longer than both texts left out; mean over samples."
     )
-    yield Metric(
-        name="bleu_final",
-        level="pair",
-        unit="BLEU, 0 to 1",
-        direction="higher",
-        source=MEASURES + CORRECTED,
-        definition=f"BLEU of final programs, {bleu}",
+    their_bleu = (
+        "by the maths of the released code's BLEU, pair by pair instead of file by file: n-gram matches and lengths of "
+        "all the pair's samples are summed before anything is divided, each sample against the real ones; a precision "
+        "of zero counts as 2.2e-308; mean over orders 1 to 4 of the cumulative scores."
     )
+    whole = "whole traces (their programs joined by newlines, no headers)"
     yield Metric(
-        name="bleu_trace",
-        level="pair",
-        unit="BLEU, 0 to 1",
-        direction="higher",
-        source=MEASURES + CORRECTED,
-        definition=f"BLEU of whole traces (their programs joined by newlines, no headers), {bleu}",
-    )
+        name="bleu_final", label="BLEU", part=FINAL_PROGRAM, group=Group.LIKENESS, level="pair", unit="BLEU, 0 to 1",
+        direction="higher", source=MEASURES + CORRECTED, definition=f"BLEU of final programs, {bleu}",
+        released=f"BLEU of final programs, {their_bleu}",
+        shown={Place.LIKENESS: 1, Place.TEXT: 1, Place.ADAPT: 6, Place.AUDIT: 5},
+    )  # fmt: skip
+    yield Metric(
+        name="bleu_trace", label="BLEU", part=WHOLE_TRACE, group=Group.LIKENESS, level="pair", unit="BLEU, 0 to 1",
+        direction="higher", source=MEASURES + CORRECTED, whole_traces=True, definition=f"BLEU of {whole}, {bleu}",
+        released=f"BLEU of {whole}, {their_bleu}", shown={Place.LIKENESS: 2, Place.TEXT: 2, Place.ADAPT: 7},
+    )  # fmt: skip
     cosine = "colour counts with the samples' mean vector; 0 if one side names no colour, unscored if neither does."
     yield Metric(
-        name="colour_cosine",
-        level="pair",
-        unit="cosine",
-        direction="higher",
-        source=MEASURES + CORRECTED,
+        name="colour_cosine", label="colour cosine", part=FINAL_PROGRAM, group=Group.LIKENESS, level="pair",
+        unit="cosine", direction="higher", source=MEASURES + CORRECTED,
         definition=f"Cosine of the real final program's {cosine}",
-    )
+        released="Cosine of the real `colors_last` with the samples' mean; 0 if one side names no colour, unscored if "
+        "neither does.",
+        shown={Place.LIKENESS: 3, Place.TEXT: 3},
+    )  # fmt: skip
     yield Metric(
-        name="colour_cosine_trace",
-        level="pair",
-        unit="cosine",
-        direction="higher",
-        source=MEASURES + CORRECTED,
-        definition=f"Cosine of the real trace's mean {cosine}",
-    )
+        name="colour_cosine_trace", label="colour cosine", part=WHOLE_TRACE, group=Group.LIKENESS, level="pair",
+        unit="cosine", direction="higher", source=MEASURES + CORRECTED, whole_traces=True,
+        definition=f"Cosine of the real trace's mean {cosine}", shown={Place.TEXT: 4},
+    )  # fmt: skip
     yield Metric(
-        name="self_bleu",
-        level="collection",
-        unit="BLEU, 0 to 1",
-        source=MEASURES + CORRECTED,
-        needs=("samples",),
+        name="self_bleu", label="Self-BLEU", group=Group.LIKENESS, level="collection", unit="BLEU, 0 to 1",
+        source=MEASURES + CORRECTED, needs=("samples",),
         definition="BLEU of each of a pair's final programs against the others, mean over samples: high is little "
         "variety. To be compared over equal numbers of samples, beside that of as many real students of the title.",
-    )
+        released="`self_bleu_per_pair`: each of a pair's final programs against the others, matches and lengths summed "
+        "over them.",
+        shown={Place.LIKENESS: 4, Place.TEXT: 5},
+    )  # fmt: skip
+    yield Metric(
+        name="ended_share", label="ended", group=Group.COURSE, level="collection", unit="share", source="-",
+        definition="Share of a pair's samples that reached their end.", shown={Place.LIKENESS: 5, Place.TEXT: 6},
+    )  # fmt: skip
 
 
 METRICS: dict[str, Metric] = {
@@ -379,3 +326,11 @@ METRICS: dict[str, Metric] = {
 
 MEASURED: dict[str, Compute] = {name: metric.compute for name, metric in METRICS.items() if metric.compute}
 """The metrics of programs and traces: the columns of `metrics.measure.measure`."""
+
+
+def shown(*places: Place) -> tuple[str, ...]:
+    """The names of the metrics that reports show at some places, place by place, in each from top to bottom."""
+    return tuple(
+        metric.name for place in places
+        for metric in sorted((m for m in METRICS.values() if place in m.shown), key=lambda m: m.shown[place])
+    )  # fmt: skip

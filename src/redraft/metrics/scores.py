@@ -180,12 +180,12 @@ def estimate(
                       seed=seed, test="student bootstrap")  # fmt: skip
     value = float(statistic(clusters.once)[0]) if len(students) else np.nan
     if not np.isfinite(value):
-        return replace(shared, note="undefined: a side is constant, or there are too few rows")
+        return replace(shared, reason="undefined: a side is constant, or there are too few rows")
     if shared.n_students < MIN_CLUSTERS:
-        return replace(shared, value=value, note=f"no interval: fewer than {MIN_CLUSTERS} students")
+        return replace(shared, value=value, reason=f"no interval: fewer than {MIN_CLUSTERS} students")
     drawn = bootstrap(statistic, clusters, seed=seed, replicates=replicates)
     if not drawn.scored:
-        return replace(shared, clusters=BY_STUDENT, note=f"undefined in {drawn.undefined} replicates")
+        return replace(shared, clusters=BY_STUDENT, reason=f"undefined in {drawn.undefined} replicates")
     low, high = np.clip(drawn.interval, *_BOUNDS.get(name, (-np.inf, np.inf))).tolist()
     return replace(shared, value=value, low=low, high=high, p=drawn.p, se=drawn.se, clusters=BY_STUDENT)
 

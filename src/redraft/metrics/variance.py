@@ -55,7 +55,7 @@ class Share:
     """Titles among them."""
     unscored: int
     """Pairs left out."""
-    note: str | None = None
+    reason: str | None = None
     """Why it is unscored or has no interval."""
 
 
@@ -92,20 +92,20 @@ def shares(values: Floats, clusters: Clusters, *, seed: int = 0) -> list[Share]:
     kept, y = clusters.select(scored), values[scored].astype(np.float64)
     students, titles, n = kept.n_students, kept.n_titles, len(kept)
 
-    def made(name: str, value: float | None, ends: tuple[float, float] | None = None, note: str | None = None) -> Share:
+    def made(name: str, value: float | None, ends: tuple[float, float] | None = None, why: str | None = None) -> Share:
         low, high = ends or (None, None)
         return Share(name=name, value=value, low=low, high=high, n=n, n_students=students, n_titles=titles,
-                     unscored=int((~scored).sum()), note=note)  # fmt: skip
+                     unscored=int((~scored).sum()), reason=why)  # fmt: skip
 
     why = _undefined(y, kept)
     if why:
-        return [made(name, None, note=why) for name in SHARES]
+        return [made(name, None, why=why) for name in SHARES]
     y = (y - y.mean()) / y.std()
     found = components(y, kept.students, kept.titles)
     whole, raw = found.cut_off.shares[:, 0], found.shares[:, 0]
     if min(students, titles) < MIN_CLUSTERS:
         why = f"no interval: fewer than {MIN_CLUSTERS} students or titles"
-        return [made(name, float(value), note=why) for name, value in zip(SHARES, whole, strict=True)]
+        return [made(name, float(value), why=why) for name, value in zip(SHARES, whole, strict=True)]
     student_rng, title_rng = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
     left_out = components(y, kept.students, kept.titles, _groups(students, student_rng))
     swapped = components(y, kept.titles, kept.students, _groups(titles, title_rng))

@@ -20,7 +20,7 @@ from redraft.rundir import write_text
 CSV_COLUMNS = (
     "origin", "dataset", "split", "subgroup", "condition", "model", "baseline", "metric", "definitions", "statistic",
     "unit", "value", "low", "high", "effect_size", "p", "p_adjusted", "smallest_detectable", "n", "n_students",
-    "n_titles", "unscored", "clusters", "seed", "note",
+    "n_titles", "unscored", "clusters", "seed", "note", "reason",
 )  # fmt: skip
 DASH = "–"
 

@@ -71,5 +71,5 @@ def limitations(rows: Sequence[Result]) -> list[str]:
     conditional = sorted({row.clusters for row in rows if row.clusters and "conditional" in row.clusters})
     if conditional:
         found.append("Some intervals are conditional on the few titles or students at hand (see Methods).")
-    notes = {row.note.split(";")[0] for row in rows if row.note and "left out" in row.note}
+    notes = {row.note for row in rows if row.note and "left out" in row.note}
     return found + [f"{note[:1].upper()}{note[1:]}." for note in sorted(notes)]

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from redraft.metrics.registry import Level, Metric
+from redraft.metrics.metric import Declared, Level
 from redraft.metrics.released.edits import COUNTS, LARGE
 from redraft.metrics.released.facts import COUNTED, Facts
 
@@ -27,12 +27,12 @@ Values = Callable[[Facts], NDArray[Any] | Sequence[Any]]
 class Column(NamedTuple):
     """A declared column and its values."""
 
-    metric: Metric
+    metric: Declared
     values: Values
 
 
 def _column(name: str, level: Level, unit: str, definition: str, values: Values) -> Column:
-    return Column(Metric(name=name, level=level, unit=unit, definition=definition, source=SOURCE), values)
+    return Column(Declared(name=name, level=level, unit=unit, definition=definition, source=SOURCE), values)
 
 
 def _in_final(place: int) -> Values:
@@ -163,7 +163,7 @@ def _texts() -> Iterator[Column]:
 
 COLUMNS = {column.metric.name: column for group in (_final, _traces, _edits, _texts) for column in group()}
 TEXTS = frozenset(column.metric.name for column in _texts())
-RELEASED: dict[str, Metric] = {name: column.metric for name, column in COLUMNS.items()}
+RELEASED: dict[str, Declared] = {name: column.metric for name, column in COLUMNS.items()}
 """Every metric of the released code, by its own name, in its own order."""
 
 SCHEMA = pa.schema(

@@ -35,7 +35,7 @@ def is_scored(rows: Sequence[Result], metric: str) -> bool:
 
 def reason(rows: Sequence[Result]) -> str:
     """Why there is nothing to show."""
-    return next((row.note for row in rows if row.note), "nothing to report")
+    return next((row.reason for row in rows if row.reason), "nothing to report")
 
 
 def row_at(

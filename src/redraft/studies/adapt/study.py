@@ -72,7 +72,9 @@ class Evidence:
     titles: int
     """Distinct titles among the test traces."""
     note: str | None
-    """What to keep in mind; why there are no values, if there are none."""
+    """What to keep in mind."""
+    reason: str | None
+    """Why there are no values, if there are none."""
     points: pa.Table
     """Bits a trace by student (a number), k and whose vector."""
 
@@ -87,8 +89,8 @@ def _evidence(run: Run, view: str, config: AdaptConfig) -> Evidence:
     new = newcomers(run, model.students, config)
     if new.reason:
         return Evidence(
-            view=view, newcomers=new, choices={}, bits={}, drawn=None, titles=0, note=new.reason,
-            points=POINTS.empty_table(),
+            view=view, newcomers=new, choices={}, bits={}, drawn=None, titles=0, note=None,
+            reason=new.reason, points=POINTS.empty_table(),
         )  # fmt: skip
     fits = Fits(
         model=model, newcomers=new, config=config, folder=_folder(run, view, model, config, new),
@@ -106,7 +108,7 @@ def _evidence(run: Run, view: str, config: AdaptConfig) -> Evidence:
         view=view, newcomers=new, choices={k: fits.chosen(k) for k in config.ks if k}, bits=bits,
         drawn=draw(fits) if generates else None,
         titles=len({trace.title for traces in new.evaluated.values() for trace in fits.tests(traces)}),
-        note="; ".join(filter(None, notes)) or None, points=points,
+        note=results.noted(*notes), reason=None, points=points,
     )  # fmt: skip
 
 
@@ -194,7 +196,8 @@ def _rows(run: Run, evidence: Evidence, config: AdaptConfig) -> Iterator[Result]
         known = METRICS.get(cell.metric)
         contrast = cell.against is not None
         yield _row(
-            run, evidence, found, metric=cell.metric, level=known.level if known else "trace",
+            run, evidence, found, note=_left_out(cell, evidence.drawn), metric=cell.metric,
+            level=known.level if known else "trace",
             baseline=cell.against or (None if cell.whose == OWN else cell.whose),
             condition={} if cell.whose == MEAN_VECTOR else {"k": str(cell.k)},
             unit=_unit(cell), direction=("lower" if cell.metric in BITS else "higher"),
@@ -204,19 +207,18 @@ def _rows(run: Run, evidence: Evidence, config: AdaptConfig) -> Iterator[Result]
         found = Estimate(
             statistic="chosen", value=float(choice.epochs), n=len(evidence.newcomers.tuning),
             n_students=len(evidence.newcomers.tuning), n_titles=0,
-            note="the most that was tried: more might have been better" if choice.epochs == config.max_epochs else None,
         )  # fmt: skip
+        most = "the most that was tried: more might have been better" if choice.epochs == config.max_epochs else None
         yield _row(
-            run, evidence, found, metric="fit_epochs", level="collection", baseline=None,
+            run, evidence, found, note=most, metric="fit_epochs", level="collection", baseline=None,
             condition={"k": str(k), "lr": f"{choice.lr:g}"}, unit="epochs", direction="", family=None,
         )  # fmt: skip
 
 
-def _row(run: Run, evidence: Evidence, found: Estimate, **address: Any) -> Result:
-    notes = (evidence.note if evidence.note != found.note else None, found.note)  # why something is unscored comes last
+def _row(run: Run, evidence: Evidence, found: Estimate, *, note: str | None = None, **address: Any) -> Result:
     return Result(
         origin=run.dataset.origin, dataset=run.dataset.name, study=STUDY, model=evidence.view,
-        note="; ".join(note for note in notes if note) or None, **found.columns, **address,
+        note=results.noted(evidence.note, note), **found.columns, **address,
     )  # fmt: skip
 
 
@@ -232,22 +234,29 @@ def _estimate(cell: Cell, evidence: Evidence, config: AdaptConfig) -> Estimate:
     name = cell.statistic if cell.against is None else f"{cell.statistic}_difference"
     drawn = evidence.drawn
     if drawn is None:
-        reason = evidence.note or "nothing was generated: the model needs feedback, which can't be told while sampling"
-        return Estimate(statistic=name, value=None, n=0, n_students=0, n_titles=0, note=reason)
+        reason = (
+            evidence.reason or "nothing was generated: the model needs feedback, which can't be told while sampling"
+        )
+        return Estimate(statistic=name, value=None, n=0, n_students=0, n_titles=0, reason=reason)
     clusters = Clusters.of([pair.student for pair in drawn.pairs], [pair.title for pair in drawn.pairs])
     mine = drawn.generated[cell.whose, cell.k][cell.metric]
     theirs = drawn.generated[cell.other][cell.metric] if cell.against else None
     options: dict[str, Any] = {"seed": config.seed, "replicates": config.replicates}
     if cell.statistic == "mean":
-        found = agreement.mean(mine, clusters, **options) if theirs is None else agreement.mean_contrast(
+        return agreement.mean(mine, clusters, **options) if theirs is None else agreement.mean_contrast(
             mine, theirs, clusters, **options)  # fmt: skip
-    elif theirs is None:
-        found = agreement.correlation(cell.statistic, drawn.real[cell.metric], mine, clusters, **options)
-    else:
-        real = drawn.real[cell.metric]
-        found = agreement.correlation_contrast(cell.statistic, real, mine, theirs, clusters, **options)
-    left = f"{drawn.left_out} pairs without a sample of every k and side left out" if drawn.left_out else None
-    return replace(found, note="; ".join(filter(None, (left, found.note))) or None)
+    if theirs is None:
+        return agreement.correlation(cell.statistic, drawn.real[cell.metric], mine, clusters, **options)
+    return agreement.correlation_contrast(
+        cell.statistic, drawn.real[cell.metric], mine, theirs, clusters, **options
+    )  # fmt: skip
+
+
+def _left_out(cell: Cell, drawn: Drawn | None) -> str | None:
+    """That not all pairs could be compared, if so."""
+    if drawn is None or cell.metric in BITS or not drawn.left_out:
+        return None
+    return f"{drawn.left_out} pairs without a sample of every k and side left out"
 
 
 def _of_bits(cell: Cell, evidence: Evidence, config: AdaptConfig) -> Estimate:
@@ -255,7 +264,7 @@ def _of_bits(cell: Cell, evidence: Evidence, config: AdaptConfig) -> Estimate:
     name = "mean" if cell.against is None else "mean_difference"
     if not evidence.bits:
         return Estimate(statistic=name, value=None, n=0, n_students=evidence.newcomers.found, n_titles=0,
-                        note=evidence.note)  # fmt: skip
+                        reason=evidence.reason)  # fmt: skip
     students = [*evidence.newcomers.evaluated]
     clusters = Clusters.of(students, ["all"] * len(students))
     mine = evidence.bits[cell.metric, cell.whose, cell.k]
@@ -267,5 +276,5 @@ def _of_bits(cell: Cell, evidence: Evidence, config: AdaptConfig) -> Estimate:
     few = found.clusters is None and found.value is not None
     return replace(
         found, n_titles=evidence.titles, clusters=found.clusters and "student",
-        note=f"no interval: {len(students)} students" if few else found.note,
+        reason=f"no interval: {len(students)} students" if few else found.reason,
     )  # fmt: skip

@@ -150,16 +150,16 @@ class Gap:
             unit="r" if statistic.name == "within_r" else known.unit, subgroup=member.name, n=len(mine),
             n_students=mine.n_students, n_titles=mine.n_titles, unscored=int((self.inside & ~scored).sum()),
             value=self.here if np.isfinite(self.here) else None,
+            reason=None if np.isfinite(self.here) else "undefined: a side is constant, or no pair is scored",
         )  # fmt: skip
 
     def rows(self, tested: Permuted | None, place: int, config: AuditConfig) -> list[Result]:
         """The subgroup's own row, and that of the gap: unscored, or with interval and p."""
         of = self.member.of
-        gap = replace(self.row, baseline=REST, statistic=f"{self.row.statistic}{GAP}", value=None,
+        gap = replace(self.row, baseline=REST, statistic=f"{self.row.statistic}{GAP}", value=None, reason=None,
                       family=f"audit: {self.row.model}, subgroups of {of}s")  # fmt: skip
-        notes = [note for note in (self.row.note, self.why) if note]
         if self.why is not None or tested is None:
-            return [self.row, replace(gap, note="; ".join(notes))]
+            return [self.row, replace(gap, reason=self.why)]
         p, adjusted = tested.p[place], tested.p_adjusted[place]
         gap = replace(gap, value=self.here - self.there, seed=config.seed)
         if np.isfinite(p):

@@ -25,7 +25,7 @@ def tables(folder: Path) -> list[Table]:
                 own = alone[model, metric, group, statistic]
                 lines.append((model or DASH, metric, group or DASH, statistic.replace("_", " "), number(own.value),
                               with_interval(gap), probability(gap.p), probability(gap.p_adjusted), counts(own),
-                              gap.note or ""))  # fmt: skip
+                              gap.remarks))  # fmt: skip
                 significant += gap.p_adjusted is not None and gap.p_adjusted < SIGNIFICANT
     tested = sum(row.p_adjusted is not None for row in gaps.values())
     caption = (

@@ -98,17 +98,17 @@ class Job:
         unit = _unit(self.metric, found.statistic)
         found, known = found.in_unit(unit), METRICS.get(self.metric)
         redefined = config.definitions == "released" and DEFINED.get(self.metric) != known
-        notes = [
-            self.note, NO_SUCH if redefined and self.metric in ABSENT else None,
-            found.note if len(self.clusters) else self.nothing,
-        ]  # fmt: skip
+        if redefined and self.metric in ABSENT:
+            found = replace(found, reason=NO_SUCH)
+        elif not len(self.clusters):
+            found = replace(found, reason=self.nothing)
         return Result(
             origin=run.dataset.origin, dataset=run.dataset.name, study="behaviour", model=self.model,
             baseline=self.baseline, condition=dict(self.condition), metric=self.metric,
             definitions="released" if redefined else "corrected",
             level=known.level if known else "collection", unit=unit,
             direction=known.direction if known else "", split=self.split, family=self.family,
-            note="; ".join(note for note in notes if note) or None, **found.columns,
+            note=self.note, **found.columns,
         )  # fmt: skip
 
 

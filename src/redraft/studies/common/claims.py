@@ -309,19 +309,19 @@ def _untestable(claim: Claim, row: Result | None, rows: Sequence[Result]) -> str
         mine = [other for other in rows if other.study == claim.study]
         if not mine:
             return f"the study {claim.study!r} was not run"
-        if all(other.value is None for other in mine) and len({other.note for other in mine}) == 1:
-            return (mine[0].note or "unscored").split("; ")[-1]
+        if all(other.value is None for other in mine) and len({other.reason for other in mine}) == 1:
+            return mine[0].reason or "unscored"
         known = {side for other in mine for side in (other.model, other.baseline)}
         absent = [side for side in (claim.model, claim.against) if side and side not in known]
         return f"the run has no {' and no '.join(absent)}" if absent else _elsewhere(claim, mine)
     if row.value is None:
-        return (row.note or "unscored").split("; ")[-1]
+        return row.reason or "unscored"
     if row.n_students < claim.min_students:
         return f"students: {row.n_students}; the claim needs {claim.min_students}"
     if row.n_titles < claim.min_titles:
         return f"titles: {row.n_titles}; the claim needs {claim.min_titles}"
     if row.low is None or row.high is None or row.p is None:
-        return (row.note or "no interval").split("; ")[-1]
+        return row.reason or "no interval"
     if row.low == row.high:  # resampled, cases that are all alike stay so: that shows nothing
         return "all cases alike: the interval has no width"
     return ""

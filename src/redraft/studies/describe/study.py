@@ -243,6 +243,7 @@ class Description:
             n_students=self.students if students is None else students,
             n_titles=self.titles if subgroup is None else 1, unscored=unscored, value=value,
             note=f"n counts: {level}s" if level != "collection" else None,
+            reason="no observation has a value" if value is None else None,
         )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ class Probed:
     """Statistic -> (R, M) what it is to be computed from, a line a repetition; nan where a row wasn't tested."""
     p: float | None = None
     """One-sided, of the first repetition's score, by exchanging whole students' targets."""
-    note: str | None = field(default=None)
+    reason: str | None = field(default=None)
     """Why nothing was predicted."""
 
     def tested(self, statistic: str) -> NDArray[np.bool_]:
@@ -140,7 +140,7 @@ class Prober:
         none: Floats = np.empty((self.config.repeats, 0))
         return Probed(target=name, rows=np.empty(0, np.int64), truth=np.empty(0),
                       predicted=dict.fromkeys(STATISTICS[TARGETS[name].kind], none),
-                      note=self._reason(name, grouping, there))  # fmt: skip
+                      reason=self._reason(name, grouping, there))  # fmt: skip
 
     def _together(self, x_ND: Floats, rows: Codes, names: Sequence[str], how: _How) -> dict[str, Probed]:
         """Probes of targets that are asked of the same rows, which share all but the last step."""

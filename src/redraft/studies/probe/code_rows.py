@@ -17,12 +17,12 @@ from redraft.metrics.folds import Codes
 from redraft.metrics.ridge import Floats
 from redraft.metrics.scores import difference
 from redraft.progress import bar
-from redraft.results import Result
+from redraft.results import Result, noted
 from redraft.studies.common.run import Run
 from redraft.studies.probe.code import Embeddings, Probed, Prober, score, statistic_of
 from redraft.studies.probe.prefixes import Prefixes, make_prefixes
 from redraft.studies.probe.rows import OWN, Maker, Scored, halves_of
-from redraft.studies.probe.settings import STATISTICS, TARGETS, ProbeConfig
+from redraft.studies.probe.settings import COUNTED, STATISTICS, TARGETS, ProbeConfig
 from redraft.studies.probe.vectors import Vectors
 
 PERMUTATION = "exchange of whole students' targets, one-sided, first repetition"
@@ -145,7 +145,7 @@ class _Work:
                             predicted={"prevalence": always, "f1": always})  # fmt: skip
             for name, baseline in (("prevalence", None), ("f1", ALWAYS_YES)):
                 scored = self._scored(name, [probed], resampled=True)
-                yield self._row(scored, target, baseline=baseline, notes=["no prefix to ask"])
+                yield self._row(scored, target, baseline=baseline, reason="no prefix to ask")
 
     def scores(self, side: Side) -> Iterator[Result]:
         """A row a target and statistic; the first statistic with p, if there is one."""
@@ -156,7 +156,7 @@ class _Work:
                     more |= {"p": probed.p, "test": PERMUTATION, "family": f"probe: code, {side.name}"}
                 scored = self._scored(name, [probed], [[one[target] for one in side.halves]])
                 yield self._row(scored, target, model=side.model, baseline=side.baseline,
-                                notes=[probed.note, side.note], **more)  # fmt: skip
+                                reason=probed.reason, note=side.note, **more)  # fmt: skip
 
     def leads(self, first: Side, other: Side) -> Iterator[Result]:
         """What the first side has over another, a row a target and statistic."""
@@ -166,7 +166,7 @@ class _Work:
                     self._lead(name, target, first, other), target, model=first.model,
                     baseline=other.baseline or (other.model if other.input == OWN else None),
                     family=f"probe: code, {first.name} - {other.name}" if number == 0 else None,
-                    notes=[first.probed[target].note, other.note], grouping=self.config.grouping, input=OWN,
+                    reason=first.probed[target].reason, note=other.note, grouping=self.config.grouping, input=OWN,
                     against=other.name,
                 )  # fmt: skip
 
@@ -176,9 +176,9 @@ class _Work:
             for name in STATISTICS[TARGETS[target].kind]:
                 more: dict[str, Any] = {"model": first.model, "grouping": grouping, "input": OWN}
                 scored = self._scored(name, [probed], [[one[target] for one in leaky.halves]])
-                yield self._row(scored, target, notes=[probed.note], **more)
+                yield self._row(scored, target, reason=probed.reason, **more)
                 more |= {"against": self.config.grouping}
-                yield self._row(self._lead(name, target, leaky, first), target, notes=[probed.note], **more)
+                yield self._row(self._lead(name, target, leaky, first), target, reason=probed.reason, **more)
 
     def _lead(self, name: str, target: str, a: Side, b: Side) -> Scored:
         return self._scored(name, [a.probed[target], b.probed[target]],
@@ -210,11 +210,11 @@ class _Work:
         statistics = [statistic_of(one, name, of_tested, tested) for one in probed]
         return difference(*statistics) if len(statistics) > 1 else statistics[0]
 
-    def _row(self, scored: Scored, target: str, *, notes: Sequence[str | None], **more: Any) -> Result:
+    def _row(self, scored: Scored, target: str, *, note: str | None = None, **more: Any) -> Result:
         values = self.prefixes.targets[target]
         traces = len(np.unique(self.prefixes.trace[np.isfinite(values)]))
-        told = [*notes, f"n counts prefixes, of {traces} traces"]
-        return self.maker.row(scored, f"probe_{target}", notes=told, **more)
+        note = noted(note, f"{COUNTED}, of {traces} traces")
+        return self.maker.row(scored, f"probe_{target}", note=note, **more)
 
 
 def _difference(name: str, probed: Sequence[Probed]) -> float:

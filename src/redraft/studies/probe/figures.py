@@ -29,6 +29,7 @@ from redraft.studies.probe.pick import (
     target,
     views,
 )
+from redraft.studies.probe.settings import COUNTED
 
 PANELS = (("F1", ("f1", "macro_f1")), ("Pearson r", ("pearson",)))
 """Axis -> the statistics on it."""
@@ -179,8 +180,8 @@ def _drawn(name: str, chart: Chart, rows: Sequence[Result], *, title: str, capti
 
     tallest = max(len({dot.line for dot in dots}) for dots in panels.values())
     main = sum(look.main for look in chart.looks.values())
-    notes = [row.note.rpartition("n counts")[0].rstrip("; ") for row in rows if row.note and row.value is not None]
-    kept = next((note for note in notes if note), "")
+    notes = [row.note for row in rows if row.note and row.value is not None]
+    kept = next((note for note in notes if not note.startswith(COUNTED)), "")
     return draw(
         name, paint, size=(1.2 + 3.9 * len(panels), 1.5 + tallest * (0.22 + 0.09 * main)), title=title, alt=alt,
         stamp=f"{stamp}; {n}", points=results.to_table([dot.row for dot in shown]),

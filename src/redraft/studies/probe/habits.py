@@ -21,6 +21,7 @@ from redraft.data.trace import Pair
 from redraft.metrics.folds import Codes
 from redraft.metrics.pairs import ByPair, pairs_of
 from redraft.metrics.ridge import Floats
+from redraft.results import noted
 from redraft.studies.common.limits import choose
 from redraft.studies.common.run import Run
 from redraft.studies.probe.prefixes import training_counts
@@ -98,7 +99,7 @@ def make_habits(run: Run, measured: pa.Table, config: ProbeConfig) -> Habits:
         students=students, targets={MEAN: means} | ({RESIDUAL: residuals} if config.residuals else {}),
         counts=np.array([trained[student] for student in students], float),
         years=_means(known.means("year_final")[kept], own[kept], len(students), 1), title_mix=mixes,
-        n_titles=len({pair.title for pair in pairs}), note="; ".join(note for note in notes if note) or None,
+        n_titles=len({pair.title for pair in pairs}), note=noted(*notes),
     )  # fmt: skip
 
 

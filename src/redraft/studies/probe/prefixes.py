@@ -21,6 +21,7 @@ from redraft.data.trace import Pair, State, Trace
 from redraft.execute.dataset import find_verdicts, read_runs
 from redraft.metrics.folds import Codes
 from redraft.metrics.ridge import Floats
+from redraft.results import noted
 from redraft.studies.common.limits import choose
 from redraft.studies.common.run import Run
 from redraft.studies.probe.settings import TARGETS, ProbeConfig
@@ -69,7 +70,7 @@ class Prefixes:
 
     def noted(self, note: str) -> Prefixes:
         """With another thing to keep in mind."""
-        return replace(self, note="; ".join(text for text in (self.note, note) if text))
+        return replace(self, note=noted(self.note, note))
 
     def groups(self, grouping: str) -> Codes:
         """(N,) what a fold keeps whole."""

@@ -7,7 +7,6 @@ shuffled, matched, permuted); in differences, `against`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +17,7 @@ from redraft.metrics.bootstrap import MIN_CLUSTERS, Statistic
 from redraft.metrics.folds import Codes
 from redraft.metrics.ridge import Floats
 from redraft.metrics.scores import estimate as bootstrapped
-from redraft.results import Result
+from redraft.results import Result, noted
 from redraft.studies.common.run import Run
 from redraft.studies.probe.settings import ProbeConfig
 
@@ -74,10 +73,10 @@ def estimated(scored: Scored, config: ProbeConfig) -> Estimate:
         found = bootstrapped(name, scored.bootstrap, scored.students, titles=n_titles, seed=config.seed,
                              replicates=config.replicates)  # fmt: skip
     elif not np.isfinite(scored.value):
-        found = replace(found, note="undefined: a side doesn't vary, or there are too few rows")
+        found = replace(found, reason="undefined: a side doesn't vary, or there are too few rows")
     elif not len(scored.halves) or not np.isfinite(scored.halves).all():
         few = f"fewer than {MIN_CLUSTERS} students" if n_students < MIN_CLUSTERS else "too few for halves of them"
-        found = replace(found, value=scored.value, note=f"no interval: {few}")
+        found = replace(found, value=scored.value, reason=f"no interval: {few}")
     else:
         error, degrees = float(scored.halves.std(ddof=1)), len(scored.halves) - 1
         reach, reach_90 = (float(stats.t.ppf(level, degrees)) * error for level in (0.975, 0.95))
@@ -106,19 +105,18 @@ class Maker:
 
     def row(
         self, scored: Scored, metric: str, *, model: str | None = None, baseline: str | None = None,
-        family: str | None = None, test: str | None = None, p: float | None = None, notes: Sequence[str | None] = (),
-        **condition: str,
+        family: str | None = None, test: str | None = None, p: float | None = None, note: str | None = None,
+        reason: str | None = None, **condition: str,
     ) -> Result:  # fmt: skip
-        """A row; the p of a score is the one given, with its `test`."""
+        """A row; the p of a score is the one given, with its `test`; `reason` says why it is unscored, if it is."""
         found = estimated(scored, self.config)
         if not scored.is_difference:
             found = replace(found, p=p, test=test or "")
-        reason = next((note for note in notes if note), None) if found.value is None else None
-        told = [self.note, *(notes if reason is None else [reason]), found.note if reason is None else None]
+        if reason and found.value is None:
+            found = replace(found, reason=reason)
         return Result(
             origin=self.run.dataset.origin, dataset=self.run.dataset.name, study=STUDY, model=model, baseline=baseline,
             condition={"part": self.part, **condition}, metric=metric, level=self.level, split=self.split,
             unit=UNITS[scored.statistic], direction="" if scored.statistic == "prevalence" else "higher",
-            family=family if found.p is not None else None, note="; ".join(text for text in told if text) or None,
-            **found.columns,
+            family=family if found.p is not None else None, note=noted(self.note, note), **found.columns,
         )  # fmt: skip

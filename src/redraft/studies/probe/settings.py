@@ -51,6 +51,9 @@ CONTROLS: dict[str, str] = {
 }
 """What the first view's embeddings are compared with."""
 
+COUNTED = "n counts prefixes"
+"""What notes of the code probes' rows say of n, with the number of traces."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeConfig:

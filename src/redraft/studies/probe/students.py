@@ -105,7 +105,7 @@ class _Work:
                 scored = self._scored(name, truth, kept, [whole.get(side)], [[part[side]] for part in parts])
                 model = self.first if side == SHUFFLED else side if side in self.vectors else None
                 yield self.maker.row(
-                    scored, metric, model=model, baseline=side if side in BASELINES else None, notes=[reason],
+                    scored, metric, model=model, baseline=side if side in BASELINES else None, reason=reason,
                     target=target, input=SHUFFLED if side == SHUFFLED else OWN,
                 )  # fmt: skip
         for side in sides:
@@ -114,7 +114,7 @@ class _Work:
                 scored = self._scored(name, truth, kept, [whole.get(one) for one in both],
                                       [[part[one] for one in both] for part in parts])  # fmt: skip
                 yield self.maker.row(
-                    scored, metric, model=self.first, baseline=None if side == SHUFFLED else side, notes=[reason],
+                    scored, metric, model=self.first, baseline=None if side == SHUFFLED else side, reason=reason,
                     family=f"probe: students, {target}, {self.first} - {side}" if number == 0 else None,
                     target=target, input=OWN, against=side,
                 )  # fmt: skip

@@ -49,7 +49,7 @@ def sentences(rows: Sequence[Result]) -> list[str]:
         side = main_row(rows, model=view, metric=KEPT, beside=beside)
         stamp = origin_words(rows[0].origin, rows[0].dataset)
         if side is None or side.value is None or not mine:
-            why = side.note if side else next((row.note for row in rows if row.model == view), None)
+            why = side.reason if side else next((row.reason for row in rows if row.model == view), None)
             if not beside:
                 found.append(f"{stamp}. Recovery by the {view} model is unscored: {why or 'no failing programs'}.")
             continue

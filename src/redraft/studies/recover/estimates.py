@@ -25,7 +25,7 @@ import numpy as np
 
 from redraft.metrics.agreement import mean, mean_contrast
 from redraft.metrics.bootstrap import Clusters, Floats
-from redraft.results import Result
+from redraft.results import Result, noted
 from redraft.studies.common.families import adjusted
 from redraft.studies.common.run import Run
 from redraft.studies.recover.baselines import BASELINES
@@ -72,6 +72,8 @@ class Side:
     """(Candidates, measure) -> (N,) values by case."""
     note: str | None = None
     """What to keep in mind."""
+    reason: str | None = None
+    """Why nothing is measured of it, if so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,15 +104,14 @@ class _Table:
         else:
             found = mean_contrast(values[here], less[here], clusters, seed=seed, replicates=replicates)
         found = found.in_unit(known.unit)
-        why = self.empty if not len(self.students) else found.note
+        why = (side.reason or found.reason) if len(self.students) else self.empty
         alike = ALIKE if found.low is not None and found.low == found.high else None
-        notes = [each for each in (side.note, alike, note, why) if each]
         return Result(
             origin=self.run.dataset.origin, dataset=self.run.dataset.name, study="recover", model=side.view,
             baseline=baseline or side.baseline,
             condition={**side.condition, "candidates": str(size), **(condition or {})},
             metric=measure, level="program", unit=known.unit, direction=known.direction, split=split, family=family,
-            note="; ".join(notes) or None, **found.columns,
+            note=noted(side.note, alike, note), **replace(found, reason=why).columns,
         )  # fmt: skip
 
 
@@ -208,19 +209,23 @@ def _times(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
 
 
 def _equivalent(row: Result, margin: float) -> Result:
-    """A row that says whether its whole interval is within the margin; one without width shows nothing."""
+    """A row that says whether its whole interval is within the margin."""
     if row.unit != "share":
         return row
-    if row.low is None or row.high is None:
-        said = ""
-    elif row.low == row.high:
-        said = "not shown to be equivalent: no case differs from another"
-    elif -margin < row.low and row.high < margin:
-        said = f"equivalent: the whole interval lies within {margin:g}"
-    else:
-        said = f"not shown to be equivalent: the interval reaches beyond {margin:g}"
-    note = "; ".join(filter(None, [row.note, said])) or None
-    return replace(row, condition={**row.condition, "margin": f"{margin:g}"}, note=note)
+    row = replace(row, condition={**row.condition, "margin": f"{margin:g}"})
+    return replace(row, note=noted(row.note, reading(row)))
+
+
+def reading(row: Result) -> str:
+    """Whether a row's whole interval lies within its margin, in words; one without width shows nothing."""
+    if "margin" not in row.condition or row.low is None or row.high is None:
+        return ""
+    margin = float(row.condition["margin"])
+    if row.low == row.high:
+        return "not shown to be equivalent: no case differs from another"
+    if -margin < row.low and row.high < margin:
+        return f"equivalent: the whole interval lies within {margin:g}"
+    return f"not shown to be equivalent: the interval reaches beyond {margin:g}"
 
 
 def _between(

@@ -121,8 +121,8 @@ def _model_sides(
     strangers = not any(case.problem.student in model.students for case in cases)
     wanted = conditions(view, config, strangers=strangers, steered=bool(steering.strong))
     if not cases or model.codec.run_id is not None:
-        note = "this model was trained with feedback, and can't go on without it" if cases else None
-        return [Side(view=view, condition=_condition(one), columns={}, note=note) for one in wanted]
+        why = "this model was trained with feedback, and can't go on without it" if cases else None
+        return [Side(view=view, condition=_condition(one), columns={}, reason=why) for one in wanted]
     depends = [run.dataset.fingerprint, run.split.hash]
     sides = []
     for one in wanted:
@@ -154,7 +154,7 @@ def _note(condition: Condition, model: Model, strangers: bool, steering: Steerin
         notes.append("the model has met none of these students: their own vector is the unknown student's")
     if (condition.hand == unknown or strangers) and not model.card["config"]["student_dropout"]:
         notes.append("trained without student dropout: the unknown student's vector is untrained")
-    return "; ".join(notes) or None
+    return results.noted(*notes)
 
 
 def _points(sides: Sequence[Side], cases: Sequence[Case]) -> pa.Table:

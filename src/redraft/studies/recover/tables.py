@@ -12,7 +12,7 @@ from redraft import results
 from redraft.plots.tables import DASH, Table, counts, number, probability, table, with_interval
 from redraft.results import Result
 from redraft.studies.recover.baselines import BASELINES
-from redraft.studies.recover.estimates import ANY_BASELINE, STUDENT
+from redraft.studies.recover.estimates import ANY_BASELINE, STUDENT, reading
 from redraft.studies.recover.measures import KEPT
 from redraft.studies.recover.pick import RULES, WORDS, grid_size, main_row, means, views_of, who
 from redraft.studies.recover.settings import FREE
@@ -103,9 +103,9 @@ def _contrasts(rows: Sequence[Result]) -> Table:
         side = left.get(row.family or "", f"{row.model}, {hand}: {seconds} s")
         against = f"{against} ({row.condition.get('start')})" if row.family == "recovery: models" else against
         against = f"{against} student" if against in HANDS else against
-        reading = (row.note or "").split("; ")[-1] if "margin" in row.condition else ""
         lines.append([WORDS[row.metric], f"{side} − {against}", with_interval(row), probability(row.p),
-                      probability(row.p_adjusted), number(row.smallest_detectable), counts(row), reading])  # fmt: skip
+                      probability(row.p_adjusted), number(row.smallest_detectable), counts(row),
+                      reading(row)])  # fmt: skip
     header = ("measure", "compared", "difference", "p", "p (Holm)", "detectable", "cases / students / titles",
               "reading")  # fmt: skip
     caption = (

@@ -38,7 +38,7 @@ def sentences(rows: Sequence[Result]) -> list[str]:
     for row in rows:
         if row.statistic == "value_difference":
             place = ", ".join(f"{key} {value}" for key, value in sorted(row.condition.items()))
-            value = with_interval(row, 3) if row.value is not None else row.note
+            value = with_interval(row, 3) if row.value is not None else row.remarks
             stamp = origin_words(row.origin, row.dataset)
             said.append(f"{stamp}. {row.metric}, {row.model} − {row.baseline}{f' ({place})' if place else ''}: {value}")
     return said

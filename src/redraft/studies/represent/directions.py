@@ -46,7 +46,7 @@ class Directions(NamedTuple):
     """(E,)"""
     titles: list[str]
     """(E,)"""
-    note: str | None
+    reason: str | None
     """Why there is nothing, if there is nothing."""
 
 
@@ -59,7 +59,7 @@ def directions(vectors: Vectors, config: RepresentConfig) -> Directions:
     def statistics(keep: NDArray[np.bool_]) -> Floats:
         return np.stack([_statistics(steps[key][keep], kinds[keep], students[keep].tolist(), config) for key in steps])
 
-    note = f"not enough data: {len(later)} steps between states, at least {FEWEST} are needed"
+    few = f"not enough data: {len(later)} steps between states, at least {FEWEST} are needed"
     enough = len(later) >= FEWEST
     found = jackknife(statistics, students.tolist(), seed=config.seed, groups=config.groups)
     varying = {key: values for key, values in steps.items() if enough and values.std() > 0}
@@ -73,7 +73,7 @@ def directions(vectors: Vectors, config: RepresentConfig) -> Directions:
             for key, plane in planes.items()
         },
         planes=planes, kinds=kinds, students=students.tolist(), titles=vectors.titles[later].tolist(),
-        note=None if enough else note,
+        reason=None if enough else few,
     )  # fmt: skip
 
 

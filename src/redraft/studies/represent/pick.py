@@ -31,5 +31,5 @@ def find(
 
 def why_unscored(rows: Sequence[Result]) -> str:
     """Why there is nothing, as a sentence."""
-    note = next((row.note for row in rows if row.value is None and row.note), "")
+    note = next((row.reason for row in rows if row.value is None and row.reason), "")
     return f" {note[:1].upper()}{note[1:]}." if note else ""

@@ -76,7 +76,9 @@ def _likeness_rows(run: Run, vectors: Vectors, alike: Likeness, config: Represen
 
     def row(found: Estimate, model: str, condition: Mapping[str, str], baseline: str | None = None) -> Result:
         family = "represent: cka" if baseline not in (None, PERMUTED) else None
-        return _row(run, vectors, found, model, "cka", condition, baseline, unit="CKA", family=family)
+        central = f"central 95% of {config.row_permutations} permutations, not an interval of the mean"
+        return _row(run, vectors, found, model, "cka", condition, baseline, unit="CKA", family=family,
+                    note=central if baseline == PERMUTED and found.value is not None else None)  # fmt: skip
 
     for model, other in [*combinations(vectors.models, 2), *((model, model) for model in vectors.models)]:
         for a in range(layers[model]):
@@ -115,12 +117,11 @@ def _without_p(found: Estimate, least: float = -1.0) -> Estimate:
 
 def _permuted(values: Floats, like: Estimate, config: RepresentConfig) -> Estimate:
     """The mean over permutations, and where the central 95% of them lie."""
-    base = replace(like, p=None, se=None, low_90=None, high_90=None, clusters=None)
+    base = replace(like, p=None, se=None, low_90=None, high_90=None, clusters=None, reason=None)
     if not np.isfinite(values).all():
-        return replace(base, value=None, low=None, high=None)
+        return replace(base, value=None, low=None, high=None, reason="undefined in some permutations")
     low, high = np.quantile(values, (0.025, 0.975))
-    note = f"central 95% of {config.row_permutations} permutations, not an interval of the mean"
-    return replace(base, value=float(values.mean()), low=float(low), high=float(high), note=note)
+    return replace(base, value=float(values.mean()), low=float(low), high=float(high))
 
 
 # Directions
@@ -131,7 +132,7 @@ def _direction_rows(run: Run, vectors: Vectors, steps: Directions, config: Repre
         found = estimate(
             steps.jackknife, pick, students=steps.students, titles=steps.titles, seed=config.seed, statistic=statistic
         )
-        return found if steps.note is None else replace(found, value=None, note=steps.note)
+        return found if steps.reason is None else replace(found, value=None, reason=steps.reason)
 
     def row(
         found: Estimate, model: str, metric: str, way: str, baseline: str | None = None, **condition: str
@@ -179,13 +180,13 @@ def _with_exact_p(found: Estimate, steps: Directions, key: tuple[str, str], conf
 
 def _row(
     run: Run, vectors: Vectors, found: Estimate, model: str, metric: str, condition: Mapping[str, str],
-    baseline: str | None, *, unit: str, family: str | None,
+    baseline: str | None, *, unit: str, family: str | None, note: str | None = None,
 ) -> Result:  # fmt: skip
     left = f"{vectors.left_out} states too long for the context left out" if vectors.left_out else None
     return Result(
         origin=run.dataset.origin, dataset=run.dataset.name, study=STUDY, model=model, baseline=baseline,
         condition=dict(condition), metric=metric, level="collection", unit=unit, family=family,
-        note="; ".join(note for note in (left, found.note) if note) or None, **found.columns,
+        note=results.noted(left, note), **found.columns,
     )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ def sentences(rows: Sequence[Result]) -> list[str]:
             continue
         stamp = origin_words(apart.origin, apart.dataset)
         if apart.value is None:
-            said.append(f"{stamp}. {words(target)}: unscored ({apart.note}).")
+            said.append(f"{stamp}. {words(target)}: unscored ({apart.remarks}).")
         else:
             p = probability(apart.p_adjusted)
             said.append(f"{stamp}. {words(target)}: most − least {with_interval(apart)}, p (Holm) {p}.")

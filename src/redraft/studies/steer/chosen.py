@@ -39,8 +39,10 @@ class Ends:
     least: tuple[str, ...] = ()
     done: tuple[float, float] = (np.nan, np.nan)
     """Mean over the students who do most, and over those who do least, of what their training traces hold."""
-    note: str
-    """How they were chosen; or last, after "; ", why nobody was."""
+    note: str | None = None
+    """How they were chosen."""
+    reason: str | None = None
+    """Why nobody was."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,11 +101,11 @@ def _ends(pairs: Sequence[Pair], held_N: Floats, config: SteerConfig) -> Ends:
     limit = able.note(config.traces, "training traces")
     note = f"{size} students a side, of {len(able.students)}" + (f", with {limit}" if limit else "")
     if size < FEWEST:
-        return Ends(note=f"{note}; too few students have traces enough that show it")
+        return Ends(note=note, reason="too few students have traces enough that show it")
     level = {student: float(np.mean([above for above, _ in by_student[student]])) for student in able.students}
     ranked = sorted(able.students, key=lambda student: (level[student], sha256_json([config.seed, student])))
     least, most = ranked[:size], ranked[-size:]
     if level[least[-1]] >= level[most[0]]:
-        return Ends(note=f"{note}; too few students stand out in it")
+        return Ends(note=note, reason="too few students stand out in it")
     done = [float(np.mean([amount for student in side for _, amount in by_student[student]])) for side in (most, least)]
     return Ends(most=tuple(most), least=tuple(least), done=(done[0], done[1]), note=note)

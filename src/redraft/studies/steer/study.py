@@ -86,7 +86,7 @@ def steer(folder: str | Path, config: SteerConfig | None = None) -> list[Result]
     targets = [target_named(name) for name in config.targets]
     chosen = choose(run, model, targets, config)
     if model.codec.run_id is not None:
-        ends = Ends(note="this model was trained with feedback, and can't write without it")
+        ends = Ends(reason="this model was trained with feedback, and can't write without it")
         chosen = replace(chosen, ends=dict.fromkeys(chosen.ends, ends))
     samples = _drawn(run, model, chosen, config) if chosen.students else None
     cells = _cells(run, samples, targets, chosen, config)
@@ -143,14 +143,14 @@ def _rows(run: Run, cells: Cells, target: Target, ends: Ends, trained: bool, con
     common = Result(
         origin=run.dataset.origin, dataset=run.dataset.name, study=STUDY, model=config.view, metric=target.name,
         level=target.level, statistic="mean", unit=target.unit, n=0, n_students=0, n_titles=0, value=None,
-        note=ends.note,
+        note=ends.note, reason=ends.reason,
     )  # fmt: skip
     for hand, done in zip((MOST, LEAST), ends.done, strict=True):
         yield replace(common, baseline=TRAINING, condition={"hand": hand}, n=len(who[hand]), n_students=len(who[hand]),
                       value=None if math.isnan(done) else done)  # fmt: skip
     broken = replace(common, metric=EXECUTES, level="program", unit="share", condition={"target": target.name})
     for base, contrasts in ((common, CONTRASTS), (broken, CONTRASTS[1:2])):
-        strange = base if trained else replace(base, note=f"{UNTRAINED}; {base.note}")
+        strange = base if trained else replace(base, note=results.noted(UNTRAINED, base.note))
         for hand in dict.fromkeys(hand for both in contrasts for hand in both):
             found = replace(_mean(cells, base.metric, who[hand], config), p=None)  # not being 0 is no finding
             yield _filled(strange if hand == UNKNOWN else base, found, hand=hand)
@@ -162,10 +162,9 @@ def _rows(run: Run, cells: Cells, target: Target, ends: Ends, trained: bool, con
 
 
 def _filled(base: Result, found: Estimate, **condition: str) -> Result:
-    """The row of an estimate; where nobody was chosen, the note already says why it is unscored."""
-    note = "; ".join(filter(None, [base.note, found.note])) if found.n else base.note
-    columns = found.in_unit(base.unit).columns
-    return replace(base, condition={**base.condition, **condition}, note=note, **columns)
+    """The row of an estimate; where nobody was chosen, that is why it is unscored."""
+    columns = replace(found.in_unit(base.unit), reason=base.reason or found.reason).columns
+    return replace(base, condition={**base.condition, **condition}, **columns)
 
 
 def _mean(cells: Cells, metric: str, students: Collection[str], config: SteerConfig) -> Estimate:

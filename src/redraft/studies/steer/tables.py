@@ -20,7 +20,7 @@ def tables(run: Path) -> list[Table]:
         apart = find(rows, target, hand=MOST, against=LEAST)
         if apart is None:
             continue
-        notes.setdefault(apart.note or "", []).append(words(target))
+        notes.setdefault(apart.remarks, []).append(words(target))
         ran = [find(rows, EXECUTES, target=target, hand=hand) for hand in (MOST, UNKNOWN)]
         lines.append((
             words(target), *(with_interval(find(rows, target, hand=hand)) for hand in HANDS), with_interval(apart),

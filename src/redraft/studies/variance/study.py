@@ -69,6 +69,6 @@ def rows_of(dataset: Dataset, table: pa.Table, metrics: Sequence[str], *, seed: 
                 statistic=f"{share.name}_share", unit="share of variance", n=share.n, n_students=share.n_students,
                 n_titles=share.n_titles, unscored=share.unscored, value=share.value, low=share.low, high=share.high,
                 test=None if share.low is None else "grouped jackknife over students and titles",
-                clusters=None if share.low is None else "student+title", seed=seed, note=share.note,
+                clusters=None if share.low is None else "student+title", seed=seed, reason=share.reason,
             ))  # fmt: skip
     return rows

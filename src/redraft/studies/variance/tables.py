@@ -21,7 +21,7 @@ def tables(folder: Path) -> list[Table]:
         mine = {row.statistic: row for row in rows if row.metric == metric}
         first = mine[names[0]]
         lines.append((metric, *(with_interval(mine[name]) for name in names), counts(first), str(first.unscored),
-                      first.note or ""))  # fmt: skip
+                      first.remarks))  # fmt: skip
     header = ("metric", "student", "title", "rest", "student within titles", "pairs / students / titles", "unscored",
               "note")  # fmt: skip
     caption = (
