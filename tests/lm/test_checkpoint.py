@@ -6,6 +6,7 @@ import json
 import resource
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -36,7 +37,7 @@ def model() -> Model:
     return Model(lm=lm, codec=codec, students=StudentIndex(["anna", "ben"]), card=CARD, history=history)
 
 
-def test_everything_comes_back(model, tmp_path) -> None:
+def test_everything_comes_back(model: Model, tmp_path: Path) -> None:
     save_model(tmp_path / "m", model)
     loaded = load_model(tmp_path / "m")
     ids_BL, students_B = torch.tensor([[model.codec.student_id, 7, 8]]), torch.tensor([2])
@@ -49,14 +50,14 @@ def test_everything_comes_back(model, tmp_path) -> None:
     assert "real students" in (tmp_path / "m" / "README.md").read_text()
 
 
-def test_transformers_opens_the_folder_as_it_is(model, tmp_path) -> None:
+def test_transformers_opens_the_folder_as_it_is(model: Model, tmp_path: Path) -> None:
     save_model(tmp_path / "m", model)
     lm = AutoModelForCausalLM.from_pretrained(tmp_path / "m")
     ids_BL = torch.tensor([[6, 7, 8]])
     assert torch.equal(lm(ids_BL).logits, model.lm(ids_BL).logits)
 
 
-def test_saving_again_replaces_the_whole_folder(model, tmp_path) -> None:
+def test_saving_again_replaces_the_whole_folder(model: Model, tmp_path: Path) -> None:
     save_model(tmp_path / "m", model)
     (tmp_path / "m" / "old").write_text("")
     save_model(tmp_path / "m", replace(model, card={**CARD, "view": "last"}))
@@ -65,7 +66,7 @@ def test_saving_again_replaces_the_whole_folder(model, tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
-def test_a_full_disk_is_said_and_leaves_the_old_model(model, tmp_path) -> None:
+def test_a_full_disk_is_said_and_leaves_the_old_model(model: Model, tmp_path: Path) -> None:
     save_model(tmp_path / "m", model)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -80,13 +81,13 @@ def test_a_full_disk_is_said_and_leaves_the_old_model(model, tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
-def test_another_split_is_refused(model) -> None:
+def test_another_split_is_refused(model: Model) -> None:
     model.check_split("abc")
     with pytest.raises(DatasetError, match="another split"):
         model.check_split("xyz")
 
 
-def test_no_model_an_unfinished_one_and_something_else(tmp_path) -> None:
+def test_no_model_an_unfinished_one_and_something_else(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no such model"):
         load_model(tmp_path / "m")
     with pytest.raises(DatasetError, match="is not a model"):
@@ -101,7 +102,7 @@ def test_no_model_an_unfinished_one_and_something_else(tmp_path) -> None:
     ["config.json", "model.safetensors", "students.safetensors", "students.parquet", "codec.json", "tokenizer.json"],
 )
 @pytest.mark.parametrize("damage", ["missing", "cut", "garbage"])
-def test_a_damaged_folder_is_said_to_be(model, tmp_path, name, damage) -> None:
+def test_a_damaged_folder_is_said_to_be(model: Model, tmp_path: Path, name: str, damage: str) -> None:
     save_model(tmp_path / "m", model)
     file = tmp_path / "m" / name
     if damage == "missing":
@@ -112,7 +113,7 @@ def test_a_damaged_folder_is_said_to_be(model, tmp_path, name, damage) -> None:
         load_model(tmp_path / "m")
 
 
-def test_a_newer_format_and_a_torn_card_are_refused(model, tmp_path) -> None:
+def test_a_newer_format_and_a_torn_card_are_refused(model: Model, tmp_path: Path) -> None:
     save_model(tmp_path / "m", model)
     file = tmp_path / "m" / "redraft.json"
     card = json.loads(file.read_text())
@@ -124,13 +125,13 @@ def test_a_newer_format_and_a_torn_card_are_refused(model, tmp_path) -> None:
         load_model(tmp_path / "m")
 
 
-def test_students_and_vectors_must_agree(model, tmp_path) -> None:
+def test_students_and_vectors_must_agree(model: Model, tmp_path: Path) -> None:
     save_model(tmp_path / "m", replace(model, students=StudentIndex(["anna"])))
     with pytest.raises(DatasetError, match="2 students' vectors, 1 students"):
         load_model(tmp_path / "m")
 
 
-def test_another_codec_than_the_trained_one_is_refused(model, tmp_path) -> None:
+def test_another_codec_than_the_trained_one_is_refused(model: Model, tmp_path: Path) -> None:
     save_model(tmp_path / "m", replace(model, card={**CARD, "config": {"codec": "full"}}))
     load_model(tmp_path / "m")
     file = tmp_path / "m" / "codec.json"
@@ -139,7 +140,7 @@ def test_another_codec_than_the_trained_one_is_refused(model, tmp_path) -> None:
         load_model(tmp_path / "m")
 
 
-def test_a_tokenizer_that_would_split_the_special_tokens_is_refused(model, tmp_path) -> None:
+def test_a_tokenizer_that_would_split_the_special_tokens_is_refused(model: Model, tmp_path: Path) -> None:
     """One whose file was changed since: their ids would be others."""
     save_model(tmp_path / "m", model)
     file = tmp_path / "m" / "tokenizer.json"
@@ -148,7 +149,7 @@ def test_a_tokenizer_that_would_split_the_special_tokens_is_refused(model, tmp_p
         load_model(tmp_path / "m")
 
 
-def test_more_ids_than_the_model_has_are_refused(model, tmp_path) -> None:
+def test_more_ids_than_the_model_has_are_refused(model: Model, tmp_path: Path) -> None:
     save_model(tmp_path / "m", model)
     train_tokenizer([f"word{i} other{i}" for i in range(500)], 400).save(tmp_path / "m")
     with pytest.raises(DatasetError, match=r"400 ids, but the model"):

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from test_codec import LOOKALIKES, content, programs, times, titles, unicode_text
 
 from factories import make_trace
+from known import known
 from redraft.data.sources.rollouts import read_text
 from redraft.data.trace import State, Trace
 from redraft.errors import InputError
@@ -245,7 +246,7 @@ def test_edits_are_few_ids() -> None:
         seconds + 17, up + 1, cut,
         "<|endoftext|>",
     ]  # fmt: skip
-    assert DIFF.header(5, TRACE.final.at + timedelta(hours=2, minutes=3, seconds=4), TRACE.final.at) == [
+    assert DIFF.header(5, known(TRACE.final.at) + timedelta(hours=2, minutes=3, seconds=4), TRACE.final.at) == [
         DIFF.first_own_id + i for i in (2 + 60 + 59 + 1, 2 + 60 + 2, 2 + 4)
     ]
 
@@ -428,7 +429,7 @@ def test_feedback_is_given_and_cut() -> None:
     config = CodecConfig(title_tokens=4, overlap=8, relative_time=True, feedback=True, feedback_tokens=3)
     for cls in (FullCodec, DiffCodec):
         codec = cls(TOKENIZER, config)
-        run, error, seen = codec.run_id, codec.vocab_size - 2, codec.vocab_size - 1
+        run, error, seen = known(codec.run_id), codec.vocab_size - 2, codec.vocab_size - 1
         verdicts = {TRACE.states[0].id: "fd10 is not defined", TRACE.states[1].id: ""}
         ids = codec.encode(TRACE, verdicts=verdicts)
         assert ids.count(run) == 4

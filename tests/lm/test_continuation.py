@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from factories import make_trace
+from known import known
 from redraft.data.trace import State
 from redraft.errors import InputError
 from redraft.lm import continuation
@@ -27,7 +28,7 @@ NEXT = datetime(2020, 1, 1, 9, 1, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module", params=CODECS)
-def model(request, tmp_path_factory) -> Model:
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
     prepare_torch()
     folder: Path = tmp_path_factory.mktemp("toy")
     dataset, split = toy_dataset(folder / "data")
@@ -35,7 +36,7 @@ def model(request, tmp_path_factory) -> Model:
     return train(dataset, split=split, view="trace", out=folder / "model", config=config)
 
 
-def test_a_prefix_reads_as_the_states_and_the_next_time(model) -> None:
+def test_a_prefix_reads_as_the_states_and_the_next_time(model: Model) -> None:
     prefix = prefix_of(model, "square", TRACE.states, NEXT + timedelta(seconds=0.9))
     assert (prefix.states, prefix.dropped) == (TRACE.states, 0)
     decoded = model.codec.decode(prefix.ids, whole=True)
@@ -43,7 +44,7 @@ def test_a_prefix_reads_as_the_states_and_the_next_time(model) -> None:
     assert decoded.states[-1].at == NEXT, "headers hold whole seconds"
 
 
-def test_what_is_drawn_begins_with_the_prefix_and_holds_new_states_only(model) -> None:
+def test_what_is_drawn_begins_with_the_prefix_and_holds_new_states_only(model: Model) -> None:
     prefix = prefix_of(model, "square", TRACE.states, NEXT)
     wanted = [Continuation(prefix, "s0", "case", number) for number in range(8)]
     drawn = go_on(model, wanted, SampleConfig(seed=3, rounds=1))
@@ -58,7 +59,7 @@ def test_what_is_drawn_begins_with_the_prefix_and_holds_new_states_only(model) -
     assert go_on(model, wanted, SampleConfig(seed=4, rounds=1)) != drawn
 
 
-def test_whose_hand_goes_on_is_asked_for_by_draw(model, monkeypatch) -> None:
+def test_whose_hand_goes_on_is_asked_for_by_draw(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = []
     monkeypatch.setattr(continuation, "generate", lambda model, drafts, config, done: rows.extend(drafts))
     prefix = prefix_of(model, "square", TRACE.states, NEXT)
@@ -67,34 +68,34 @@ def test_whose_hand_goes_on_is_asked_for_by_draw(model, monkeypatch) -> None:
     assert [draft.student for draft in rows] == [3, 0, 0]
 
 
-def test_the_oldest_states_go_first_when_there_is_no_room(model) -> None:
+def test_the_oldest_states_go_first_when_there_is_no_room(model: Model) -> None:
     states = make_trace([f"pen red\nfd {n}\n" + "rt 90\n" * (n % 5) for n in range(60)]).states
-    prefix = prefix_of(model, "square", states, states[-1].at + timedelta(seconds=5))
+    prefix = prefix_of(model, "square", states, known(states[-1].at) + timedelta(seconds=5))
     assert 0 < prefix.dropped < 60
     assert prefix.states == states[prefix.dropped :]
     most = 0.75 * (model.lm.context - 1)
     assert len(prefix.ids) <= most
     one_more = model.codec.prefix("square", states[prefix.dropped - 1 :])
-    header = model.codec.header(len(prefix.states) + 2, states[-1].at + timedelta(seconds=5), states[-1].at)
+    header = model.codec.header(len(prefix.states) + 2, known(states[-1].at) + timedelta(seconds=5), states[-1].at)
     assert len(one_more) + len(header) > most, "as few as needed"
     decoded = model.codec.decode(prefix.ids, whole=True)
     assert [state.code for state in decoded.states[:-1]] == [state.code for state in prefix.states]
 
 
-def test_a_program_longer_than_the_context_is_an_error_with_a_remedy(model) -> None:
+def test_a_program_longer_than_the_context_is_an_error_with_a_remedy(model: Model) -> None:
     long = State(code="\n".join(f"fd {n}" for n in range(200)), language="coffeescript")
     with pytest.raises(InputError, match="longer context"):
         prefix_of(model, "square", [long], None)
 
 
-def test_times_may_be_missing(model) -> None:
+def test_times_may_be_missing(model: Model) -> None:
     states = tuple(replace(state, at=None) for state in TRACE.states)
     prefix = prefix_of(model, "square", states, None)
     decoded = model.codec.decode(prefix.ids, whole=True)
     assert [state.at for state in decoded.states] == [None, None, None]
 
 
-def test_bits_are_those_of_the_new_edits_read_with_the_vector_asked_for(model) -> None:
+def test_bits_are_those_of_the_new_edits_read_with_the_vector_asked_for(model: Model) -> None:
     prefix = prefix_of(model, "square", TRACE.states, NEXT)
     new = make_trace(["pen red\nfd 10\nrt 90", "dot blue"], start=NEXT).states
     met = model.students.students[0]
@@ -110,13 +111,13 @@ def test_bits_are_those_of_the_new_edits_read_with_the_vector_asked_for(model) -
     assert edit_bits(model, [], []) == []
 
 
-def test_settings_that_make_no_sense_are_said(model) -> None:
+def test_settings_that_make_no_sense_are_said(model: Model) -> None:
     prefix = prefix_of(model, "square", TRACE.states, NEXT)
     with pytest.raises(InputError, match="top_p"):
         go_on(model, [Continuation(prefix, None, "c")], SampleConfig(top_p=0))
 
 
-def test_an_edit_may_begin_at_a_given_place(model) -> None:
+def test_an_edit_may_begin_at_a_given_place(model: Model) -> None:
     codec = model.codec
     states = make_trace(["pen red", "pen red\nfowrd 100, 5\n  rt 90"]).states
 

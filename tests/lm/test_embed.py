@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from factories import make_trace
+from redraft.data.trace import Trace
 from redraft.errors import UsageError
 from redraft.lm import embed as embedding
 from redraft.lm.checkpoint import Model
@@ -34,7 +37,7 @@ TRACES = [SHORT, ONE, LONG, HUGE]
 MESSAGES = {state.id: "" if n % 2 else "fd is not defined" for n, state in enumerate(LONG.states)}
 
 
-def make_model(family: str = "gpt2", codec: str = "full", **options) -> Model:
+def make_model(family: str = "gpt2", codec: str = "full", **options: bool) -> Model:
     torch.set_num_threads(1)
     torch.manual_seed(1)
     texts = [text for trace in TRACES for text in pieces(trace.title, trace.states)]
@@ -45,14 +48,21 @@ def make_model(family: str = "gpt2", codec: str = "full", **options) -> Model:
     return Model(lm=lm.eval(), codec=coder, students=StudentIndex(["a", "b", "c"]), card={})
 
 
-def prefix(model: Model, trace, step: int, hide: bool, verdicts) -> list[int]:
+def prefix(model: Model, trace: Trace, step: int, hide: bool, verdicts: Mapping[str, str] | None) -> list[int]:
     states = trace.states[:step]
     ids = model.codec.prefix(trace.title, states, mask_title=hide, verdicts=verdicts)
     return ids if step else ids + model.codec.header(1, trace.states[0].at)
 
 
 def plainly(
-    model: Model, trace, step: int, *, student: str | None, hide: bool = False, over: str = "trace", verdicts=None
+    model: Model,
+    trace: Trace,
+    step: int,
+    *,
+    student: str | None,
+    hide: bool = False,
+    over: str = "trace",
+    verdicts: Mapping[str, str] | None = None,
 ) -> np.ndarray:
     """(layers, D), by the codec's prefixes and a pass of its own; too long: the first states leave one by one."""
     while len(ids := prefix(model, trace, step, hide, verdicts)) > CONTEXT - 1 and step > 1:
@@ -130,13 +140,13 @@ def test_students_and_titles_make_a_difference_and_nobody_is_unknown() -> None:
     )
     assert not np.allclose(own, another, atol=1e-3)
     np.testing.assert_array_equal(unknown, stranger)
-    hidden = [
+    x, y = (
         embed(model, [Reading(trace=replace(SHORT, title=title), student="a", hide_title=True)]) for title in ("x", "y")
-    ]
-    np.testing.assert_array_equal(*hidden)
+    )
+    np.testing.assert_array_equal(x, y)
 
 
-def test_vectors_go_where_they_are_wanted(tmp_path, monkeypatch) -> None:
+def test_vectors_go_where_they_are_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedding, "ENCODE_AT_ONCE", 2)
     model = make_model()
     readings = [Reading(trace=trace, student="a") for trace in TRACES]

@@ -6,9 +6,10 @@ import itertools
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -22,9 +23,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from redraft.errors import InputError
 from redraft.lm import cache, decode
 from redraft.lm import generate as generating
-from redraft.lm.cache import make_step
+from redraft.lm.cache import Step, make_step
 from redraft.lm.checkpoint import Model
-from redraft.lm.decode import LeanGPT2, LeanLlama, Library, Whole, decoder_for
+from redraft.lm.decode import Decoder, LeanGPT2, LeanLlama, Library, Whole, decoder_for
 from redraft.lm.generate import Draft, drawn, generate
 from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
 from redraft.lm.nucleus import nucleus
@@ -33,8 +34,8 @@ from redraft.lm.speculate import Copies, Memory
 
 PLACEHOLDER, END = 0, 1
 OVERLAP = 7
-SIZES = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4}
-SHAPES = {
+SIZES: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4}
+SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt2": ("gpt2", {"n_embd": 16, "n_layer": 2, "n_head": 4, "scale_attn_by_inverse_layer_idx": True}),
     "llama": ("llama", {**SIZES, "num_key_value_heads": 2}),
     "llama with biases": (
@@ -50,7 +51,7 @@ SHAPES = {
 }  # fmt: skip
 
 
-def make_lm(shape: str, *, vocabulary: int = 40, context: int = 48, spread: float = 0.3, **more) -> StudentLM:
+def make_lm(shape: str, *, vocabulary: int = 40, context: int = 48, spread: float = 0.3, **more: Any) -> StudentLM:
     """A random model in float64, sure enough of some tokens to repeat itself."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -70,7 +71,9 @@ def make_lm(shape: str, *, vocabulary: int = 40, context: int = 48, spread: floa
 
 def make_model(lm: StudentLM, *, end: int | None = None, temperature: float = 1.0) -> Model:
     """With a codec that knows no more than drawing needs; traces end with a token that comes now and then."""
-    codec = SimpleNamespace(student_id=PLACEHOLDER, end_id=-1, run_id=None, restart=lambda ids, length: ids[-OVERLAP:])
+    codec: Any = SimpleNamespace(
+        student_id=PLACEHOLDER, end_id=-1, run_id=None, restart=lambda ids, length: ids[-OVERLAP:]
+    )
     model = Model(lm=lm, codec=codec, students=StudentIndex(["a", "b", "c"]), card={})
     if end is None:
         prefixes = [len(draft.ids) for draft in drafts_of()]
@@ -121,7 +124,9 @@ def plainly(logits: np.ndarray, uniform: float, top_p: float, temperature: float
     st.sampled_from([0.1, 1.0, 5.0]),
     st.booleans(),
 )
-def test_nucleus_equals_its_definition(seed, vocabulary, top_p, temperature, spread, loops) -> None:
+def test_nucleus_equals_its_definition(
+    seed: int, vocabulary: int, top_p: float, temperature: float, spread: float, loops: bool
+) -> None:
     rng = np.random.default_rng(seed)
     logits_BV = rng.normal(size=(6, vocabulary)) * spread
     uniforms_B = rng.random(6)
@@ -150,15 +155,15 @@ def test_one_token_may_be_the_whole_nucleus() -> None:
 
 
 @pytest.fixture(params=["loops", "padded"])
-def attention(request, monkeypatch) -> str:
+def attention(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways to attend; the padded one is what runs on a GPU."""
     if request.param == "padded":
         monkeypatch.setattr(cache, "looped", lambda tensor: False)
-    return request.param
+    return str(request.param)
 
 
 @torch.inference_mode()
-def assert_way_is_right(lm: StudentLM, way: type) -> None:
+def assert_way_is_right(lm: StudentLM, way: Callable[[StudentLM, int], Decoder]) -> None:
     """Rows that begin, go on, step back and begin anew, several tokens at once, in any order."""
     rng = np.random.default_rng(0)
     ours, expected = way(lm, 4), Whole(lm, 4)
@@ -183,19 +188,19 @@ def assert_way_is_right(lm: StudentLM, way: type) -> None:
 
 
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "gptj"])
-def test_the_librarys_forward_with_our_attention_gives_its_logits(shape, attention) -> None:
+def test_the_librarys_forward_with_our_attention_gives_its_logits(shape: str, attention: str) -> None:
     assert_way_is_right(make_lm(shape), Library)
 
 
 @pytest.mark.parametrize("shape", ["llama", "llama with biases", "gpt2"])
-def test_the_lean_forwards_give_the_librarys_logits(shape) -> None:
+def test_the_lean_forwards_give_the_librarys_logits(shape: str) -> None:
     lm = make_lm(shape)
     assert_way_is_right(lm, LeanGPT2 if shape == "gpt2" else LeanLlama)
 
 
 @torch.inference_mode()
 @pytest.mark.parametrize("shape", ["llama with biases", "gpt2"])
-def test_batch_mates_change_no_logit_by_as_much_as_a_rounding(shape) -> None:
+def test_batch_mates_change_no_logit_by_as_much_as_a_rounding(shape: str) -> None:
     lm = make_lm(shape).float()
     way = LeanGPT2 if shape == "gpt2" else LeanLlama
     rng = np.random.default_rng(0)
@@ -213,7 +218,7 @@ def test_batch_mates_change_no_logit_by_as_much_as_a_rounding(shape) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("spread", [0.1, 3.0, 40.0])
 @pytest.mark.parametrize("window", [0, 37])
-def test_attention_equals_its_definition_however_sure_it_is(dtype, spread, window) -> None:
+def test_attention_equals_its_definition_however_sure_it_is(dtype: torch.dtype, spread: float, window: int) -> None:
     torch.manual_seed(0)
     n, heads, groups, size = 203, 4, 2, 12
     packed_NCK = torch.randn(n, heads + 2 * groups, size, dtype=torch.float64)
@@ -230,7 +235,7 @@ def test_attention_equals_its_definition_however_sure_it_is(dtype, spread, windo
     torch.testing.assert_close(found.double(), expected, atol=exact, rtol=exact)
 
 
-def test_threads_share_the_attention(monkeypatch) -> None:
+def test_threads_share_the_attention(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "WORTH_A_THREAD", 1)
     lm = make_lm("llama")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
@@ -241,7 +246,7 @@ def test_threads_share_the_attention(monkeypatch) -> None:
     ("shape", "way"),
     [("gpt2", LeanGPT2), ("llama", LeanLlama), ("olmo2", Library), ("mistral", Library), ("gptj", Whole)],
 )
-def test_each_model_gets_the_fastest_way_it_fits(shape, way) -> None:
+def test_each_model_gets_the_fastest_way_it_fits(shape: str, way: type[Decoder]) -> None:
     with torch.inference_mode():
         assert type(decoder_for(make_lm(shape), 2)) is way
         if way in (LeanGPT2, LeanLlama):
@@ -251,7 +256,7 @@ def test_each_model_gets_the_fastest_way_it_fits(shape, way) -> None:
 
 
 @pytest.mark.parametrize(("shape", "way"), [("gpt2", LeanGPT2), ("llama", LeanLlama)])
-def test_decoders_side_by_side_share_weights_and_nothing_else(shape, way) -> None:
+def test_decoders_side_by_side_share_weights_and_nothing_else(shape: str, way: type[LeanGPT2 | LeanLlama]) -> None:
     lm = make_lm(shape)
     first = way(lm, 1)
     with patch("redraft.lm.decode.panels_of", side_effect=AssertionError("laid out again")):
@@ -278,19 +283,19 @@ def test_the_models_own_attention_is_left_as_it_was() -> None:
 # Samples
 
 
-def samples_of(model: Model, n: int = 12, order: int = 1, **settings) -> list[list[int]]:
+def samples_of(model: Model, n: int = 12, order: int = 1, **settings: Any) -> list[list[int]]:
     drafts = drafts_of(n)
     generate(model, drafts[::order], SampleConfig(**settings))
     return [draft.ids for draft in drafts]
 
 
 @pytest.fixture
-def told(monkeypatch) -> Counter[str]:
+def told(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How guessing goes."""
     counts: Counter[str] = Counter()
     take = generating._Row.take
 
-    def count(self, tokens) -> None:
+    def count(self: generating._Row, tokens: Any) -> None:
         guessed, before = len(self.guessed), len(self.draft.ids)
         take(self, tokens)
         counts.update(steps=1, guessed=guessed, right=len(self.draft.ids) - before - 1)
@@ -300,7 +305,9 @@ def told(monkeypatch) -> Counter[str]:
 
 
 @pytest.mark.parametrize("shape", ["gpt2", "llama", "olmo2", "gptj"])
-def test_neither_batch_mates_nor_guesses_nor_order_change_a_sample(shape, told, monkeypatch) -> None:
+def test_neither_batch_mates_nor_guesses_nor_order_change_a_sample(
+    shape: str, told: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = make_model(make_lm(shape), temperature=0.4)
     n = 66 if shape in ("gpt2", "llama") else 9
     ways = ((1, 1), (7, -1), (64, 1))
@@ -327,7 +334,7 @@ def test_guesses_are_made_as_long_as_they_are_worth_their_cost() -> None:
 
 
 @pytest.mark.parametrize("shape", ["gpt2", "llama"])
-def test_samples_are_those_a_plain_loop_draws(shape) -> None:
+def test_samples_are_those_a_plain_loop_draws(shape: str) -> None:
     """No cache, no batch, no guesses: the whole context anew for each token."""
     lm = make_lm(shape)
     model = make_model(lm)
@@ -354,7 +361,7 @@ def test_samples_are_those_a_plain_loop_draws(shape) -> None:
     assert samples_of(model, batch=5, rounds=3, top_p=0.8, temperature=1.2) == expected
 
 
-def test_samples_have_the_models_distribution(told) -> None:
+def test_samples_have_the_models_distribution(told: Counter[str]) -> None:
     """All continuations of a model with five tokens, and how often each is drawn."""
     lm = make_lm("llama", vocabulary=5, context=12, spread=0.25)
     prefix, room, n = [2, 3, 4, 2, 3, 4, 2, 3], 3, 6_000
@@ -364,7 +371,8 @@ def test_samples_have_the_models_distribution(told) -> None:
         p = torch.softmax(lm(torch.tensor([[PLACEHOLDER, *ids]]), torch.tensor([2])).logits[0, -1], -1).numpy()
         order = np.argsort(-p)
         inside = order[: 1 + int((np.cumsum(p[order]) < 0.9).sum())]
-        return np.where(np.isin(np.arange(5), inside), p, 0) / p[inside].sum()
+        shares: np.ndarray = np.where(np.isin(np.arange(5), inside), p, 0) / p[inside].sum()
+        return shares
 
     expected: dict[tuple[int, ...], float] = {}
     for ids in itertools.product(range(5), repeat=room):
@@ -386,7 +394,7 @@ def test_samples_have_the_models_distribution(told) -> None:
     assert chi2.sf(statistic, len(pairs) - 1) > 0.001
 
 
-def test_a_model_that_repeats_itself_needs_few_steps(told) -> None:
+def test_a_model_that_repeats_itself_needs_few_steps(told: Counter[str]) -> None:
     """Without attention, and nearly without chance, what follows depends on the last token alone."""
     lm = make_lm("llama", context=400)
     with torch.no_grad():
@@ -409,13 +417,13 @@ def three_threads() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("shape", ["llama", "gpt2"])
-def test_threads_that_take_rows_each_change_no_sample(shape, monkeypatch) -> None:
+def test_threads_that_take_rows_each_change_no_sample(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = make_model(make_lm(shape))
     plain = samples_of(model, batch=5, rounds=2)
     drew: Counter[int] = Counter()
     advance = generating._advance
 
-    def watch(rows, decoder, desk) -> None:
+    def watch(rows: list[Any], decoder: Decoder, desk: Any) -> None:
         drew[id(decoder)] = max(drew[id(decoder)], len(rows))
         assert torch.get_num_threads() == 1
         advance(rows, decoder, desk)
@@ -439,6 +447,7 @@ def test_whoever_has_seen_enough_may_leave() -> None:
     drafts = drafts_of(30)
     some = drawn(make_model(make_lm("llama"), end=-1), drafts, SampleConfig(batch=3, rounds=1))
     with three_threads():
+        assert isinstance(some, Generator)
         assert len(next(some).ids) == 47
         some.close()
     begun = sum(draft.rounds for draft in drafts)
@@ -450,16 +459,16 @@ def test_whoever_has_seen_enough_may_leave() -> None:
 # The batch
 
 
-def test_drafts_are_begun_as_soon_as_there_is_room(monkeypatch) -> None:
+def test_drafts_are_begun_as_soon_as_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, finished, in_step = 0, 0, []
     drafts = drafts_of(20)
     advance = generating._advance
 
-    def watch(rows, decoder, desk) -> None:
+    def watch(rows: list[Any], decoder: Decoder, desk: Any) -> None:
         in_step.append((len(rows), asked))
         advance(rows, decoder, desk)
 
-    def ask():
+    def ask() -> Iterator[Draft]:
         nonlocal asked
         for draft in drafts:
             asked += 1
@@ -476,14 +485,14 @@ def test_drafts_are_begun_as_soon_as_there_is_room(monkeypatch) -> None:
     assert all(rows == 3 for rows, asked in in_step if asked < 20)
 
 
-def test_long_prefixes_take_turns(monkeypatch) -> None:
+def test_long_prefixes_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     model = make_model(make_lm("llama"))
     expected = samples_of(model, batch=12)
     monkeypatch.setattr(generating, "STEP_TOKENS", 30)
     sizes = []
     plain = decode.LeanLlama.logits
 
-    def watch(self, step):
+    def watch(self: decode.LeanLlama, step: Step) -> torch.Tensor:
         sizes.append(len(step.ids))
         return plain(self, step)
 

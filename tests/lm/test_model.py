@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
+from known import known
 from redraft.lm.model import IGNORE, UNKNOWN, StudentIndex, StudentLM, StudentVectors, next_token_loss
 
 PLACEHOLDER = 4
@@ -56,11 +59,12 @@ def student_lm(lm: nn.Module, n_students: int = 3) -> StudentLM:
 
 def test_student_vectors_equal_the_papers_one_hot_module() -> None:
     ours = StudentVectors(6, width=16, dim=8).double()
-    paper = nn.Sequential(nn.Linear(7, 8), nn.ReLU(), nn.Linear(8, 16)).double()
+    first = nn.Linear(7, 8)
+    paper = nn.Sequential(first, nn.ReLU(), nn.Linear(8, 16)).double()
     with torch.no_grad():
         nn.init.normal_(ours.bias)
-        paper[0].weight.copy_(ours.rows.weight.T)
-        paper[0].bias.copy_(ours.bias)
+        first.weight.copy_(ours.rows.weight.T)
+        first.bias.copy_(ours.bias)
         paper[2].load_state_dict(ours.out.state_dict())
     ids = torch.tensor([1, 5, 5, 0])
     expected = paper(nn.functional.one_hot(ids, 7).double())
@@ -69,13 +73,13 @@ def test_student_vectors_equal_the_papers_one_hot_module() -> None:
     weights = torch.randn_like(expected)
     (ours(ids) * weights).sum().backward()
     (expected * weights).sum().backward()
-    torch.testing.assert_close(ours.rows.weight.grad.to_dense(), paper[0].weight.grad.T, rtol=0, atol=1e-12)
-    torch.testing.assert_close(ours.bias.grad, paper[0].bias.grad, rtol=0, atol=1e-12)
+    torch.testing.assert_close(known(ours.rows.weight.grad).to_dense(), known(first.weight.grad).T, rtol=0, atol=1e-12)
+    torch.testing.assert_close(ours.bias.grad, first.bias.grad, rtol=0, atol=1e-12)
     torch.testing.assert_close(ours.out.weight.grad, paper[2].weight.grad, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("make", [gpt2, llama])
-def test_the_vector_takes_the_placeholders_place(make) -> None:
+def test_the_vector_takes_the_placeholders_place(make: Callable[[], PreTrainedModel]) -> None:
     model = student_lm(make()).eval()
     ids_BL = torch.tensor([[PLACEHOLDER, 7, 8, 9], [PLACEHOLDER, 7, 8, 9], [PLACEHOLDER, 7, 8, 9]])
     logits_BLV = model(ids_BL, torch.tensor([1, 2, UNKNOWN])).logits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,9 @@ from redraft.lm.rows import LazyAdam, RowAdam
 from redraft.lm.settings import BASE
 
 
-def dense_and_rows(dtype: torch.dtype = torch.float64, n: int = 30, width: int = 5):
+def dense_and_rows(
+    dtype: torch.dtype = torch.float64, n: int = 30, width: int = 5
+) -> tuple[torch.nn.Parameter, torch.optim.AdamW, RowAdam]:
     """The same table twice: torch's dense AdamW without decay, and ours."""
     start = torch.randn(n, width, dtype=dtype, generator=torch.Generator().manual_seed(1))
     dense = torch.nn.Parameter(start.clone())
@@ -26,7 +29,9 @@ def dense_and_rows(dtype: torch.dtype = torch.float64, n: int = 30, width: int =
     return dense, adam, RowAdam(start.clone())
 
 
-def dense_step(dense, adam, rows, gradients, rate) -> None:
+def dense_step(
+    dense: torch.nn.Parameter, adam: torch.optim.AdamW, rows: torch.Tensor, gradients: torch.Tensor, rate: float
+) -> None:
     dense.grad = torch.zeros_like(dense)
     dense.grad[rows] = gradients
     adam.param_groups[0]["lr"] = rate
@@ -86,7 +91,7 @@ def test_rows_follow_dense_adam_in_fp32() -> None:
 def test_a_saved_state_goes_on_to_the_bit() -> None:
     _, _, whole = dense_and_rows(torch.float32)
     generator = torch.Generator().manual_seed(0)
-    saved = None
+    saved: RowAdam | None = None
     for step in range(60):
         if step == 30:
             whole.catch_up()
@@ -98,6 +103,7 @@ def test_a_saved_state_goes_on_to_the_bit() -> None:
             if ours:
                 ours.catch_up(rows)
                 ours.step(rows, gradients, 1e-2 / (step + 1))
+    assert saved
     whole.catch_up()
     saved.catch_up()
     assert torch.equal(saved.table, whole.table)
@@ -125,6 +131,7 @@ def test_lazy_rows_are_an_adam_each_of_the_steps_that_touch_them() -> None:
             ours.load_state_dict(saved)
     torch.testing.assert_close(ours.table, torch.stack([row.detach() for row in alone]), rtol=1e-12, atol=1e-14)
     assert torch.equal(ours.table[5], start[5])
+    assert saved
     assert saved["rows"].tolist() == [0, 1, 2, 3, 4]
 
 
@@ -137,7 +144,7 @@ def toy_model(n_students: int = 20, kind: str = "llama") -> StudentLM:
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 16), (2, 48, 16), (1, 16, 48)])
-def test_singular_values_come_near_one(shape) -> None:
+def test_singular_values_come_near_one(shape: tuple[int, ...]) -> None:
     made = orthogonalize(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
     values = torch.linalg.svdvals(made)
     assert made.shape == shape
@@ -164,7 +171,7 @@ def test_muon_steps_as_torchs_own_up_to_its_bf16() -> None:
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
-def test_muon_has_the_blocks_matrices_and_nothing_else(kind) -> None:
+def test_muon_has_the_blocks_matrices_and_nothing_else(kind: str) -> None:
     model = toy_model(kind=kind)
     optimizer = Optimizer(model, replace(BASE, optimizer="muon"), clip=1.0)
     inside = {id(each) for some in optimizer._muon._together for each in some}
@@ -175,7 +182,7 @@ def test_muon_has_the_blocks_matrices_and_nothing_else(kind) -> None:
     assert len(names) == sum(each.ndim == 2 for each in blocks)
 
 
-def batches(model: StudentLM, n_students: int, n: int = 30):
+def batches(model: StudentLM, n_students: int, n: int = 30) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     generator = torch.Generator().manual_seed(0)
     for _ in range(n):
         ids_BL = torch.randint(5, 40, (3, 9), generator=generator)

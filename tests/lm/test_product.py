@@ -12,20 +12,20 @@ from redraft.lm.product import TALL, panels_of, product
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_out", [1, 15, 16, 31, 32, 64, 77])
 @pytest.mark.parametrize("n_tokens", [0, 1, 3, TALL, 2 * TALL + TALL // 2 + 1])
-def test_product_equals_its_definition(dtype, n_out, n_tokens) -> None:
+def test_product_equals_its_definition(dtype: type[np.floating], n_out: int, n_tokens: int) -> None:
     rng = np.random.default_rng(n_out)
     x, weight = (rng.standard_normal(shape).astype(dtype) for shape in ((n_tokens, 9), (n_out, 9)))
     bias, before = (rng.standard_normal(shape).astype(dtype) for shape in (n_out, (n_tokens, n_out)))
     panels = panels_of(weight)
-    exact = {"rtol": 0, "atol": 1e-5 if dtype == np.float32 else 1e-13}
+    atol = 1e-5 if dtype == np.float32 else 1e-13
     for with_bias in (bias, bias[:0]):
         expected = x @ weight.T + (with_bias if len(with_bias) else 0)
         out = np.full_like(before, np.nan)  # what is there before doesn't matter
         product(x, panels, with_bias, out, False)
-        np.testing.assert_allclose(out, expected, **exact)
+        np.testing.assert_allclose(out, expected, rtol=0, atol=atol)
         out = before.copy()
         product(x, panels, with_bias, out, True)
-        np.testing.assert_allclose(out, before + expected, **exact)
+        np.testing.assert_allclose(out, before + expected, rtol=0, atol=atol)
 
 
 def test_a_token_is_summed_alike_whatever_its_neighbours() -> None:
@@ -41,7 +41,7 @@ def test_a_token_is_summed_alike_whatever_its_neighbours() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_exponentials_are_right_to_the_last_bits(dtype) -> None:
+def test_exponentials_are_right_to_the_last_bits(dtype: type[np.floating]) -> None:
     x = np.concatenate([np.linspace(-87, 88, 100_001), np.linspace(-1e-3, 1e-3, 1001)]).astype(dtype)
     expected = np.exp(x.astype(np.float64))
     exponentials(x)

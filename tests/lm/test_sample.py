@@ -6,31 +6,36 @@ import multiprocessing as mp
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
+from known import known
 from redraft.cli import app
 from redraft.data.split import Split, SplitConfig, make_split
 from redraft.data.store import open_dataset
 from redraft.errors import DatasetError, InputError, UsageError
 from redraft.lm import sample as sampling
 from redraft.lm.checkpoint import Model, load_model
+from redraft.lm.generate import Draft, generate
 from redraft.lm.sample import Request, SampleConfig, exchanged, requests_for, sample
 from redraft.lm.train import train
 from toy import TOY, prepare_torch, toy_dataset
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("toy")
 
 
 @pytest.fixture(scope="module")
-def toy(folder) -> tuple[Split, Model]:
+def toy(folder: Path) -> tuple[Split, Model]:
     prepare_torch()
     dataset, split = toy_dataset(folder / "data")
     model = train(dataset, split=split, view="trace", out=folder / "model", config=replace(TOY, steps=200, lr=2e-2))
@@ -40,7 +45,7 @@ def toy(folder) -> tuple[Split, Model]:
 # Datasets of samples
 
 
-def test_samples_are_an_ordinary_dataset(toy, tmp_path) -> None:
+def test_samples_are_an_ordinary_dataset(toy: tuple[Split, Model], tmp_path: Path) -> None:
     split, model = toy
     requests = requests_for(split)
     dataset = sample(model, requests, out=tmp_path / "g", config=SampleConfig(per_pair=3, batch=16))
@@ -62,14 +67,14 @@ def test_samples_are_an_ordinary_dataset(toy, tmp_path) -> None:
     assert sum(trace.ended for trace in traces) > len(traces) / 2  # a toy this small is learned
 
 
-def test_another_student_may_draw(toy, tmp_path, monkeypatch) -> None:
+def test_another_student_may_draw(toy: tuple[Split, Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, model = toy
     one, other = model.students.students[:2]
     (lent,) = exchanged([Request(one, "square", "q"), Request(other, "square", "r")], {one: other})
     rows: list[int] = []
-    real = sampling.generate
+    real = generate
 
-    def watched(model, drafts, *rest) -> None:
+    def watched(model: Model, drafts: list[Draft], *rest: Any) -> None:
         rows.extend(draft.student for draft in drafts)
         real(model, drafts, *rest)
 
@@ -79,19 +84,23 @@ def test_another_student_may_draw(toy, tmp_path, monkeypatch) -> None:
     assert {trace.student for trace in made.traces()} == {one}
 
 
-def test_unknown_students_are_counted(toy, tmp_path) -> None:
+def test_unknown_students_are_counted(toy: tuple[Split, Model], tmp_path: Path) -> None:
     _, model = toy
     requests = [Request("nobody", "square", "q"), Request(model.students.students[0], "square", "r")]
     made = sample(model, requests, out=tmp_path / "g", config=SampleConfig(per_pair=1))
     assert made.manifest.provenance["unknown_students"] == 1
 
 
-def test_empty_and_badly_dated_samples_are_counted(toy, tmp_path, monkeypatch) -> None:
+def test_empty_and_badly_dated_samples_are_counted(
+    toy: tuple[Split, Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = toy[1]
     good, bad = "CODE 1 (2020-01-01 09:00:00):", "CODE 2 (2020-13-01 09:00:00):"
     texts = iter(["", f"{good}\nfd 1\n{bad}\nfd 2", f"{good}\nfd 3"])
 
-    def write(model, drafts, config, done, tell) -> None:
+    def write(
+        model: Model, drafts: list[Draft], config: SampleConfig, done: Callable[[Draft], None], tell: Any
+    ) -> None:
         for draft in drafts:
             draft.ids += [*model.codec.tokenizer.encode(next(texts)), model.codec.end_id]
 
@@ -105,11 +114,15 @@ def test_empty_and_badly_dated_samples_are_counted(toy, tmp_path, monkeypatch) -
     assert whole.final.at == datetime(2020, 1, 1, 9, tzinfo=UTC)
 
 
-def test_samples_with_impossible_times_are_drawn_anew(toy, tmp_path, monkeypatch) -> None:
+def test_samples_with_impossible_times_are_drawn_anew(
+    toy: tuple[Split, Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = toy[1]
     drawn: list[tuple[object, ...]] = []
 
-    def write(model, drafts, config, done, tell) -> None:
+    def write(
+        model: Model, drafts: list[Draft], config: SampleConfig, done: Callable[[Draft], None], tell: Any
+    ) -> None:
         for draft in drafts:
             drawn.append(draft.stream)
             month = 13 if draft.stream[2] == 1 and len(drawn) < 6 else 1  # the second sample fails three times
@@ -127,7 +140,7 @@ def test_samples_with_impossible_times_are_drawn_anew(toy, tmp_path, monkeypatch
     assert cut.manifest.rejected == {"redrawn": 2, "bad_date": 1, "no_state": 1}
 
 
-def test_done_is_done_and_other_requests_are_refused(toy, tmp_path) -> None:
+def test_done_is_done_and_other_requests_are_refused(toy: tuple[Split, Model], tmp_path: Path) -> None:
     split, model = toy
     requests = requests_for(split, max_pairs=1)
     made = sample(model, requests, out=tmp_path / "g", config=SampleConfig(per_pair=1))
@@ -141,7 +154,9 @@ def test_done_is_done_and_other_requests_are_refused(toy, tmp_path) -> None:
 @pytest.mark.parametrize(
     "changes", [{"per_pair": 0}, {"top_p": 0.0}, {"top_p": 1.1}, {"temperature": 0.0}, {"rounds": 0}]
 )
-def test_settings_that_make_no_sense_are_said(toy, tmp_path, changes) -> None:
+def test_settings_that_make_no_sense_are_said(
+    toy: tuple[Split, Model], tmp_path: Path, changes: dict[str, Any]
+) -> None:
     split, model = toy
     with pytest.raises(InputError, match=next(iter(changes))):
         sample(model, requests_for(split), out=tmp_path / "g", config=SampleConfig(**changes))
@@ -150,7 +165,7 @@ def test_settings_that_make_no_sense_are_said(toy, tmp_path, changes) -> None:
 # Requests
 
 
-def test_requests_are_the_test_pairs(toy) -> None:
+def test_requests_are_the_test_pairs(toy: tuple[Split, Model]) -> None:
     split, _ = toy
     expected = sorted(pair for pair, place in split.of.items() if place in ("seen-seen", "unseen-seen"))
     requests = requests_for(split, ["seen-seen", "unseen-seen"])
@@ -162,7 +177,7 @@ def test_requests_are_the_test_pairs(toy) -> None:
     assert requests_for(split, ["seen-seen", "unseen-seen"], max_pairs=2, seed=5) != few
 
 
-def test_requests_that_cannot_be_are_said(toy) -> None:
+def test_requests_that_cannot_be_are_said(toy: tuple[Split, Model]) -> None:
     split, _ = toy
     with pytest.raises(UsageError, match="Did you mean 'seen-seen'"):
         requests_for(split, ["seen-seem"])
@@ -175,7 +190,9 @@ def test_requests_that_cannot_be_are_said(toy) -> None:
 # On the command line
 
 
-def test_the_command_samples_and_refuses_another_split(toy, folder, tmp_path, capsys) -> None:
+def test_the_command_samples_and_refuses_another_split(
+    toy: tuple[Split, Model], folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     split, _ = toy
     command = ["sample", str(folder / "model"), "--dataset", str(folder / "data"), "--per-pair", "2"]
     app([*command, "--split", "seen-seen,unseen-seen", "--out", str(tmp_path / "g")], result_action="return_value")
@@ -193,22 +210,22 @@ def test_the_command_samples_and_refuses_another_split(toy, folder, tmp_path, ca
 CONFIG = SampleConfig(per_pair=2, shard=6, batch=4)
 
 
-def _sample_slowly(folder, out) -> None:
+def _sample_slowly(folder: Path, out: Path) -> None:
     """In a child process: sample with a pause a shard, so that a kill finds it at work."""
     prepare_torch()
     draw = sampling._draw_shard
 
-    def slow(*args):
+    def slow(*args: Any) -> Any:
         time.sleep(0.05)
         return draw(*args)
 
-    sampling._draw_shard = slow
+    patch.object(sampling, "_draw_shard", slow).start()
     model = load_model(folder / "model")
     requests = [Request(f"s{s}", title, f"{s}{title}") for s in range(10) for title in ("house", "star")]
     sample(model, requests, out=out, config=CONFIG)
 
 
-def test_killed_at_any_moment_it_ends_with_the_same_bytes(tmp_path) -> None:
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
     prepare_torch()
     dataset, split = toy_dataset(tmp_path / "data")
     train(dataset, split=split, view="trace", out=tmp_path / "model", config=TOY)
@@ -229,7 +246,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(tmp_path) -> None:
         while child.is_alive() and kills < 4:
             if len(list(partial.glob("traces-*.parquet"))) > before:
                 time.sleep(rng.random() * 0.15)
-                os.kill(child.pid, signal.SIGKILL)
+                os.kill(known(child.pid), signal.SIGKILL)
                 kills += 1
                 break
             time.sleep(0.005)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,11 +19,13 @@ from places import ROOT
 from redraft.cli import main
 from redraft.data.split import SplitConfig, load_split, make_split
 from redraft.data.store import Dataset
+from redraft.data.trace import Pair
 from redraft.errors import DatasetError, InputError, UsageError
 from redraft.lm import score as scoring
 from redraft.lm.batch import encode
 from redraft.lm.checkpoint import Model, load_model, save_model
 from redraft.lm.codec import CODECS, CodecConfig
+from redraft.lm.codec.base import Codec
 from redraft.lm.prepare import from_scratch
 from redraft.lm.score import COLUMNS, score
 from redraft.lm.settings import PRESETS
@@ -34,7 +37,7 @@ SHORT = CodecConfig(title_tokens=8, overlap=16, relative_time=True)
 
 
 @pytest.fixture(scope="module", params=CODECS)
-def toy(request, tmp_path_factory) -> tuple[Dataset, Model, Path]:
+def toy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Model, Path]:
     """A dataset with a trace of many contexts, and a model of it."""
     prepare_torch()
     folder = tmp_path_factory.mktemp("toy")
@@ -49,14 +52,14 @@ def toy(request, tmp_path_factory) -> tuple[Dataset, Model, Path]:
     return dataset, train(dataset, split=split, view="trace", out=folder / "model", config=config), folder
 
 
-def rows(out: Path, name: str) -> list[dict]:
-    return pq.read_table(out / f"{name}.parquet").to_pylist()
+def rows(out: Path, name: str) -> list[dict[str, Any]]:
+    return list(pq.read_table(out / f"{name}.parquet").to_pylist())
 
 
 KEY = ("student", "title", "sample", "request")
 
 
-def test_states_add_up_to_the_bits_that_training_reports(toy, tmp_path) -> None:
+def test_states_add_up_to_the_bits_that_training_reports(toy: tuple[Dataset, Model, Path], tmp_path: Path) -> None:
     dataset, model, _ = toy
     made = score(model, dataset, out=tmp_path / "s", unknown=True, other="s1")
     traces, states = rows(tmp_path / "s", "traces"), rows(tmp_path / "s", "states")
@@ -73,7 +76,7 @@ def test_states_add_up_to_the_bits_that_training_reports(toy, tmp_path) -> None:
         bits = [trace[f"{reader}bits"] for trace in traces]
         assert np.mean(bits) == pytest.approx(expected.bits.sum() / len(traces), rel=1e-6)
     assert made.bits_per_trace == pytest.approx(np.mean([trace["bits"] for trace in traces]))
-    of = {tuple(trace[name] for name in KEY): [] for trace in traces}
+    of: dict[tuple[Any, ...], list[dict[str, Any]]] = {tuple(trace[name] for name in KEY): [] for trace in traces}
     for state in states:
         of[tuple(state[name] for name in KEY)].append(state)
     for trace, whole in zip(traces, dataset.traces(), strict=True):
@@ -87,7 +90,7 @@ def test_states_add_up_to_the_bits_that_training_reports(toy, tmp_path) -> None:
         assert trace["ending_bits"] == own[-1]["ending_bits"]
 
 
-def test_an_edit_has_the_probability_that_the_model_gives_it(toy, tmp_path) -> None:
+def test_an_edit_has_the_probability_that_the_model_gives_it(toy: tuple[Dataset, Model, Path], tmp_path: Path) -> None:
     """Id by id, with a prefix and a header as sampling makes them."""
     dataset, model, _ = toy
     score(model, dataset, out=tmp_path / "s", splits=["seen-seen"])
@@ -115,7 +118,7 @@ def test_an_edit_has_the_probability_that_the_model_gives_it(toy, tmp_path) -> N
     assert checked >= 3
 
 
-def test_strangers_are_read_as_unknown_and_splits_are_told(toy, tmp_path) -> None:
+def test_strangers_are_read_as_unknown_and_splits_are_told(toy: tuple[Dataset, Model, Path], tmp_path: Path) -> None:
     dataset, model, _ = toy
     made = score(model, dataset, out=tmp_path / "s", unknown=True)
     split = load_split(dataset)
@@ -124,12 +127,12 @@ def test_strangers_are_read_as_unknown_and_splits_are_told(toy, tmp_path) -> Non
     for trace in traces:
         assert trace["known"] == (trace["student"] in model.students)
         assert (trace["gained_over_unknown"] == 0) == (not trace["known"])
-        assert trace["split"] == split.of[trace["student"], trace["title"]]
+        assert trace["split"] == split.of[Pair(trace["student"], trace["title"])]
     some = score(model, dataset, out=tmp_path / "some", splits=["seen-seen", "validation"])
     assert some.traces == sum(trace["split"] in ("seen-seen", "validation") for trace in traces)
 
 
-def test_another_dataset_is_scored_and_another_split_refused(toy, tmp_path) -> None:
+def test_another_dataset_is_scored_and_another_split_refused(toy: tuple[Dataset, Model, Path], tmp_path: Path) -> None:
     dataset, model, _ = toy
     foreign = make_dataset(tmp_path / "f", [make_trace(["fd 1"], student="s0", title="square")])
     score(model, foreign, out=tmp_path / "s")
@@ -147,7 +150,7 @@ def test_another_dataset_is_scored_and_another_split_refused(toy, tmp_path) -> N
     assert not (tmp_path / "t").exists()
 
 
-def test_what_cannot_be_is_said(toy, tmp_path) -> None:
+def test_what_cannot_be_is_said(toy: tuple[Dataset, Model, Path], tmp_path: Path) -> None:
     dataset, model, _ = toy
     with pytest.raises(InputError, match="has not met the student 'nobody'"):
         score(model, dataset, out=tmp_path / "s", other="nobody")
@@ -164,7 +167,7 @@ def test_what_cannot_be_is_said(toy, tmp_path) -> None:
         score(model, dataset, out=tmp_path / "mine")
 
 
-def test_a_codec_of_another_model_is_refused(toy, tmp_path) -> None:
+def test_a_codec_of_another_model_is_refused(toy: tuple[Dataset, Model, Path], tmp_path: Path) -> None:
     _, model, _ = toy
     small = replace(model, lm=type(model.lm)(model.lm.lm, model.lm.students, model.lm.placeholder_id))
     small.lm.lm = from_scratch(PRESETS["toy"], replace_vocabulary(model.codec, 100))
@@ -173,7 +176,7 @@ def test_a_codec_of_another_model_is_refused(toy, tmp_path) -> None:
         load_model(tmp_path / "m")
 
 
-def replace_vocabulary(codec, size: int):
+def replace_vocabulary(codec: Codec, size: int) -> Codec:
     other = type(codec)(codec.tokenizer, codec.config)
     other.vocab_size = size
     return other
@@ -182,13 +185,15 @@ def replace_vocabulary(codec, size: int):
 # Killed, done, and on the command line
 
 
-def test_a_killed_run_goes_on_with_what_is_missing(toy, tmp_path, monkeypatch) -> None:
+def test_a_killed_run_goes_on_with_what_is_missing(
+    toy: tuple[Dataset, Model, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dataset, model, _ = toy
     monkeypatch.setattr(scoring, "PART", 6)
     score(model, dataset, out=tmp_path / "whole")
     tables, calls = scoring._tables, []
 
-    def dying(*arguments) -> dict[str, pa.Table]:
+    def dying(*arguments: Any) -> dict[str, pa.Table]:
         calls.append(1)
         if len(calls) == 4:
             raise KeyboardInterrupt
@@ -213,7 +218,7 @@ def test_a_killed_run_goes_on_with_what_is_missing(toy, tmp_path, monkeypatch) -
     assert "unknown_bits" in pq.read_schema(tmp_path / "s" / "traces.parquet").names
 
 
-def test_feedback_is_given_and_its_lack_said(tmp_path) -> None:
+def test_feedback_is_given_and_its_lack_said(tmp_path: Path) -> None:
     prepare_torch()
     dataset, split = toy_dataset(tmp_path / "data")
     verdicts = [
@@ -228,7 +233,9 @@ def test_feedback_is_given_and_its_lack_said(tmp_path) -> None:
         score(model, dataset, out=tmp_path / "t")
 
 
-def test_the_command_scores_and_says_what_is_wrong(toy, tmp_path, capsys) -> None:
+def test_the_command_scores_and_says_what_is_wrong(
+    toy: tuple[Dataset, Model, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     dataset, _, folder = toy
     command = ["score", str(dataset.path), "--model", str(folder / "model")]
     with pytest.raises(SystemExit) as ended:

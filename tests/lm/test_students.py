@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from factories import make_dataset, make_trace
+from known import known
 from redraft.cli import app
+from redraft.data.split import Split
+from redraft.data.store import Dataset
 from redraft.errors import InputError, UsageError
-from redraft.lm.checkpoint import load_model, save_model
+from redraft.lm.checkpoint import Model, load_model, save_model
 from redraft.lm.model import UNKNOWN
 from redraft.lm.sample import SampleConfig, requests_for, sample
 from redraft.lm.students import add_students
 from redraft.lm.train import train
 from toy import TOY, prepare_torch, toy_dataset
 
+Trained = tuple[Dataset, Split, Model, Path]
+
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     prepare_torch()
     folder = tmp_path_factory.mktemp("students")
     dataset, split = toy_dataset(folder / "data")
     return dataset, split, train(dataset, split=split, view="trace", out=folder / "model", config=TOY), folder
 
 
-def logits(model, row: int) -> torch.Tensor:
+def logits(model: Model, row: int) -> torch.Tensor:
     ids_BL = torch.tensor([[model.codec.student_id, *model.codec.prefix("square")]])
     with torch.no_grad():
-        return model.lm(ids_BL, torch.tensor([row])).logits
+        found: torch.Tensor = model.lm(ids_BL, torch.tensor([row])).logits
+    return found
 
 
-def test_new_students_begin_as_the_unknown_one_and_nothing_else_changes(trained, tmp_path) -> None:
+def test_new_students_begin_as_the_unknown_one_and_nothing_else_changes(trained: Trained, tmp_path: Path) -> None:
     model = trained[2]
     known = model.students.students
     before = {name: tensor.clone() for name, tensor in model.lm.state_dict().items()}
@@ -53,21 +61,23 @@ def test_new_students_begin_as_the_unknown_one_and_nothing_else_changes(trained,
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.lm.state_dict().items())
 
 
-def test_a_vector_of_their_own_can_be_trained_and_the_others_stay(trained) -> None:
+def test_a_vector_of_their_own_can_be_trained_and_the_others_stay(trained: Trained) -> None:
     grown = add_students(trained[2], ["new"])
     row = grown.students.row("new")
     ids_BL = torch.tensor([[grown.codec.student_id, *grown.codec.prefix("square")]])
     grown.lm(ids_BL, torch.tensor([row]), labels=ids_BL).loss.backward()
-    assert grown.lm.students.rows.weight.grad.coalesce().indices().tolist() == [[row]]
+    assert known(grown.lm.students.rows.weight.grad).coalesce().indices().tolist() == [[row]]
 
 
-def test_students_who_are_known_already_are_no_addition(trained) -> None:
+def test_students_who_are_known_already_are_no_addition(trained: Trained) -> None:
     model = trained[2]
     with pytest.raises(InputError, match="knows all"):
         add_students(model, model.students.students)
 
 
-def test_the_command_adds_a_datasets_students_and_the_model_draws_for_them(trained, tmp_path, capsys) -> None:
+def test_the_command_adds_a_datasets_students_and_the_model_draws_for_them(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     _, split, model, folder = trained
     traces = [make_trace(["fd 1"], student=student) for student in ("newcomer", "another newcomer", "s1")]
     more = make_dataset(tmp_path / "more", traces)

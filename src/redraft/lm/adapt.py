@@ -106,7 +106,7 @@ def fitting(model: Model, encoded: Sequence[Encoded], numbers_FN: Tensor, config
             total_F = np.bincount(chunks.rows[which], tokens_C[which])
             with _frozen(model.lm):
                 for some in _by_length(chunks.lengths, which, config.batch_tokens):
-                    _loss(lm, collate, some, 1 / np.maximum(total_F[chunks.rows[some]], 1)).backward()  # type: ignore[no-untyped-call]
+                    _loss(lm, collate, some, 1 / np.maximum(total_F[chunks.rows[some]], 1)).backward()
             assert table.grad is not None
             gradient = table.grad.coalesce()
             adam.step(gradient.indices()[0], gradient.values(), config.lr)

@@ -120,7 +120,7 @@ def save_model(folder: Path, model: Model) -> None:
 
 def write_model(folder: Path, model: Model) -> None:
     """Write a model's files into an existing folder."""
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()
     vectors = {name: tensor.cpu().contiguous() for name, tensor in model.lm.students.state_dict().items()}
     with writing(folder):
         model.lm.lm.save_pretrained(folder)
@@ -187,7 +187,7 @@ def _check_codec(codec: Codec, card: Mapping[str, Any], lm: Any, folder: Path) -
 
 def load_lm(source: str | Path, **options: Any) -> tuple[Any, list[str]]:
     """A `transformers` causal LM, and the names of weights its files lack (which are then random)."""
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()
     loaded: Any = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **options)
     lm, info = loaded
     return lm, sorted(info["missing_keys"])

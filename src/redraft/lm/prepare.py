@@ -247,7 +247,7 @@ def _of_architecture(source: str, codec: Codec) -> Any:
     ids = {"bos_token_id": None, "eos_token_id": codec.end_id, "pad_token_id": codec.pad_id}
     try:
         config = AutoConfig.from_pretrained(source, local_files_only=True, vocab_size=codec.vocab_size, **ids)
-        return AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+        return AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             "no causal language model can be made from here.", where=source, remedy="Name a transformers config.json."

@@ -91,9 +91,7 @@ class Tokenizer:
         """Write the files of a `transformers` fast tokenizer into `folder`."""
         from transformers import PreTrainedTokenizerFast
 
-        wrapped = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-            tokenizer_object=self.backend, pad_token=PAD, eos_token=END, mask_token=MASK
-        )
+        wrapped = PreTrainedTokenizerFast(tokenizer_object=self.backend, pad_token=PAD, eos_token=END, mask_token=MASK)
         wrapped.save_pretrained(folder)
 
 
