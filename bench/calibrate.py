@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -38,7 +39,7 @@ NUMBERS = {
     "gaps": "seconds between states, breaks over 600 left out",
     "comments": "comment lines of the final program",
 }
-SHARES = {
+SHARES: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     "one state": ("states", lambda values: values == 1),
     "no backtracking, of traces of at least 3 states": ("backtracking", lambda values: values == 0),
     "final programs with comments": ("comments", lambda values: values > 0),

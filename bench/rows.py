@@ -29,7 +29,7 @@ def main() -> None:
     training.clock = time.process_time
     dataset = open_dataset(Path(sys.argv[1]))
     split, steps = load_split(dataset), int(sys.argv[2]) if len(sys.argv) > 2 else 400
-    print("| rule | seed | bits a seen-seen trace | saved by knowing the student | CPU-ms a step |")
+    print("| rule | seed | bits per seen-seen trace | saved by knowing the student | CPU-ms per step |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for seed in (0, 1):
         for rule in UPDATES:
@@ -39,7 +39,7 @@ def main() -> None:
             )  # fmt: skip
             with TemporaryDirectory() as folder:
                 made = training.train(dataset, split=split, view="trace", out=Path(folder) / "model", config=config)
-            bits, seconds = made.card["training"]["bits"]["seen-seen"], made.history[-1].seconds
+            bits, seconds = made.card["training"]["bits"]["seen-seen"], made.history[-1].seconds or 0.0
             print(f"| {rule} | {seed} | {bits['per_trace']:.1f} | {bits['gained_over_unknown']:.2f} "
                   f"| {seconds / steps * 1e3:.0f} |", flush=True)  # fmt: skip
 

@@ -100,7 +100,7 @@ def compare(model: Model, batch: int, n: int, repeats: int, *, parts: bool) -> N
 
         return run
 
-    ways = {
+    ways: dict[str, Callable[..., tuple[int, float]]] = {
         "transformers": lambda *arguments: theirs(model, *arguments),
         "redraft": lambda *arguments: ours(model, *arguments),
     }

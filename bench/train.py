@@ -19,6 +19,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from supplied import rollouts
@@ -75,6 +76,7 @@ def table(n: int, dim: int = 64) -> float:
         used = torch.unique(drawn)
         rows.catch_up(used)
         ours(drawn).square().mean().backward()
+        assert ours.rows.weight.grad is not None
         gradient = ours.rows.weight.grad.coalesce()
         rows.step(used, gradient.values(), 1e-3)
         small.step()
@@ -126,11 +128,11 @@ class Padded(torch.utils.data.Dataset):  # type: ignore[type-arg]
     def __len__(self) -> int:
         return len(self.chunks)
 
-    def __getitem__(self, number: int) -> dict[str, object]:
+    def __getitem__(self, number: int) -> dict[str, Any]:
         ids_1L, rows, labels_1L = self.lines([number])
         return {"input_ids": ids_1L[0].tolist(), "labels": labels_1L[0].tolist(), "student_ids": int(rows[0])}
 
-    def collate(self, lines: list[dict[str, object]]) -> dict[str, Tensor]:
+    def collate(self, lines: list[dict[str, Any]]) -> dict[str, Tensor]:
         longest = self.context or max(len(line["input_ids"]) for line in lines)
         ids_BL = torch.full((len(lines), longest), self.codec.pad_id)
         labels_BL = torch.full((len(lines), longest), IGNORE)
@@ -143,11 +145,11 @@ class Padded(torch.utils.data.Dataset):  # type: ignore[type-arg]
 
 
 def trainer_speed(model: StudentLM, data: Padded, *, size: int, steps: int, grouped: bool) -> float:
-    """Real tokens a second of `transformers`' Trainer."""
+    """Real tokens per second of `transformers`' Trainer."""
     seen: list[tuple[float, int]] = []
 
     class Watched(Trainer):
-        def training_step(self, model, inputs, *rest, **more):
+        def training_step(self, model: torch.nn.Module, inputs: dict[str, Any], *rest: Any, **more: Any) -> Tensor:
             seen.append((time.process_time(), int((inputs["labels"] != IGNORE).sum())))
             return super().training_step(model, inputs, *rest, **more)
 
@@ -156,7 +158,7 @@ def trainer_speed(model: StudentLM, data: Padded, *, size: int, steps: int, grou
             output_dir=folder, per_device_train_batch_size=size, max_steps=steps + 3, learning_rate=1e-3,
             weight_decay=0.0, optim="adamw_torch_fused", save_strategy="no", report_to=[], disable_tqdm=True,
             use_cpu=True, logging_strategy="no", seed=0, remove_unused_columns=False,
-            **({"train_sampling_strategy": "group_by_length"} if grouped else {}),
+            train_sampling_strategy="group_by_length" if grouped else "random",
         )  # fmt: skip
         Watched(model=model, args=arguments, train_dataset=data, data_collator=data.collate).train()
     return sum(tokens for _, tokens in seen[2:-1]) / (seen[-1][0] - seen[2][0])

@@ -12,10 +12,12 @@ import pytest
 import tomli_w
 
 from factories import make_dataset, make_trace
+from known import known
 from newcomers import newcomer_class, newcomer_model
 from redraft import results
 from redraft.data.split import SplitConfig, load_split, make_split
 from redraft.data.store import open_dataset
+from redraft.data.trace import Trace
 from redraft.errors import DatasetError, InputError
 from redraft.lm.checkpoint import load_model
 from redraft.lm.model import StudentIndex
@@ -217,8 +219,8 @@ def test_a_model_of_another_split_is_refused_and_no_model_said(alike: Adapted, t
 
 
 def test_stand_ins_are_others_of_the_same_year() -> None:
-    def began(year: int) -> list:
-        return [make_trace(["fd 1"], start=make_trace(["x"]).states[0].at.replace(year=year))]  # type: ignore[union-attr]
+    def began(year: int) -> list[Trace]:
+        return [make_trace(["fd 1"], start=known(make_trace(["x"]).states[0].at).replace(year=year))]
 
     of = {f"s{i}": began(2018 + i % 3) for i in range(9)} | {"lonely": began(2024)}
     for seed in range(5):
@@ -236,7 +238,7 @@ def test_settings_that_make_no_sense_are_named() -> None:
         ({"sampled_ks": (3, 11)}, "sampled_ks"), ({"lrs": ()}, "lrs"), ({"ks": (-1, 2)}, "ks"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=said):
-            AdaptConfig(**wrong)  # type: ignore[arg-type]
+            AdaptConfig(**wrong)
 
 
 def test_students_without_times_are_left_out(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_only_students_support_or_contradict(origin: str) -> None:
     for sign in (1, -1):
         ends = {"value": 0.9 * sign, "low": 0.9 * sign - 0.1, "high": 0.9 * sign + 0.1, "low_90": 0.9 * sign - 0.09,
                 "high_90": 0.9 * sign + 0.09, "p": 1e-6}  # fmt: skip
-        rows = [row_of(claim, origin, **ends) for claim in claims]  # type: ignore[arg-type]
+        rows = [row_of(claim, origin, **ends) for claim in claims]
         told = [verdict.words for verdict in judge(rows)] + sentences(rows)
         for words in told:
             assert "supported" not in words

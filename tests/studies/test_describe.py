@@ -43,7 +43,8 @@ def test_counts_and_distributions(dataset: Dataset) -> None:
     assert numbers["students_per_title"]["mean"] == pytest.approx(4 / 3)
     assert (numbers["lines_per_program"]["min"], numbers["lines_per_program"]["max"]) == (1, 3)
     assert numbers["characters_per_program"]["max"] == len("secret")
-    assert (numbers["gap_seconds"]["n"], numbers["gap_seconds"]["mean"]) == (4, pytest.approx((10 + 3 * 40) / 4))
+    assert numbers["gap_seconds"]["n"] == 4
+    assert numbers["gap_seconds"]["mean"] == pytest.approx((10 + 3 * 40) / 4)
     assert found.categories["year"] == {"2020": 3, "2021": 1}
     assert found.categories["language"] == {"coffeescript": 4, "not recorded": 4}
     assert found.shares["one_state"].value == 0.5

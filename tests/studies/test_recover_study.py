@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,13 +16,14 @@ import tomli_w
 from test_recovery import FakeEngine
 
 from factories import make_dataset, make_trace
+from known import known
 from redraft import results
 from redraft.cli import main
 from redraft.data.split import SplitConfig, make_split
-from redraft.data.store import open_dataset
+from redraft.data.store import Dataset, open_dataset
 from redraft.errors import DatasetError, InputError, UsageError
 from redraft.lm.checkpoint import Model, load_model
-from redraft.lm.continuation import Continued
+from redraft.lm.continuation import Continued, Prefix, prefix_of
 from redraft.lm.settings import TrainConfig
 from redraft.lm.train import train
 from redraft.results import Result
@@ -38,11 +40,11 @@ from toy import TOY, prepare_torch
 
 COLOURS = ("red", "blue", "green", "pink")
 TITLES = ("square", "star", "house", "spiral", "box", "ring", "wall", "sky", "sea", "sun", "moon", "tree")
-SETTINGS = {"cases": 60, "candidates": [1, 2, 4], "grid_candidates": 2, "seconds": [1.0, 60.0], "replicates": 400,
+SETTINGS: dict[str, Any] = {"cases": 60, "candidates": [1, 2, 4], "grid_candidates": 2, "seconds": [1.0, 60.0], "replicates": 400,
             "workers": 1, "splits": ["unseen-seen", "unseen-unseen"]}  # fmt: skip
 
 
-def make_class(folder: Path, bad: str, language: str = "coffeescript", students: int = 24):
+def make_class(folder: Path, bad: str, language: str = "coffeescript", students: int = 24) -> Dataset:
     """Students with a colour who misspell one line on their way."""
     traces = []
     for s in range(students):
@@ -58,7 +60,11 @@ def make_class(folder: Path, bad: str, language: str = "coffeescript", students:
 
 
 def make_run(
-    folder: Path, bad: str = "oops 5", config: TrainConfig | None = None, views=("trace", "synthetic"), **more
+    folder: Path,
+    bad: str = "oops 5",
+    config: TrainConfig | None = None,
+    views: Sequence[str] = ("trace", "synthetic"),
+    **more: Any,
 ) -> Path:
     prepare_torch()
     dataset = make_class(folder / "class", bad, **more)
@@ -86,7 +92,7 @@ class FakeSampler:
         self.drawn = 0
         self.students: list[str | None] = []
 
-    def __call__(self, model, wanted, config, done) -> list[Continued]:
+    def __call__(self, model: Model, wanted: Any, config: Any, done: Any) -> list[Continued]:
         found = []
         for each in wanted:
             self.drawn += 1
@@ -104,12 +110,12 @@ def fake_runner(engine: str, **options: object) -> Iterator[Runner]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_run(tmp_path_factory.mktemp("recover"))
 
 
 @pytest.fixture
-def sampler(monkeypatch) -> FakeSampler:
+def sampler(monkeypatch: pytest.MonkeyPatch) -> FakeSampler:
     made = FakeSampler()
     monkeypatch.setattr(draws, "go_on", made)
     monkeypatch.setattr(study, "open_runner", fake_runner)
@@ -117,14 +123,14 @@ def sampler(monkeypatch) -> FakeSampler:
 
 
 @pytest.fixture(scope="module")
-def rows(folder) -> list[Result]:
+def rows(folder: Path) -> list[Result]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(draws, "go_on", FakeSampler())
         patch.setattr(study, "open_runner", fake_runner)
         return recover(folder)
 
 
-def one(rows: list[Result], **wanted: object) -> Result:
+def one(rows: list[Result], **wanted: Any) -> Result:
     condition = wanted.pop("condition", {})
     wanted = {"model": None, "baseline": None, "split": "all", "statistic": "mean", **wanted}
     (found,) = [
@@ -136,7 +142,7 @@ def one(rows: list[Result], **wanted: object) -> Result:
     return found
 
 
-def test_programs_run_by_the_runs_rule(folder, monkeypatch) -> None:
+def test_programs_run_by_the_runs_rule(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = open_run(folder)
     paper = replace(opened, settings={**opened.settings, "execute": {"rule": "paper"}})
     monkeypatch.setattr(study, "open_run", lambda _: paper)
@@ -152,7 +158,7 @@ def test_programs_run_by_the_runs_rule(folder, monkeypatch) -> None:
 MAIN = {"student": "own", "seconds": "60", "start": "blamed", "candidates": "4"}
 
 
-def test_the_study_measures_what_was_planted(folder, rows) -> None:
+def test_the_study_measures_what_was_planted(folder: Path, rows: list[Result]) -> None:
     assert results.read(folder / "results" / "recover.parquet") == rows
     assert {row.origin for row in rows} == {"simulated"}
     kept = one(rows, model="trace", metric="kept_success", condition=MAIN)
@@ -168,7 +174,7 @@ def test_the_study_measures_what_was_planted(folder, rows) -> None:
     assert one(rows, metric="kept_success", **deleted).value == 0, "farther from the final program than the slip"
     assert one(rows, baseline="revert", metric="recovered", condition={"candidates": "4"}).value == 1
     near = {"baseline": "neighbour", "metric": "kept_success", "condition": {"candidates": "1"}}
-    assert one(rows, split="unseen-seen", **near).value > 0.8
+    assert known(one(rows, split="unseen-seen", **near).value) > 0.8
     assert one(rows, split="unseen-unseen", **near).value == 0, "no training student wrote on that title"
     assert one(rows, baseline="student", metric="kept_success").value == 1
     assert one(rows, baseline="student", metric="attempts").value == 1
@@ -176,7 +182,7 @@ def test_the_study_measures_what_was_planted(folder, rows) -> None:
     assert not [row for row in rows if row.model == "last"]
 
 
-def test_contrasts_are_those_fixed_beforehand(rows) -> None:
+def test_contrasts_are_those_fixed_beforehand(rows: list[Result]) -> None:
     primary = [row for row in rows if row.family == PRIMARY]
     assert {(row.model, row.baseline) for row in primary} == {
         (view, name) for view in ("trace", "synthetic") for name in ("delete-line", "revert", "neighbour", "name-repair", "rules")
@@ -199,7 +205,7 @@ def test_contrasts_are_those_fixed_beforehand(rows) -> None:
     assert "backtrack least" in (strong.note or "")
 
 
-def test_beside_rules_every_other_candidate_is_theirs(rows) -> None:
+def test_beside_rules_every_other_candidate_is_theirs(rows: list[Result]) -> None:
     beside = MAIN | {"beside": "rules"}
     kept = one(rows, model="trace", metric="kept_success", condition=beside)
     assert kept.value == 1, "the model's second draw is the fourth candidate"
@@ -214,13 +220,13 @@ def test_beside_rules_every_other_candidate_is_theirs(rows) -> None:
     assert {row.value for row in contrasts if (row.model, row.baseline) == ("trace", "rules")} == {1.0}
 
 
-def test_points_hold_no_students(folder, rows) -> None:
+def test_points_hold_no_students(folder: Path, rows: list[Result]) -> None:
     points = pq.read_table(folder / "metrics" / "recover.parquet")
     assert not {f"s{i:02d}" for i in range(24)} & {str(v) for column in points.columns for v in column.to_pylist()}
     assert set(points["hand"].to_pylist()) == {None, "own", "strong", "matched"}
 
 
-def test_the_report_shows_it(folder, rows) -> None:
+def test_the_report_shows_it(folder: Path, rows: list[Result]) -> None:
     figures, tables = report.figures(folder), report.tables(folder)
     assert {figure.name for figure in figures} == {"recover-candidates", "recover-time"}
     assert all("n = 60" in figure.caption and "Simulated class" in figure.svg for figure in figures)
@@ -238,10 +244,13 @@ def test_the_report_shows_it(folder, rows) -> None:
     assert "less neighbour, the nearest baseline" in said[0]
     assert "trace model beside simple rules does not beat the best baseline significantly" in said[1]
     assert "synthetic model does not beat the best baseline, which mends more" in said[2]
-    assert report.figures(folder / "nowhere") == report.tables(folder / "nowhere") == []
+    assert not report.figures(folder / "nowhere")
+    assert not report.tables(folder / "nowhere")
 
 
-def test_it_goes_on_with_what_is_drawn_and_never_with_a_stale_one(folder, rows, sampler) -> None:
+def test_it_goes_on_with_what_is_drawn_and_never_with_a_stale_one(
+    folder: Path, rows: list[Result], sampler: FakeSampler
+) -> None:
     lists = {name: tuple(SETTINGS[name]) for name in ("candidates", "seconds", "splits")}
     config = RecoverConfig(**{**SETTINGS, **lists})
     assert recover(folder, config) == rows
@@ -257,7 +266,7 @@ def test_it_goes_on_with_what_is_drawn_and_never_with_a_stale_one(folder, rows, 
     assert sampler.drawn > 2 * drawn
 
 
-def test_hands_are_strangers_or_trained_students(folder, sampler) -> None:
+def test_hands_are_strangers_or_trained_students(folder: Path, sampler: FakeSampler) -> None:
     recover(folder, replace(RecoverConfig(cases=3), views=("trace",), candidates=(2,), seconds=(60.0,)))
     known = load_model(folder / "models" / "trace").students
     met = [student for student in sampler.students if student in known]
@@ -265,15 +274,16 @@ def test_hands_are_strangers_or_trained_students(folder, sampler) -> None:
     assert len(sampler.students) == 4 * 3 * 2, "own twice, strong, matched: own is unknown to the model"
 
 
-def test_a_program_too_long_for_a_model_is_unscored(folder, sampler, monkeypatch) -> None:
-    prefix = draws.prefix_of
+def test_a_program_too_long_for_a_model_is_unscored(
+    folder: Path, sampler: FakeSampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[str] = []
 
-    def short(model, title, states, at, place):
+    def short(model: Model, title: str, *rest: Any) -> Prefix:
         seen.append(title)
         if title == "square":
             raise InputError("too long")
-        return prefix(model, title, states, at, place)
+        return prefix_of(model, title, *rest)
 
     monkeypatch.setattr(draws, "prefix_of", short)
     rows = recover(
@@ -284,7 +294,7 @@ def test_a_program_too_long_for_a_model_is_unscored(folder, sampler, monkeypatch
     assert row.n + row.unscored == 60
 
 
-def test_python_is_unscored_with_the_reason(tmp_path, sampler) -> None:
+def test_python_is_unscored_with_the_reason(tmp_path: Path, sampler: FakeSampler) -> None:
     rows = recover(make_run(tmp_path, language="python", views=("trace",)))
     assert rows
     assert all(row.value is None and row.n == 0 for row in rows)
@@ -294,7 +304,7 @@ def test_python_is_unscored_with_the_reason(tmp_path, sampler) -> None:
     assert "unscored" in report.sentences(rows)[0]
 
 
-def test_runs_that_cannot_be_studied_are_refused(tmp_path, folder, sampler) -> None:
+def test_runs_that_cannot_be_studied_are_refused(tmp_path: Path, folder: Path, sampler: FakeSampler) -> None:
     bare = tmp_path / "bare"
     bare.mkdir()
     (bare / "run.toml").write_text(tomli_w.dumps({"dataset": str(folder.parent / "class"), "views": ["trace"]}))
@@ -315,7 +325,7 @@ def test_runs_that_cannot_be_studied_are_refused(tmp_path, folder, sampler) -> N
 @pytest.mark.parametrize(
     "wrong", [{"candidates": ()}, {"candidates": (5, 1)}, {"main_seconds": 7.0}, {"cases": 0}, {"kept": 1.5}, {"splits": ("train",)}, {"starts": ("anywhere",)}]
 )  # fmt: skip
-def test_settings_that_make_no_sense_are_said(wrong) -> None:
+def test_settings_that_make_no_sense_are_said(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong)).rstrip("s")):
         RecoverConfig(**wrong)
 
@@ -330,7 +340,9 @@ def toy_model(folder: Path) -> Model:
 DRAFTS = make_trace(["pen red\nfd 10", "pen red\nfd 10\noops 5"], "s01", "square").states
 
 
-def test_suggestions_end_in_running_programs_and_say_who_is_unknown(folder, monkeypatch) -> None:
+def test_suggestions_end_in_running_programs_and_say_who_is_unknown(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(suggest, "go_on", FakeSampler())
     model = toy_model(folder)
     made = suggest.suggest(model, DRAFTS, title="square", student="stranger", runner=Runner(FakeEngine()))
@@ -351,7 +363,7 @@ def test_suggestions_end_in_running_programs_and_say_who_is_unknown(folder, monk
     assert made.known
 
 
-def test_rules_suggest_beside_the_model_and_are_labelled(folder, monkeypatch) -> None:
+def test_rules_suggest_beside_the_model_and_are_labelled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         suggest, "go_on", lambda model, wanted, config, done: [Continued((), False, False)] * len(wanted)
     )
@@ -374,7 +386,7 @@ def test_rules_suggest_beside_the_model_and_are_labelled(folder, monkeypatch) ->
     assert suggest.to_text(none, 3)[-1].startswith("Nothing found: 20 continuations drawn, 0 of them")
 
 
-def test_what_runs_or_cannot_be_told_gets_no_suggestion(folder) -> None:
+def test_what_runs_or_cannot_be_told_gets_no_suggestion(folder: Path) -> None:
     model, engine = toy_model(folder), Runner(FakeEngine())
     assert suggest.suggest(model, DRAFTS[:1], title="square", student="s01", runner=engine) is None
     python = (replace(DRAFTS[-1], language="python"),)
@@ -384,7 +396,7 @@ def test_what_runs_or_cannot_be_told_gets_no_suggestion(folder) -> None:
         suggest.suggest(model, (), title="square", student="s01", runner=engine)
 
 
-def test_files_are_read_in_order(tmp_path) -> None:
+def test_files_are_read_in_order(tmp_path: Path) -> None:
     for name, code in (("1.coffee", "a"), ("2.coffee", "a"), ("3.js", "b  \n")):
         (tmp_path / name).write_text(code)
     states = read_files([tmp_path])
@@ -402,21 +414,23 @@ def test_files_are_read_in_order(tmp_path) -> None:
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory) -> Path:
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = replace(
         TOY, preset="llama-200k", vocabulary=300, steps=60, validate_every=60, lr=None, codec="diff", context=160
     )
     return make_run(tmp_path_factory.mktemp("real"), bad="dto 5", config=config, views=("trace",), students=12)
 
 
-def command(capsys, *arguments: str) -> str:
+def command(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     with pytest.raises(SystemExit) as ended:
         main([str(argument) for argument in arguments])
     assert not ended.value.code, capsys.readouterr().err
     return capsys.readouterr().out
 
 
-def test_the_study_on_the_real_engine(real, tmp_path, capsys, monkeypatch) -> None:
+def test_the_study_on_the_real_engine(
+    real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     settings = {**SETTINGS, "cases": 12, "seconds": [60.0], "splits": ["unseen-seen"]}
     (real / "run.toml").write_text(tomli_w.dumps({"dataset": "../class", "views": ["trace"], "recover": settings}))
@@ -429,7 +443,9 @@ def test_the_study_on_the_real_engine(real, tmp_path, capsys, monkeypatch) -> No
     assert one(rows, model="trace", metric="kept_success", condition=MAIN).n == 12
 
 
-def test_suggestions_on_the_real_engine(real, tmp_path, capsys, monkeypatch) -> None:
+def test_suggestions_on_the_real_engine(
+    real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     student = load_model(real / "models" / "trace").students.students[0]
     base = [
@@ -467,7 +483,7 @@ def test_suggestions_on_the_real_engine(real, tmp_path, capsys, monkeypatch) -> 
     assert command(capsys, *base, "--student", "nobody", drafts / "1.coffee").startswith("The program runs as it is")
 
 
-def test_the_platforms_names_are_asked_of_the_platform(tmp_path, monkeypatch) -> None:
+def test_the_platforms_names_are_asked_of_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with open_runner("v8", workers=1) as runner:
         names = platform_names(runner)
@@ -477,14 +493,16 @@ def test_the_platforms_names_are_asked_of_the_platform(tmp_path, monkeypatch) ->
 
 
 @pytest.mark.supplied
-def test_every_name_of_the_real_platform_is_known(shared, tmp_path, monkeypatch) -> None:
+def test_every_name_of_the_real_platform_is_known(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     api = json.loads((shared / "pencilcode-api.json").read_text())
     with open_runner("v8", workers=1) as runner:
         assert {*api["globals"], *api["turtle_methods"]} - KEYWORDS <= platform_names(runner)
 
 
-def test_options_that_do_not_fit_are_said(real) -> None:
+def test_options_that_do_not_fit_are_said(real: Path) -> None:
     from redraft.studies.recover.drafts import open_drafts
 
     data = real.parent / "class"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -12,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factories import make_dataset, make_trace
+from known import known
 from redraft.data.edits import lines_of
-from redraft.data.split import SplitConfig, make_split
+from redraft.data.split import Split, SplitConfig, make_split
+from redraft.data.store import Dataset
 from redraft.data.trace import Pair
 from redraft.errors import InputError
 from redraft.execute.engine import Done, Job
@@ -84,7 +87,7 @@ FIVE = "a\nb\noops\nd\ne"
     ("new", "share"),
     [("a\nb\nx\nd\ne", 0.8), (FIVE, 1.0), ("", 0.0), ("a\nb\nd\ne\nf\ng", 0.8), ("e\nd\nb\na", 0.2), ("a\n\nb\n\nd\ne", 0.8)],
 )  # fmt: skip
-def test_lines_kept_stand_unchanged_and_in_order(new, share) -> None:
+def test_lines_kept_stand_unchanged_and_in_order(new: str, share: float) -> None:
     assert kept_share(FIVE, new) == pytest.approx(share)
 
 
@@ -113,7 +116,7 @@ def test_kept_success_needs_all_of_it() -> None:
 
 @pytest.mark.parametrize("failing", [FIVE, "oops", "oops\n\n", ""])
 @pytest.mark.parametrize("final", ["", "x", FIVE])
-def test_deleting_everything_is_no_kept_success(failing, final) -> None:
+def test_deleting_everything_is_no_kept_success(failing: str, final: str) -> None:
     for new in ("", "\n", "  "):
         assert not kept_success(failing, new, final, True, kept=0.8)
 
@@ -139,16 +142,18 @@ CODES = st.text("ab\n ", max_size=6)
     st.lists(st.lists(CODES, max_size=4), max_size=5),
     st.dictionaries(CODES, st.sampled_from([True, False, None])),
 )
-def test_no_sequence_is_ranked_whose_end_does_not_run(failing, candidates, known) -> None:
-    order = ranked(failing, paths(failing, candidates, known.get), RankConfig())
+def test_no_sequence_is_ranked_whose_end_does_not_run(
+    failing: str, candidates: list[list[str]], runs_of: dict[str, bool | None]
+) -> None:
+    order = ranked(failing, paths(failing, candidates, runs_of.get), RankConfig())
     for one in order:
-        assert known.get(one.path.end) is True
+        assert runs_of.get(one.path.end) is True
         assert one.path.end.strip()
         assert one.path.end != failing
         assert one.path.codes == tuple(candidates[one.path.candidate])[: len(one.path.codes)]
         assert 0 <= one.cost <= 1
     assert [one.cost for one in order] == sorted(one.cost for one in order)
-    ends = {codes[n] for codes in candidates for n in range(len(codes)) if known.get(codes[n]) and codes[n].strip()}
+    ends = {codes[n] for codes in candidates for n in range(len(codes)) if runs_of.get(codes[n]) and codes[n].strip()}
     assert {one.path.end for one in order} == ends - {failing}
 
 
@@ -245,7 +250,7 @@ def test_names_that_a_program_defines() -> None:
     assert defined_in(code) == {"side", "i", "j", "f", "a", "b", "g", "c", "k"}
 
 
-def known(programs: dict[str, list[Written]] | None = None, platform: Sequence[str] = ()) -> Knowledge:
+def knowledge(programs: dict[str, list[Written]] | None = None, platform: Sequence[str] = ()) -> Knowledge:
     made = Knowledge(runner=runner(), programs=programs or {})
     made.__dict__["platform"] = frozenset(platform)
     return made
@@ -255,7 +260,7 @@ def repaired(code: str, message: str, *platform: str, n: int = 20, programs: Seq
     asked = problem(code)
     verdict = replace(asked.verdict, errors=(ErrorRecord(kind="uncaught", message=message, line=1),))
     written = [Written("other", program, "coffeescript") for program in programs]
-    return proposals("name-repair", replace(asked, verdict=verdict), known({"square": written}, platform), n)
+    return proposals("name-repair", replace(asked, verdict=verdict), knowledge({"square": written}, platform), n)
 
 
 def test_an_unknown_name_becomes_the_nearest_known_one_wherever_it_stands() -> None:
@@ -295,20 +300,20 @@ def test_the_place_that_the_verdict_blames() -> None:
 
 
 def test_the_failing_line_goes_first_then_its_neighbours() -> None:
-    found = proposals("delete-line", problem("a\nb\n\noops\nc"), known(), 3)
+    found = proposals("delete-line", problem("a\nb\n\noops\nc"), knowledge(), 3)
     assert found == ["a\nb\n\nc", "a\nb\n\noops", "a\n\noops\nc"]
 
 
 def test_lines_go_from_the_top_where_no_line_is_blamed() -> None:
     asked = problem("a\noops")
     asked = replace(asked, verdict=replace(asked.verdict, errors=(ErrorRecord(kind="timeout", message="too long"),)))
-    assert proposals("delete-line", asked, known(), 5) == ["oops", "a"]
+    assert proposals("delete-line", asked, knowledge(), 5) == ["oops", "a"]
 
 
 def test_reverting_goes_back_to_what_ran() -> None:
     asked = problem("a", "a\noops", "a\nb", "a\nb\nimage", "a\nb\noops")
-    assert proposals("revert", asked, known(), 5) == ["a\nb", "a"]
-    assert proposals("revert", problem("oops"), known(), 5) == []
+    assert proposals("revert", asked, knowledge(), 5) == ["a\nb", "a"]
+    assert proposals("revert", problem("oops"), knowledge(), 5) == []
 
 
 def test_neighbours_run_and_are_others() -> None:
@@ -317,15 +322,15 @@ def test_neighbours_run_and_are_others() -> None:
         Written("s1", "a\nb\nown", "coffeescript"), Written("s3", "a\nb\nnear", "coffeescript"),
         Written("s3", "a\nb\noo", "javascript"), Written("s3", "", "coffeescript"),
     ]  # fmt: skip
-    found = proposals("neighbour", problem("a\nb\noops"), known({"square": written}), 5)
+    found = proposals("neighbour", problem("a\nb\noops"), knowledge({"square": written}), 5)
     assert found == ["a\nb\nnear", "a\nb\nfar away"]
-    assert proposals("neighbour", problem("oops", title="unseen"), known({"square": written}), 5) == []
+    assert proposals("neighbour", problem("oops", title="unseen"), knowledge({"square": written}), 5) == []
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_proposals_are_distinct_and_another_program(name) -> None:
+def test_proposals_are_distinct_and_another_program(name: str) -> None:
     asked = problem("oops\noops\noops", "a\na", "oops\noops\noops")
-    found = proposals(name, asked, known({"square": [Written("s2", "x", "coffeescript")] * 3}, ["ops"]), 4)
+    found = proposals(name, asked, knowledge({"square": [Written("s2", "x", "coffeescript")] * 3}, ["ops"]), 4)
     assert len(found) == len(set(found)) <= 4
     assert asked.failing.code not in found
 
@@ -374,7 +379,7 @@ def test_hands_go_round_the_students() -> None:
 # Cases
 
 
-def class_of(folder, language: str = "coffeescript"):
+def class_of(folder: pathlib.Path, language: str = "coffeescript") -> tuple[Dataset, Split]:
     traces = [
         make_trace(["a", "a\noops", "a\nb"], "s1", "square", language=language),
         make_trace(["a", "b"], "s1", "circle", language=language),
@@ -390,7 +395,7 @@ def class_of(folder, language: str = "coffeescript"):
     return dataset, split
 
 
-def test_cases_fail_before_the_end_and_are_whole(tmp_path) -> None:
+def test_cases_fail_before_the_end_and_are_whole(tmp_path: pathlib.Path) -> None:
     dataset, split = class_of(tmp_path / "d")
     config = RecoverConfig(splits=("unseen-unseen",))
     found = find_cases(gather(dataset, split, config), runner(), config)
@@ -413,8 +418,8 @@ def test_cases_fail_before_the_end_and_are_whole(tmp_path) -> None:
     assert len(drawn) > 2, "the seed draws which pair and which of its states"
 
 
-def test_a_students_own_programs_are_those_written_before(tmp_path) -> None:
-    start = make_trace(["a"]).states[0].at
+def test_a_students_own_programs_are_those_written_before(tmp_path: pathlib.Path) -> None:
+    start = known(make_trace(["a"]).states[0].at)
     traces = [
         make_trace(["early"], "s1", "t1", start=start),
         make_trace(["late"], "s1", "t3", start=start + timedelta(days=2)),
@@ -427,7 +432,7 @@ def test_a_students_own_programs_are_those_written_before(tmp_path) -> None:
     assert case.own == ("a", "a\noops", "early")
 
 
-def test_programs_that_no_engine_runs_give_no_case_and_a_reason(tmp_path) -> None:
+def test_programs_that_no_engine_runs_give_no_case_and_a_reason(tmp_path: pathlib.Path) -> None:
     dataset, split = class_of(tmp_path / "d", language="python")
     config = RecoverConfig(splits=("unseen-unseen",))
     found = find_cases(gather(dataset, split, config), runner(), config)
@@ -448,7 +453,7 @@ def test_what_is_drawn_depends_on_keys_alone() -> None:
 # Measures
 
 
-def test_measures_of_known_candidates(tmp_path) -> None:
+def test_measures_of_known_candidates(tmp_path: pathlib.Path) -> None:
     dataset, split = class_of(tmp_path / "d")
     config = RecoverConfig(splits=("unseen-unseen",), kept=0.5)
     cases = [c for c in find_cases(gather(dataset, split, config), runner(), config).cases if c.pair.student == "s1"]

@@ -158,4 +158,4 @@ def test_samples_of_a_pair_count_once(tmp_path: Path) -> None:
     rows = variance(dataset, VarianceConfig(metrics=("comments_final",), workers=1))
     assert rows[0].n == 132
     assert rows[0].value == pytest.approx(1)
-    assert (rows[0].low, rows[0].high) == (pytest.approx(1), pytest.approx(1))
+    assert [rows[0].low, rows[0].high] == pytest.approx([1, 1])
