@@ -59,8 +59,7 @@ class Sample:
         self.numbers: dict[str, list[float]] = defaultdict(list)
         self.edits: Counter[str] = Counter()
         dataset = open_dataset(path)
-        verdicts = find_verdicts(dataset)
-        self.runs = read_runs(verdicts) if verdicts else {}
+        self.runs = read_runs(find_verdicts(dataset))
         for trace in dataset.traces():
             states = tidied(trace)
             if states:

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -25,7 +26,8 @@ from redraft.errors import InputError, RedraftError, UsageError
 from redraft.execute import drawing as reading
 from redraft.execute.draw import LARGEST_PNG, bounds, joined, png, svg, timeline
 from redraft.execute.drawing import REACH, css_colour, read_drawing
-from redraft.execute.engine import ENGINES, Done, Engine, EngineOptions, Job
+from redraft.execute.engine import Done, Engine, EngineOptions, Job
+from redraft.execute.registry import ENGINES
 from redraft.execute.sheet import Cell, Chosen, cells, choose, page, picture, programs
 from redraft.execute.verdict import Attempt, ErrorRecord, Outcome
 
@@ -248,6 +250,7 @@ class FakeEngine:
     """Draws a dot as wide as the window is long; programs with `slow` in them are stopped if watched for long."""
 
     version = "fake"
+    languages = ("coffeescript", "javascript")
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Done]:
         for job in jobs:
@@ -289,7 +292,7 @@ def test_labels_stand_beside_the_turtle_where_they_are_told() -> None:
 def test_the_command_writes_pictures_timelines_and_sheets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(ENGINES, "v8", f"{__name__}:fake_engine")
+    monkeypatch.setitem(ENGINES, "v8", replace(ENGINES["v8"], factory=f"{__name__}:fake_engine"))
     program = tmp_path / "house.coffee"
     program.write_text("fd 100")
     _draw(program, "--out", tmp_path / "a.svg", "--timeline", tmp_path / "a.json")

@@ -202,6 +202,7 @@ def test_outcomes_are_cached_and_judged_anew_by_other_rules(engine: V8, tmp_path
 
     class Unused:
         version = engine.version
+        languages = engine.languages
 
         def run(self, jobs: object) -> Iterator[None]:
             raise AssertionError("ran again")
@@ -243,7 +244,7 @@ def test_a_datasets_verdicts_become_metrics(tmp_path: Path) -> None:
     assert measure(dataset)["runs_final"].to_pylist() == [None, None]
     main(["execute", str(dataset.path), "--cache", str(tmp_path / "cache")])
     assert len(list(programs(dataset))) == 4
-    assert Counter(read_runs(dataset.path / "verdicts-v8.parquet").values()) == {True: 2, False: 2}
+    assert Counter(read_runs([dataset.path / "verdicts-v8.parquet"]).values()) == {True: 2, False: 2}
     table = measure(dataset)
     assert table["runs_final"].to_pylist() == [1.0, 0.0]
     assert table["runs_mean"].to_pylist() == [pytest.approx(2 / 3), 0.0]
@@ -252,7 +253,7 @@ def test_a_datasets_verdicts_become_metrics(tmp_path: Path) -> None:
 
 def test_verdicts_of_a_dataset_are_read(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "d", [make_trace(["fd 1"])])
-    assert find_verdicts(dataset) is None
+    assert find_verdicts(dataset) == ()
     with pytest.raises(InputError, match="no verdicts"):
         read_messages(dataset)
     found = [
@@ -268,16 +269,16 @@ def test_verdicts_of_a_dataset_are_read(tmp_path: Path) -> None:
     with verdict_writer(dataset, "v8", version="v8-1") as add:
         for verdict in found:
             add(verdict)
-    assert find_verdicts(dataset) == file
+    assert find_verdicts(dataset) == (file,)
     assert read_messages(dataset) == {"a": "", "b": "fdd", "c": "timeout"}
-    assert read_runs(file) == {"a": True, "b": False, "c": False, "d": None}
+    assert read_runs([file]) == {"a": True, "b": False, "c": False, "d": None}
     broken = verdict_writer(dataset, "chromium", version="c")
     broken.__enter__()(found[0])
     broken.__exit__(RuntimeError, RuntimeError(), None)
-    assert find_verdicts(dataset) == file  # nothing half-written passes for whole
+    assert find_verdicts(dataset) == (file,)  # nothing half-written passes for whole
     file.write_bytes(b"PAR1")
     with pytest.raises(DatasetError, match="verdicts"):
-        read_runs(file)
+        read_runs([file])
     with pytest.raises(DatasetError, match="verdicts"):
         find_verdicts(dataset)
 
@@ -300,7 +301,7 @@ def test_each_rule_has_verdicts_of_its_own(engine: V8, tmp_path: Path) -> None:
         assert pq.read_schema(file).metadata == {
             b"rule": rule.encode(), b"engine": engine.version.encode(), b"dataset": dataset.fingerprint.encode()
         }  # fmt: skip
-        assert find_verdicts(dataset, rule) == file
+        assert find_verdicts(dataset, rule) == (file,)
     runs = {rule: measure(dataset, rule=rule)["runs_final"].to_pylist() for rule in RULES}
     assert runs == {"corrected": [1.0], "paper": [0.0], "released": [1.0]}
     assert set(read_messages(dataset).values()) == {""}  # what students see is told by the corrected rule
@@ -309,7 +310,7 @@ def test_each_rule_has_verdicts_of_its_own(engine: V8, tmp_path: Path) -> None:
 def test_verdicts_by_another_rule_are_not_taken(engine: V8, tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "d", [make_trace(["fd 1"])])
     file = execute_dataset(dataset, engine, name="v8", rule="paper")
-    assert find_verdicts(dataset) is None
+    assert find_verdicts(dataset) == ()
     assert measure(dataset)["runs_final"].to_pylist() == [None]
     with pytest.raises(InputError, match="no verdicts"):
         read_messages(dataset)
@@ -325,8 +326,8 @@ def test_verdicts_without_a_rule_are_corrected(engine: V8, tmp_path: Path) -> No
     file = execute_dataset(dataset, engine, name="v8")
     old = pq.read_table(file).replace_schema_metadata(None)
     pq.write_table(old, file)
-    assert find_verdicts(dataset) == file
-    assert list(read_runs(file).values()) == [True]
+    assert find_verdicts(dataset) == (file,)
+    assert list(read_runs([file]).values()) == [True]
     pq.write_table(old, verdict_file(dataset, "v8", "paper"))
     with pytest.raises(DatasetError, match="by the rule 'corrected'"):
         find_verdicts(dataset, "paper")
@@ -359,8 +360,8 @@ def test_the_command_writes_each_rules_verdicts(tmp_path: Path, capsys: pytest.C
     said = capsys.readouterr().err
     assert "2 programs: 1 ok, 1 error" in said
     assert "verdicts-v8-paper.parquet" in said
-    assert all(read_runs(verdict_file(dataset, "v8")).values())
-    assert not all(read_runs(verdict_file(dataset, "v8", "paper")).values())
+    assert all(read_runs([verdict_file(dataset, "v8")]).values())
+    assert not all(read_runs([verdict_file(dataset, "v8", "paper")]).values())
     main(["metrics", str(dataset.path), "--rule", "paper", "--out", str(tmp_path / "m.parquet")])
     assert pq.read_table(tmp_path / "m.parquet")["runs_final"].to_pylist() == [0.0]
 

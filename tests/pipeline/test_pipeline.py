@@ -147,13 +147,13 @@ def test_programs_are_judged_once_by_each_rule(tmp_path: Path, monkeypatch: pyte
     judge(run, by_paper)
     judge(run, config)
     assert (corrected.read_bytes(), corrected.stat().st_mtime_ns) == first
-    assert [list(read_runs(file).values()).count(True) for file in (corrected, paper)] == [2, 1]
+    assert [list(read_runs([file]).values()).count(True) for file in (corrected, paper)] == [2, 1]
 
     shutil.rmtree(dataset.path)
     make_dataset(dataset.path, [make_trace(["fd 1", "fd 2", "fd 3"])])
     corrected.write_bytes(first[0])  # of a dataset that isn't there any more
     judge(run, config)
-    assert len(read_runs(corrected)) == 3
+    assert len(read_runs([corrected])) == 3
 
 
 def test_a_killed_run_goes_on(tmp_path: Path, small: Path) -> None:

@@ -40,6 +40,7 @@ class FakeEngine:
     """Programs fail at the first line with `oops`, and can't be scored with `image`."""
 
     version = "fake"
+    languages = ("coffeescript", "javascript")
 
     def __init__(self) -> None:
         self.ran: list[str] = []

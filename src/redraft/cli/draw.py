@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
+from redraft.data.languages import language_of
 from redraft.errors import InputError, UsageError
+from redraft.execute.registry import DEFAULT_ENGINE, ENGINES
 from redraft.progress import say, track
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=500))]
 Pixels = Annotated[int, Parameter(validator=validators.Number(gte=16, lte=4_096))]
 Flag = Annotated[bool, Parameter(negative="")]
-LANGUAGES = {".coffee": "coffeescript", ".js": "javascript"}
 LARGEST = 2_000_000
 """Bytes of a program that are read."""
 ONE, EACH = 20_000, 2_000
@@ -81,7 +82,7 @@ def _one(program: str, out: Path | None, timeline: Path | None, *, crop: bool, w
 
     writer = _writer(out, (".svg", ".png"), width) if out else None
     name = "standard input" if program == "-" else program
-    chosen = Chosen(code=_text(program), language=LANGUAGES.get(Path(program).suffix), title=name)
+    chosen = Chosen(code=_text(program), language=_language(program), title=name)
     (cell,) = _run([chosen], most=ONE)
     if cell.drawing is None:
         raise InputError(f"was stopped before its drawing could be taken: {cell.verdict}.", where=name)
@@ -92,6 +93,12 @@ def _one(program: str, out: Path | None, timeline: Path | None, *, crop: bool, w
     shown = ", ".join(str(file) for file in (out, timeline) if file)
     cut = "; cut short, it draws too much" if cell.drawing.cut else ""
     say(f"{shown}: {len(cell.drawing.marks):,} marks; the program's verdict is {cell.verdict}{cut}")
+
+
+def _language(program: str) -> str | None:
+    """What a file's name says, if it is a language that the engine judges."""
+    found = language_of(program)
+    return found if found in ENGINES[DEFAULT_ENGINE].languages else None
 
 
 def _sheet(source: Path, out: Path, *, number: int, seed: int, code: bool, width: int | None) -> None:
@@ -155,5 +162,5 @@ def _run(programs: Sequence[Chosen], *, most: int) -> list[Cell]:
     from redraft.execute.engine import EngineOptions, make_engine
     from redraft.execute.sheet import cells
 
-    with make_engine("v8", EngineOptions(workers=1, drawing=True)) as engine:
+    with make_engine(DEFAULT_ENGINE, EngineOptions(workers=1, drawing=True)) as engine:
         return list(track(cells(programs, engine, most=most), "Drawing", total=len(programs)))

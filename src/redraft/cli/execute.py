@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter, validators
 
+from redraft.cli.options import EngineName
 from redraft.errors import InputError, UsageError
+from redraft.execute.registry import DEFAULT_ENGINE, described
 from redraft.progress import say, track
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 Flag = Annotated[bool, Parameter(negative="")]
+ENGINE = f"""What runs the programs. {described()} Programs in other languages get no verdict from it. Several engines'
+verdicts on a dataset stand side by side."""
 SHOWN = 10
 """Bad lines of an input that are named."""
 
@@ -27,7 +31,7 @@ def execute(
     input: Path,
     *,
     out: Path | None = None,
-    engine: Literal["v8", "chromium"] = "v8",
+    engine: Annotated[EngineName, Parameter(help=ENGINE)] = DEFAULT_ENGINE,
     workers: Positive = 2,
     rule: Literal["corrected", "paper", "released"] = "corrected",
     seed: int = 0,
@@ -49,7 +53,7 @@ def execute(
         input: A dataset (each distinct program once), or JSON lines with id, code and perhaps language. A dataset's
             verdicts are also written beside its traces, to verdicts-ENGINE.parquet.
         out: The JSON lines to write, in the order of the input. Needed unless the input is a dataset.
-        engine: v8: embedded, headless, in virtual time. chromium: a page of a real browser each, slower.
+        engine: What runs the programs (`ENGINE`).
         workers: Programs that run at the same time.
         rule: What counts as running: corrected, or as the paper or its released code has it. Each rule has a file of
             its own beside a dataset's traces: verdicts-ENGINE-RULE.parquet if it isn't the corrected one.
@@ -62,7 +66,7 @@ def execute(
     """
     from redraft.data.store import MANIFEST, open_dataset
     from redraft.execute.cache import Cache, default_folder
-    from redraft.execute.dataset import execute_dataset
+    from redraft.execute.dataset import execute_dataset, not_judged
     from redraft.execute.engine import EngineOptions, make_engine, rule_named
     from redraft.execute.engine import execute as run
 
@@ -72,6 +76,7 @@ def execute(
     given = [] if dataset else _read(input)
     options = EngineOptions(workers=workers, seed=seed, browser=chromium, script=script, allow_network=allow_network)
     counts: Counter[str] = Counter()
+    others: Counter[str | None] = Counter()
     kept: Path | None = None
     with ExitStack() as exits:
         made = exits.enter_context(make_engine(engine, options))
@@ -81,7 +86,10 @@ def execute(
         def told(name: str | int, verdict: Verdict) -> None:
             if write:
                 write(name, verdict)
-            counts[verdict.verdict] += 1
+            if verdict.judged:
+                counts[verdict.verdict] += 1
+            else:
+                others[verdict.language] += 1
 
         if dataset:
             kept = execute_dataset(
@@ -91,6 +99,8 @@ def execute(
             judged = run((program for _, program in given), made, rule=rule_named(rule), cache=known)
             for (name, _), verdict in zip(given, track(judged, "execute", len(given)), strict=True):
                 told(name, verdict)  # with its id as the input has it, which may be a number
+            if others:
+                say(not_judged(engine, made.languages, others))
     said = ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
     say(f"{counts.total():,} programs: {said or 'none'}")
     if kept:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from redraft.cli.options import options_for, resolve
+from redraft.cli.options import EngineName, options_for, resolve
 from redraft.data.split import TEST_SPLITS, load_split
 from redraft.data.store import open_dataset
 from redraft.errors import UsageError
+from redraft.execute.registry import DEFAULT_ENGINE
 from redraft.lm.settings import FitConfig, SampleConfig, TrainConfig
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def sample(
     split_name: str = "default",
     max_pairs: int | None = None,
     assignments: bool = False,
-    engine: str = "v8",
+    engine: EngineName = DEFAULT_ENGINE,
     overwrite: bool = False,
     config: list[Path] | None = None,
     options: Annotated[SampleOptions, Parameter(name="*")] | None = None,
@@ -196,7 +197,7 @@ def sample(
     assignments: bool
         Only titles that count as assignments.
     engine: str
-        What runs each program as it is drawn, for a model trained with feedback: v8 or chromium.
+        What runs each program as it is drawn, for a model trained with feedback.
     overwrite: bool
         Replace another dataset at OUT.
     config: list[Path]

@@ -1,4 +1,4 @@
-"""Settings as command-line options: files stack, options win.
+"""Settings as command-line options: files stack, options win. And options that several commands share.
 
 In: a settings dataclass. Out: a dataclass with the same fields, all optional, for a command's signature; and from
 what was given on the command line, over the settings files, the settings themselves.
@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, fields, is_dataclass, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
 from cyclopts import Parameter
 from docstring_parser import parse_from_object
 
 from redraft.config import load
+from redraft.execute.registry import DEFAULT_ENGINE, ENGINES
 
 C = TypeVar("C")
+if TYPE_CHECKING:
+    EngineName = str
+else:
+    EngineName = Literal[tuple(sorted(ENGINES, key=lambda name: name != DEFAULT_ENGINE))]
+    """An engine's name, for `--engine`; help lists them all."""
 
 
 def options_for(config: type) -> Any:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json as jsons
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from redraft.cli.options import options_for, resolve
+from redraft.cli.options import EngineName, options_for, resolve
+from redraft.execute.registry import DEFAULT_ENGINE
 from redraft.studies.recover.settings import SuggestConfig
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def suggest(
     at: datetime | None = None,
     shown: int = 3,
     json: Annotated[bool, Parameter(negative="")] = False,
-    engine: Literal["v8", "chromium"] = "v8",
+    engine: EngineName = DEFAULT_ENGINE,
     workers: int = 2,
     config: list[Path] | None = None,
     options: Annotated[SuggestOptions, Parameter(name="*")] | None = None,
@@ -57,7 +58,7 @@ def suggest(
     dataset: Path
         With files: a dataset that shows the student's other programs and what others wrote.
     language: str
-        Of files: coffeescript or javascript; default: by their endings.
+        Of files; default: by their endings, which say coffeescript if they say nothing. The engine must judge it.
     at: datetime
         Of files: when the last was run (UTC); default: when it was changed. Those before it count as a minute apart.
     shown: int

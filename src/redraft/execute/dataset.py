@@ -2,7 +2,11 @@
 
 In: a dataset. Out: its distinct programs, and `verdicts-ENGINE.parquet` beside its traces: id (`State.id`: the SHA-256
 of language, NUL and code), verdict, language, end_reached, errors (kind, message, line), engine (its version).
-A program that stands in many states has one row; whoever wants a state's verdict joins by id.
+A program that stands in many states has one row; whoever wants a state's verdict joins by id. A program in a language
+that an engine doesn't judge has no row in its file.
+
+Several engines' files stand side by side, and are read as one: what counts for a program is the verdict of the first
+engine, in the order of `ENGINES`, that told whether it runs. One that all left `unscored` is unscored.
 
 Each rule has a file of its own: `verdicts-ENGINE-RULE.parquet`, without -RULE if it is the corrected one. Its metadata
 are the rule, the engine's version and the dataset's fingerprint. Files without them were made before rules were told
@@ -11,7 +15,8 @@ apart, and count as corrected.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +25,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from redraft.data.languages import labels
 from redraft.data.store import Dataset
 from redraft.errors import DatasetError, InputError, suggestion
 from redraft.execute.cache import Cache
-from redraft.execute.engine import ENGINES, Engine, execute, rule_named
+from redraft.execute.engine import Engine, execute, rule_named
+from redraft.execute.registry import DEFAULT_ENGINE, ENGINES
 from redraft.execute.verdict import DEFAULT_RULE, RULES, Program, Verdict, error_rows, message_seen
-from redraft.progress import track
+from redraft.progress import say, track
 from redraft.rundir import atomic_file
 
 _ERROR = pa.struct([("kind", pa.string()), ("message", pa.string()), ("line", pa.int32())])
@@ -40,8 +47,6 @@ SCHEMA = pa.schema(
     ]
 )
 """The verdict file's columns."""
-BY_TRUST = ("chromium", "v8")
-"""Engines, the one first whose verdicts are those of the runtime that students use."""
 ROW_GROUP = 10_000
 
 
@@ -49,8 +54,8 @@ ROW_GROUP = 10_000
 class ExecuteConfig:
     """How it is told which programs run: the section [execute] of `run.toml`."""
 
-    engine: str = "v8"
-    """v8 or chromium."""
+    engine: str = DEFAULT_ENGINE
+    """What runs programs; docs/execution.md lists the engines."""
     rule: str = DEFAULT_RULE
     """What counts as running: corrected, paper or released."""
 
@@ -77,23 +82,22 @@ def verdict_file(dataset: Dataset, engine: str, rule: str = DEFAULT_RULE) -> Pat
     return dataset.path / f"verdicts-{named}.parquet"
 
 
-def find_verdicts(dataset: Dataset, rule: str = DEFAULT_RULE) -> Path | None:
-    """The dataset's verdict file by a rule; of several engines' the one nearest to what students use.
+def find_verdicts(dataset: Dataset, rule: str = DEFAULT_RULE) -> tuple[Path, ...]:
+    """The dataset's verdict files by a rule, one per engine that judged it, in the order in which their verdicts count.
 
     Raises:
-        DatasetError: The file holds verdicts by another rule than its name says, or can't be read.
+        DatasetError: A file holds verdicts by another rule than its name says, or can't be read.
     """
-    for engine in BY_TRUST:
-        file = verdict_file(dataset, engine, rule)
-        if file.exists():
-            found = _metadata(file).get(b"rule", DEFAULT_RULE.encode()).decode(errors="replace")
-            if found != rule:
-                raise DatasetError(
-                    f"holds verdicts by the rule {found!r}; by its name they would be by {rule!r}.", where=file,
-                    remedy=f"Make it anew with `redraft execute --engine {engine} --rule {rule}`, or remove it.",
-                )  # fmt: skip
-            return file
-    return None
+    files = {engine: verdict_file(dataset, engine, rule) for engine in ENGINES}
+    there = {engine: file for engine, file in files.items() if file.exists()}
+    for engine, file in there.items():
+        found = _metadata(file).get(b"rule", DEFAULT_RULE.encode()).decode(errors="replace")
+        if found != rule:
+            raise DatasetError(
+                f"holds verdicts by the rule {found!r}; by its name they would be by {rule!r}.", where=file,
+                remedy=f"Make it anew with `redraft execute --engine {engine} --rule {rule}`, or remove it.",
+            )  # fmt: skip
+    return tuple(there.values())
 
 
 def is_judged(dataset: Dataset, engine: Engine, *, name: str, rule: str = DEFAULT_RULE) -> bool:
@@ -149,34 +153,52 @@ def execute_dataset(
 ) -> Path:  # fmt: skip
     """Run every distinct program of a dataset and write its verdict file, whose path is returned.
 
+    Programs in a language that the engine doesn't judge get no verdict from it; how many they are is said. Other
+    engines' files stay as they are.
+
     Args:
         dataset: Whose programs.
         engine: An engine that was entered.
-        name: What it is called: v8 or chromium.
+        name: What it is called in `ENGINES`.
         rule: What counts as running: corrected, paper or released.
         cache: Outcomes known already are taken from it, new ones kept in it.
-        each: Called with each verdict, in the order of `programs`.
+        each: Called with each verdict, in the order of `programs`; for a program that gets none, with one that isn't
+            `judged`.
 
     Raises:
         UsageError: There is no such rule.
     """
     judged = execute(programs(dataset), engine, rule=rule_named(rule), cache=cache)
+    others: Counter[str | None] = Counter()
     with verdict_writer(dataset, name, version=engine.version, rule=rule) as keep:
         for verdict in track(judged, f"execute {dataset.name}"):
-            keep(verdict)
+            if verdict.judged:
+                keep(verdict)
+            else:
+                others[verdict.language] += 1
             if each:
                 each(verdict)
+    if others:
+        say(not_judged(name, engine.languages, others))
     return verdict_file(dataset, name, rule)
 
 
-def read_runs(file: Path) -> dict[str, bool | None]:
+def not_judged(engine: str, known: tuple[str, ...], others: Counter[str | None]) -> str:
+    """How many programs an engine called `engine` left alone as it judges only the `known` languages, in words."""
+    counts = ", ".join(f"{count:,} of {language}" for language, count in others.most_common())
+    return f"{others.total():,} programs get no verdict: {engine} judges only {labels(known)} ({counts})"
+
+
+def read_runs(files: Sequence[Path]) -> dict[str, bool | None]:
     """Program id -> whether it runs (`ok`); None if `unscored`, which is missing, not failure.
 
+    Args:
+        files: Verdict files, by `find_verdicts`. A program's verdict is the first file's that scored it.
+
     Raises:
-        DatasetError: The file can't be read as verdicts.
+        DatasetError: A file can't be read as verdicts.
     """
-    runs = {"ok": True, "unscored": None}
-    return {row["id"]: runs.get(row["verdict"], False) for row in _rows(file, ["id", "verdict"])}
+    return {row["id"]: None if row["verdict"] == "unscored" else row["verdict"] == "ok" for row in _joined(files)}
 
 
 def read_messages(dataset: Dataset) -> dict[str, str]:
@@ -187,14 +209,14 @@ def read_messages(dataset: Dataset) -> dict[str, str]:
 
     Raises:
         InputError: There is no verdict file.
-        DatasetError: It can't be read as verdicts, or is by another rule.
+        DatasetError: One can't be read as verdicts, or is by another rule.
     """
-    file = find_verdicts(dataset)
-    if file is None:
+    files = find_verdicts(dataset)
+    if not files:
         remedy = "Make them with `redraft execute`."
         raise InputError("this dataset has no verdicts, which are needed here.", where=dataset.path, remedy=remedy)
     seen: dict[str, str] = {}
-    for row in _rows(file, ["id", "verdict", "errors"]):
+    for row in _joined(files, "errors"):
         message = message_seen(row["verdict"], [error["message"] for error in row["errors"] or ()])
         if message is not None:
             seen[row["id"]] = message
@@ -209,6 +231,23 @@ def _stamp(dataset: Dataset, version: str, rule: str) -> dict[bytes, bytes]:
 def _metadata(file: Path) -> dict[bytes, bytes]:
     with _readable(file):
         return pq.read_schema(file).metadata or {}
+
+
+def _joined(files: Sequence[Path], *columns: str) -> Iterator[dict[str, Any]]:
+    """A row per program of several engines' files: the first that scored it, else one that says `unscored`."""
+    if len(files) == 1:
+        yield from _rows(files[0], ["id", "verdict", *columns])
+        return
+    scored: set[str] = set()
+    unscored: dict[str, dict[str, Any]] = {}
+    for file in files:
+        for row in _rows(file, ["id", "verdict", *columns]):
+            if row["verdict"] == "unscored":
+                unscored.setdefault(row["id"], row)
+            elif row["id"] not in scored:
+                scored.add(row["id"])
+                yield row
+    yield from (row for name, row in unscored.items() if name not in scored)
 
 
 def _rows(file: Path, columns: list[str]) -> Iterator[dict[str, Any]]:

@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol
 
 from redraft.errors import UsageError, suggestion
 from redraft.execute.cache import Cache
+from redraft.execute.registry import ENGINES
 from redraft.execute.verdict import (
     DEFAULT_RULE,
     RULES,
@@ -28,7 +29,7 @@ from redraft.execute.verdict import (
     Verdict,
     Window,
     judge,
-    languages,
+    languages_to_try,
     message_seen,
 )
 
@@ -79,6 +80,10 @@ class Engine(Protocol):
     def version(self) -> str:
         """Everything its outcomes depend on beside program and window, as a short text."""
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Those that it judges; a program whose language isn't recorded is tried in each, in this order."""
+
     def run(self, jobs: Sequence[Job]) -> Iterator[Done]:
         """Run jobs; yields every one exactly once, as it is finished. May be called again and again."""
 
@@ -90,13 +95,6 @@ class EngineFactory(Protocol):
         """An engine of these options, to be entered."""
 
 
-ENGINES: dict[str, str] = {
-    "v8": "redraft.execute.v8.engine:V8",
-    "chromium": "redraft.execute.chromium.engine:Chromium",
-}
-"""Name -> where its factory is; imported when it's asked for."""
-
-
 def make_engine(name: str, options: EngineOptions) -> AbstractContextManager[Engine]:
     """The engine called `name`, to be entered.
 
@@ -105,7 +103,7 @@ def make_engine(name: str, options: EngineOptions) -> AbstractContextManager[Eng
     """
     if name not in ENGINES:
         raise UsageError(f"no engine is called {name!r}.", where="--engine", remedy=suggestion(name, ENGINES))
-    module, _, attribute = ENGINES[name].partition(":")
+    module, _, attribute = ENGINES[name].factory.partition(":")
     factory: EngineFactory = getattr(import_module(module), attribute)
     return factory(options)
 
@@ -159,7 +157,7 @@ def outcome_key(engine: str, window: Window, order: Sequence[str], code: str) ->
 def _execute_chunk(chunk: list[Program], engine: Engine, rule: Rule, cache: Cache | None) -> Iterator[Verdict]:
     version, keys, jobs = engine.version, list[bytes | None](), dict[bytes, Job]()
     for number, program in enumerate(chunk):
-        order = languages(program)
+        order = languages_to_try(program, engine.languages)
         if not order:
             keys.append(None)
             continue

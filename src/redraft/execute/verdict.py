@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-COFFEESCRIPT, JAVASCRIPT = "coffeescript", "javascript"
-LANGUAGES = (COFFEESCRIPT, JAVASCRIPT)
 Ended = Literal["done", "timeout", "memory", "crash"]
 VERDICTS = ("ok", "error", "timeout", "memory", "crash", "unscored")
 
@@ -118,6 +116,11 @@ class Verdict:
     seconds: float = field(default=0.0, compare=False)
     drawing: Mapping[str, Any] | None = None
 
+    @property
+    def judged(self) -> bool:
+        """Whether the engine judges programs of this language at all; if not, another one may."""
+        return not any(error.kind == "language" for error in self.errors)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
@@ -130,17 +133,17 @@ class Rule:
     """Whether an attempt that was neither stopped nor unscored is a success, by text and attempt."""
 
 
-def languages(program: Program) -> tuple[str, ...]:
-    """The languages to try, in order; none for a program in a language that no engine runs."""
+def languages_to_try(program: Program, known: Sequence[str]) -> tuple[str, ...]:
+    """The languages to try a program in, in order; none if its own isn't among the `known`, those that are judged."""
     if program.language is None:
-        return LANGUAGES
-    if program.language not in LANGUAGES:
+        return tuple(known)
+    if program.language not in known:
         return ()
-    return (program.language, *(other for other in LANGUAGES if other != program.language))
+    return (program.language, *(other for other in known if other != program.language))
 
 
 def judge(program: Program, outcome: Outcome | None, rule: Rule) -> Verdict:
-    """The verdict on a program; `outcome` is None for a language that no engine runs."""
+    """The verdict on a program; `outcome` is None for a language that the engine doesn't judge."""
     if outcome is None:
         note = ErrorRecord(kind="language", message=f"{program.language} isn't executed")
         return Verdict(id=program.id, verdict="unscored", language=program.language, end_reached=False, errors=(note,))

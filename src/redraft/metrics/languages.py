@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from redraft.data.languages import COFFEESCRIPT, JAVA, JAVASCRIPT, PYTHON
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Profile:
@@ -30,12 +32,12 @@ _JAVA_FUNCTION = (
 _TURTLE_WORDS = ("turtle", "box", "await")
 
 PROFILES: dict[str, Profile] = {
-    "coffeescript": Profile(comment="#", function=re.compile(r"->|=>|\bfunction\b"), keywords=_TURTLE_WORDS),
-    "javascript": Profile(comment="//", function=re.compile(r"=>|\bfunction\b"), keywords=_TURTLE_WORDS),
-    "python": Profile(
+    COFFEESCRIPT: Profile(comment="#", function=re.compile(r"->|=>|\bfunction\b"), keywords=_TURTLE_WORDS),
+    JAVASCRIPT: Profile(comment="//", function=re.compile(r"=>|\bfunction\b"), keywords=_TURTLE_WORDS),
+    PYTHON: Profile(
         comment="#", function=re.compile(r"^\s*(?:async\s+)?def\b|\blambda\b"), keywords=("turtle", "await")
     ),
-    "java": Profile(comment="//", function=re.compile(_JAVA_FUNCTION)),
+    JAVA: Profile(comment="//", function=re.compile(_JAVA_FUNCTION)),
 }
 """Language, as the sources record it -> its profile."""
 

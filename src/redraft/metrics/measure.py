@@ -62,7 +62,7 @@ def measure(
 ) -> pa.Table:  # fmt: skip
     """Measure every trace of `dataset`.
 
-    Whether programs run is taken from the dataset's verdict file, if it has one (`redraft execute`).
+    Whether programs run is taken from the dataset's verdict files, if it has any (`redraft execute`).
 
     Args:
         dataset: Real or generated traces.
@@ -73,7 +73,7 @@ def measure(
         definitions: The corrected ones, or those of the paper's released code, which know no languages.
 
     Raises:
-        DatasetError: A shard or the verdict file can't be read.
+        DatasetError: A shard or a verdict file can't be read.
     """
     groups = measure_groups(dataset, workers=workers, language=language, rule=rule, definitions=definitions)
     return pa.concat_tables(list(groups) or [measure_traces((), definitions=definitions)])
@@ -157,9 +157,9 @@ def _row_groups(shard: Path) -> int:
 
 
 @lru_cache(maxsize=1)
-def _runs(file: Path, written: int) -> dict[str, bool | None]:
-    """The verdicts of a file as it was `written` (ns): a file that was written anew is read anew."""
-    return read_runs(file)
+def _runs(files: tuple[Path, ...], written: tuple[int, ...]) -> dict[str, bool | None]:
+    """The verdicts of files as they were `written` (ns): a file that was written anew is read anew."""
+    return read_runs(files)
 
 
 class Job(NamedTuple):
@@ -168,7 +168,7 @@ class Job(NamedTuple):
     shard: Path
     group: int
     language: Languages
-    verdicts: Path | None
+    verdicts: tuple[Path, ...]
     definitions: Definitions
 
 
@@ -178,7 +178,7 @@ def _measure_group(job: Job) -> pa.Table:
             table = file.read_row_group(job.group)
     except (OSError, pa.ArrowInvalid) as error:
         raise _unreadable(job.shard, error) from error
-    runs = _runs(job.verdicts, job.verdicts.stat().st_mtime_ns) if job.verdicts else None
+    runs = _runs(job.verdicts, tuple(file.stat().st_mtime_ns for file in job.verdicts)) if job.verdicts else None
     return measure_traces(from_batch(table), job.language, runs, job.definitions)
 
 

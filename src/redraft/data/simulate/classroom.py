@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import NamedTuple
 
+from redraft.data.languages import COFFEESCRIPT
 from redraft.data.simulate.assignments import class_titles
 from redraft.data.simulate.process import write_program
 from redraft.data.simulate.traits import Behaviour, Weights, behaviour, draw_traits
@@ -58,7 +59,7 @@ class Work(NamedTuple):
             code = code.rstrip()
             if states and states[-1].code == code:
                 states.pop()
-            states.append(State(code=code, at=event.at, language="coffeescript", mode=event.mode, truncated=cut))
+            states.append(State(code=code, at=event.at, language=COFFEESCRIPT, mode=event.mode, truncated=cut))
         return Trace(student=student, title=self.title, states=tuple(states), source="pencilcode")
 
 

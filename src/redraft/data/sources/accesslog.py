@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from redraft.data.languages import COFFEESCRIPT, JAVASCRIPT, PYTHON
 from redraft.data.sources import logline
 from redraft.data.sources.logline import BAD_TIME
 from redraft.data.sources.reading import Block, Lines, is_utf8, split_lines
@@ -25,7 +26,7 @@ FORMAT = "%d/%b/%Y:%H:%M:%S %z"
 LONGEST_TITLE = 100
 NOBODY = ("-", hashlib.md5(b"-").hexdigest(), hashlib.md5(b"").hexdigest())
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
-_LANGUAGES = {"cs": "coffeescript", "js": "javascript", "py": "python", "n": None, "": None}
+_LANGUAGES = {"cs": COFFEESCRIPT, "js": JAVASCRIPT, "py": PYTHON, "n": None, "": None}
 _MODES = {"b": "b", "t": "t"}
 
 

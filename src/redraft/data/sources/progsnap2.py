@@ -24,6 +24,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from redraft.data.duck import Workspace, in_batches
+from redraft.data.languages import known_language, language_named
 from redraft.data.sources.rows import Rows, column_names, moments, read_rows, require_columns, to_part
 from redraft.data.sources.states import RAW_STATES, REJECTED, Part, Piece
 from redraft.errors import InputError
@@ -39,12 +40,6 @@ _OLDER_NAMES = {
 }
 _TRUE = ("true", "1", "1.0", "t", "yes")
 _FALSE = ("false", "0", "0.0", "f", "no")
-_LANGUAGES = {
-    "coffeescript": "coffeescript", "icedcoffeescript": "coffeescript", "javascript": "javascript", "js": "javascript",
-    "python": "python", "python2": "python", "python3": "python", "java": "java", "c": "c", "c++": "c++", "cpp": "c++",
-    "c#": "c#", "r": "r", "matlab": "matlab", "haskell": "haskell", "ocaml": "ocaml", "racket": "racket", "sql": "sql",
-    "snap": "snap", "snap!": "snap", "isnap": "snap", "scratch": "scratch", "typescript": "typescript",
-}  # fmt: skip
 
 _EVENTS = """
 WITH event AS (
@@ -210,6 +205,6 @@ def _tools(instances: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.Chunk
 
 def _language(tools: str, own: str) -> str | None:
     if own:
-        return _LANGUAGES.get(own.lower(), own.lower())
-    words = [tool.split()[0].lower() for tool in tools.split(";") if tool.strip()]
-    return next((_LANGUAGES[word] for word in words if word in _LANGUAGES), None)
+        return language_named(own)
+    named = (known_language(tool.split()[0]) for tool in tools.split(";") if tool.strip())
+    return next(filter(None, named), None)

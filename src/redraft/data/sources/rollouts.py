@@ -34,6 +34,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from redraft.data.duck import Workspace
+from redraft.data.languages import COFFEESCRIPT
 from redraft.data.sources.reading import expand, unpacked
 from redraft.data.sources.states import RAW_STATES, TRUNCATED_AT, Damaged, Part, Piece, rejected
 from redraft.data.store import ROW_GROUP
@@ -99,7 +100,7 @@ class Rollouts:
 
     paths: Sequence[Path]
     """JSON files, and folders of them."""
-    language: str | None = "coffeescript"
+    language: str | None = COFFEESCRIPT
     """The programs' language, which the format doesn't tell: Pencil Code's own by default; None: not known."""
 
     name = "rollouts"

@@ -32,6 +32,7 @@ from types import TracebackType
 from redraft.errors import InputError, RedraftError, UsageError
 from redraft.execute.chromium.page import Limits, Tab, browser_errors
 from redraft.execute.engine import Done, EngineOptions, Job
+from redraft.execute.registry import ENGINES
 from redraft.execute.verdict import Attempt, Outcome
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -95,6 +96,8 @@ def load_script(given: str | None) -> bytes:
 
 class Chromium:
     """The engine; a context manager. Its browsers are driven by one thread with an event loop."""
+
+    languages = ENGINES["chromium"].languages
 
     def __init__(self, options: EngineOptions, *, limits: Limits | None = None) -> None:
         self._options = options

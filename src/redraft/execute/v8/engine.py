@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from redraft.execute.engine import Done, EngineOptions, Job
+from redraft.execute.registry import ENGINES
 from redraft.execute.v8.bundle import bundle_text
 from redraft.execute.v8.pool import Pool, Reply, Task
 from redraft.execute.v8.zygote import RunLimits
@@ -32,6 +33,8 @@ _MESSAGES = {
 
 class V8:
     """The engine; a context manager."""
+
+    languages = ENGINES["v8"].languages
 
     def __init__(self, options: EngineOptions, limits: RunLimits | None = None) -> None:
         self._options, self._limits = options, limits or RunLimits()

@@ -112,7 +112,7 @@ def measured(
     verdicts = find_verdicts(dataset, rule)
     stamp = {
         b"dataset": dataset.fingerprint.encode(),
-        b"verdicts": sha256_file(verdicts).encode() if verdicts else b"",
+        b"verdicts": " ".join(map(sha256_file, verdicts)).encode(),
         b"redraft": versions()["redraft"].encode(),
         b"definitions": definitions.encode(),
     }

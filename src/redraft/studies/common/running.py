@@ -42,6 +42,11 @@ class Runner:
         """The engine's."""
         return self._engine.version
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Those that the engine judges."""
+        return self._engine.languages
+
     def verdicts(self, codes: Iterable[Code], label: str = "running programs") -> list[Verdict]:
         """The verdict on each, in order."""
         wanted = list(codes)

@@ -94,7 +94,7 @@ def make_prefixes(run: Run, config: ProbeConfig) -> Prefixes:
             traces.setdefault(trace.pair, trace)  # of a pair with several samples the first: a pair counts once
     verdicts = find_verdicts(run.dataset, run.rule)
     note = chosen.note(config.fewest_traces, "training traces")
-    return prefixes_of([*traces.values()], read_runs(verdicts) if verdicts else {}, config, note=note)
+    return prefixes_of([*traces.values()], read_runs(verdicts), config, note=note)
 
 
 def _sample(run: Run, config: ProbeConfig, students: frozenset[str]) -> set[Pair]:

@@ -107,13 +107,13 @@ class Vectors:
         return read_messages(self.run.dataset)
 
     def _key(self, model: Model, readings: Sequence[Reading]) -> dict[str, Any]:
-        verdicts = find_verdicts(self.run.dataset) if model.codec.run_id is not None else None
+        verdicts = find_verdicts(self.run.dataset) if model.codec.run_id is not None else ()
         return {
             "model": model.fingerprint,
             "context": model.lm.context,
             "dataset": self.run.dataset.fingerprint,
             "split": self.run.split.hash,
-            "verdicts": sha256_file(verdicts) if verdicts else None,
+            "verdicts": " ".join(map(sha256_file, verdicts)) or None,
             "readings": sha256_json([[*r.trace.pair, r.trace.sample, r.student, r.hide_title] for r in readings]),
             "over": self.config.over,
         }

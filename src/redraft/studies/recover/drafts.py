@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
+from redraft.data.languages import COFFEESCRIPT, language_of
 from redraft.data.store import MANIFEST, Dataset, open_dataset
 from redraft.data.trace import Pair, State, Trace
 from redraft.errors import InputError, UsageError, suggestion
@@ -21,8 +22,6 @@ from redraft.studies.recover.baselines import Written
 from redraft.studies.recover.evidence import Drawn
 from redraft.studies.recover.settings import RecoverConfig
 
-LANGUAGES = {".coffee": "coffeescript", ".js": "javascript", ".py": "python", ".java": "java"}
-"""A file's ending -> its language; any other is CoffeeScript, as Pencil Code's are."""
 APART = timedelta(minutes=1)
 
 
@@ -43,7 +42,7 @@ def read_files(files: Sequence[Path], *, language: str | None = None, at: dateti
 
     Args:
         files: Files, or one folder of them.
-        language: Of all of them; None: by the files' endings.
+        language: Of all of them; None: by the files' endings, which say CoffeeScript if they say nothing.
         at: When the last was run; None: when its file was changed.
 
     Raises:
@@ -60,7 +59,7 @@ def read_files(files: Sequence[Path], *, language: str | None = None, at: dateti
         State(
             code=texts[i],
             at=last - APART * (len(kept) - n),
-            language=language or LANGUAGES.get(files[i].suffix.lower(), "coffeescript"),
+            language=language or language_of(files[i]) or COFFEESCRIPT,
         )
         for n, i in enumerate(kept, 1)
     )

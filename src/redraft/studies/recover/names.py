@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from rapidfuzz.distance import OSA
 
+from redraft.data.languages import COFFEESCRIPT, JAVASCRIPT
 from redraft.execute.v8.bundle import bundle_text
 from redraft.lm.continuation import Place
 from redraft.studies.common.running import Code, Runner
@@ -26,7 +27,7 @@ from redraft.studies.recover.problem import Problem
 T = TypeVar("T")
 
 _STRINGS = r"\"\"\"[\s\S]*?\"\"\"|'''[\s\S]*?'''|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
-_COMMENTS = {"coffeescript": r"\#.*", "javascript": r"//.*|/\*[\s\S]*?\*/"}
+_COMMENTS = {COFFEESCRIPT: r"\#.*", JAVASCRIPT: r"//.*|/\*[\s\S]*?\*/"}
 _NAME = r"(?P<name>(?<![\w$])[A-Za-z_$][\w$]*)"
 _TOKENS = {language: re.compile(f"{_STRINGS}|{comment}|{_NAME}") for language, comment in _COMMENTS.items()}
 _DEFINED = re.compile(
@@ -61,7 +62,7 @@ def platform_names(runner: Runner) -> frozenset[str]:
     text = ""
     for page in count():
         listing = LISTING % (json.dumps(" ".join(words)), page)
-        (verdict,) = runner.verdicts([Code(listing, "javascript")], label="names")
+        (verdict,) = runner.verdicts([Code(listing, JAVASCRIPT)], label="names")
         found = [e.message[6:-1] for e in verdict.errors if e.message.startswith("names:")]
         text += "".join(found)
         if not found or not found[-1]:
@@ -71,7 +72,7 @@ def platform_names(runner: Runner) -> frozenset[str]:
 
 def names_in(code: str, language: str | None) -> list[tuple[str, int, int]]:
     """Each name of a program with its start and end, in order; strings and comments left out."""
-    tokens = _TOKENS.get(language or "coffeescript", _TOKENS["coffeescript"])
+    tokens = _TOKENS.get(language or COFFEESCRIPT, _TOKENS[COFFEESCRIPT])
     return [(m["name"], m.start(), m.end()) for m in tokens.finditer(code) if m["name"]]
 
 

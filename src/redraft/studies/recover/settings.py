@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from redraft.data.split import TEST_SPLITS
 from redraft.errors import InputError, suggestion
+from redraft.execute.registry import DEFAULT_ENGINE
 
 BLAMED, FREE = "blamed", "free"
 STARTS = (BLAMED, FREE)
@@ -77,7 +78,7 @@ class RecoverConfig:
     """Divides the logits of the draws."""
     rounds: int = 2
     """Contexts that a continuation may fill."""
-    engine: str = "v8"
+    engine: str = DEFAULT_ENGINE
     """What runs the programs."""
     workers: int = 2
     """Programs that run at the same time."""

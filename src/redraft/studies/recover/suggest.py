@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from redraft.data.languages import labels
 from redraft.data.trace import State
 from redraft.errors import InputError
 from redraft.lm.checkpoint import Model
@@ -145,7 +146,7 @@ def _problem(states: Sequence[State], title: str, student: str | None, runner: R
         why = "; ".join(error.message for error in verdicts[-1].errors) or "what it shows depends on missing images"
         raise InputError(
             f"whether the last program runs can't be told ({why}).",
-            remedy="Suggestions need CoffeeScript or JavaScript that the sandbox can run.",
+            remedy=f"Suggestions need programs that the engine judges, in {labels(runner.languages)}.",
         )
     if last:
         return None

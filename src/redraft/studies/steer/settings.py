@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from redraft.errors import InputError
+from redraft.execute.registry import DEFAULT_ENGINE
 from redraft.studies.steer.targets import target_named
 
 
@@ -28,7 +29,7 @@ class SteerConfig:
     """Titles of the training traces that all of them write on, at most; a seeded choice."""
     per_pair: int = 2
     """Samples of each student and title."""
-    engine: str = "v8"
+    engine: str = DEFAULT_ENGINE
     """What runs the programs."""
     workers: int = 2
     """Programs that run at the same time."""

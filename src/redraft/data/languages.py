@@ -1,0 +1,75 @@
+"""Programming languages: what each is called here, how people and logs spell it, and how its files end.
+
+In: a word of a log or of a user, or a file's name. Out: a language's name, as a state records it. A language that
+isn't listed is recorded in lower case as its log spells it: it has no metrics of its own and no engine, but is kept.
+Which languages can be executed is told by `redraft.execute.registry`; what comments and functions look like in one,
+by `redraft.metrics.languages`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+COFFEESCRIPT, JAVASCRIPT, PYTHON, JAVA = "coffeescript", "javascript", "python", "java"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Language:
+    """A programming language."""
+
+    name: str
+    """As states record it."""
+    label: str
+    """As people write it."""
+    spellings: tuple[str, ...] = ()
+    """Other words for it in logs, in lower case."""
+    suffixes: tuple[str, ...] = ()
+    """How files of programs in it end, for commands that read such files."""
+
+
+LANGUAGES = {
+    language.name: language
+    for language in (
+        Language(name=COFFEESCRIPT, label="CoffeeScript", spellings=("icedcoffeescript",), suffixes=(".coffee",)),
+        Language(name=JAVASCRIPT, label="JavaScript", spellings=("js",), suffixes=(".js",)),
+        Language(name=PYTHON, label="Python", spellings=("python2", "python3"), suffixes=(".py",)),
+        Language(name=JAVA, label="Java", suffixes=(".java",)),
+        Language(name="c", label="C"),
+        Language(name="c++", label="C++", spellings=("cpp",)),
+        Language(name="c#", label="C#"),
+        Language(name="r", label="R"),
+        Language(name="matlab", label="MATLAB"),
+        Language(name="haskell", label="Haskell"),
+        Language(name="ocaml", label="OCaml"),
+        Language(name="racket", label="Racket"),
+        Language(name="sql", label="SQL"),
+        Language(name="snap", label="Snap!", spellings=("snap!", "isnap")),
+        Language(name="scratch", label="Scratch"),
+        Language(name="typescript", label="TypeScript"),
+    )
+}
+"""Name -> language."""
+_SPELLED = {word: each.name for each in LANGUAGES.values() for word in (each.name, *each.spellings)}
+_SUFFIXES = {suffix: each.name for each in LANGUAGES.values() for suffix in each.suffixes}
+
+
+def known_language(word: str) -> str | None:
+    """The language that a word means, however it is spelled; None if it means none of those listed."""
+    return _SPELLED.get(word.lower())
+
+
+def language_named(word: str) -> str:
+    """The language's name, however a log spells it; of one that isn't listed, the word in lower case."""
+    return known_language(word) or word.lower()
+
+
+def language_of(file: str | Path) -> str | None:
+    """The language of a program's file, by its name's end; None if that tells none."""
+    return _SUFFIXES.get(Path(file).suffix.lower())
+
+
+def labels(names: tuple[str, ...]) -> str:
+    """Languages in words: `CoffeeScript and JavaScript`."""
+    words = [LANGUAGES[name].label if name in LANGUAGES else name for name in names]
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
