@@ -1,15 +1,16 @@
-# make demo | test | check | bench | bench-long: each makes .venv from requirements.lock first if it's missing.
+# make demo | test | check | site | bench | bench-long: each makes .venv from requirements.lock first if it's missing.
 PYTHON ?= python3
-BIN := .venv/bin
-INSTALLED := .venv/.installed
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check bench bench-long docs lock clean
+.PHONY: demo test check site lowest newest bench bench-long docs lock clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "redraft needs Python 3.11 or newer: make PYTHON=python3.12")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "Installing into .venv (once; a few minutes) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (once; a few minutes) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m redraft.execute.v8.bundle
@@ -27,6 +28,16 @@ check: $(INSTALLED)  ## layout, style, types, layers, docs and their links
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/test_docs.py
+
+site: $(INSTALLED)  ## the documentation as pages, in the folder site; broken links end it
+	$(BIN)/python docs/site.py
+
+lowest: $(INSTALLED)  ## does the oldest version of each dependency that pyproject.toml allows fit with the others?
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --output-file build/lowest.txt pyproject.toml
+	@echo "Lowest dependencies resolve: $$(grep -c == build/lowest.txt) packages (build/lowest.txt)"
+
+newest:  ## the checks on the newest Python of this machine
+	.ci/newest
 
 bench: $(INSTALLED)  ## speed, as ratios of two things in one run
 	$(BIN)/python bench/ingest.py
@@ -51,4 +62,4 @@ lock:  ## resolve pyproject.toml anew into requirements.lock
 	rm -rf .venv-lock
 
 clean:
-	rm -rf .venv runs build dist
+	rm -rf .venv .venv-3.* runs build dist site

@@ -8,6 +8,8 @@ import inspect
 import pkgutil
 import re
 import subprocess
+import sys
+import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
@@ -85,7 +87,7 @@ def test_importing_redraft_or_its_help_loads_no_torch() -> None:
         "except SystemExit: pass\n"
         "assert 'torch' not in sys.modules and 'duckdb' not in sys.modules"
     )
-    subprocess.run([ROOT / ".venv/bin/python", "-c", code], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_the_readmes_tree_names_every_source_file_and_no_other() -> None:
@@ -128,6 +130,13 @@ def test_links_in_the_docs_lead_somewhere() -> None:
             if not path.exists() or (anchor and anchor not in _anchors(path)):
                 broken.append(f"{file.relative_to(ROOT)}: {link}")
     assert not broken
+
+
+def test_every_page_has_a_place_on_the_site() -> None:
+    config = tomllib.loads((ROOT / "zensical.toml").read_text())
+    places = set(re.findall(r"'([^']+\.md)'", str(config["project"]["nav"])))
+    missing = {path.relative_to(ROOT / "docs").as_posix() for path in _tracked("docs/*.md")} - places
+    assert not [page for page in missing if page.count("/") == 0 or page.endswith("README.md")]
 
 
 def _prose(file: Path) -> str:
