@@ -3,61 +3,67 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+RUNTIME := src/redraft/execute/v8/runtime
+READY := $(RUNTIME)/dist/manifest.json
 
 .PHONY: demo test check site lowest newest bench bench-long docs lock clean
 .DEFAULT_GOAL := demo
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "redraft needs Python 3.11 or newer: make PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (once; a few minutes) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m redraft.execute.v8.bundle
 	@touch $@
 
-demo: $(INSTALLED)  ## simulate a class, train three models on it, evaluate them, write runs/demo/report.html
+# Installing bundles the runtime's JavaScript; this does it again when the JavaScript was changed since.
+$(READY): $(INSTALLED) $(RUNTIME)/build.mjs $(RUNTIME)/package-lock.json $(wildcard $(RUNTIME)/src/*.js $(RUNTIME)/src/*/*.js)
+	@$(BIN)/python hatch_build.py
+	@touch $@
+
+demo: $(READY)  ## simulate a class, train three models on it, evaluate them, write runs/demo/report.html
 	$(BIN)/redraft demo --out runs/demo
 
-test: $(INSTALLED)  ## all tests, on two processes of one thread each
+test: $(READY)  ## all tests, on two processes of one thread each
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: $(INSTALLED)  ## layout, style, types, layers, docs and their links
+check: $(READY)  ## layout, style, types, layers, docs and their links
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/test_docs.py
 
-site: $(INSTALLED)  ## the documentation as pages, in the folder site; broken links end it
+site: $(READY)  ## the documentation as pages, in the folder site; broken links end it
 	$(BIN)/python docs/site.py
 
-lowest: $(INSTALLED)  ## does the oldest version of each dependency that pyproject.toml allows fit with the others?
+lowest: $(READY)  ## does the oldest version of each dependency that pyproject.toml allows fit with the others?
 	$(BIN)/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --output-file build/lowest.txt pyproject.toml
 	@echo "Lowest dependencies resolve: $$(grep -c == build/lowest.txt) packages (build/lowest.txt)"
 
 newest:  ## the checks on the newest Python of this machine
 	.ci/newest
 
-bench: $(INSTALLED)  ## speed, as ratios of two things in one run
+bench: $(READY)  ## speed, as ratios of two things in one run
 	$(BIN)/python bench/ingest.py
 	$(BIN)/python bench/metrics.py
 	$(BIN)/python bench/execute.py
 	$(BIN)/python bench/train.py
 	$(BIN)/python bench/sample.py
 
-bench-long: $(INSTALLED)  ## hours: bits after equal compute, ours and the paper's; what the instruments find
+bench-long: $(READY)  ## hours: bits after equal compute, ours and the paper's; what the instruments find
 	$(BIN)/redraft ingest rollouts ../shared/data/rollouts/all_*.json.xz --out runs/bench/rollouts.dataset
 	$(BIN)/python bench/recipes.py runs/bench/rollouts.dataset runs/bench/recipes docs/results
 	$(BIN)/python bench/validity.py
 
-docs: $(INSTALLED)  ## write the generated pages: docs/cli.md, docs/metrics.md
+docs: $(READY)  ## write the generated pages: docs/cli.md, docs/metrics.md
 	$(BIN)/python -m redraft.cli.reference > docs/cli.md
 	$(BIN)/python -m redraft.metrics.reference
 
 lock:  ## resolve pyproject.toml anew into requirements.lock
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/python -m pip install --quiet torch==2.13.0 setuptools -e '.[dev]'
+	.venv-lock/bin/python -m pip install --quiet torch==2.13.0 -e '.[dev]'
 	.venv-lock/bin/python -m pip freeze --all --exclude-editable --exclude pip | sed 's/+cpu$$//' > requirements.lock
 	rm -rf .venv-lock
 

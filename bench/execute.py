@@ -21,7 +21,6 @@ from supplied import ROLLOUTS, rollouts
 
 from redraft.execute.dataset import programs
 from redraft.execute.engine import EngineOptions, execute, make_engine
-from redraft.execute.v8.bundle import ensure
 from redraft.execute.verdict import Program
 
 
@@ -91,7 +90,6 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--pages", type=int, default=40, help="programs for Chromium; 0: none")
     given = parser.parse_args()
-    ensure()
     drawn = draw(given.folder, given.programs)
     fast, memory, verdicts = rate("v8", drawn, EngineOptions(workers=given.workers))
     said = ", ".join(f"{count} {name}" for name, count in verdicts.most_common())

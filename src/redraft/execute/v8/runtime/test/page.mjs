@@ -1,7 +1,7 @@
 // A page for tests: the whole runtime in a fresh context of Node's, as V8's isolate would hold it.
 //
 // In: JavaScript of a program. Out: what an expression is worth in that page, and the host's result. The bundle is
-// dist/runtime.js (`python -m redraft.execute.v8.bundle` builds it), or what REDRAFT_RUNTIME names.
+// dist/runtime.js (`python hatch_build.py` builds it), or what REDRAFT_RUNTIME names.
 
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
