@@ -30,8 +30,7 @@ from redraft.execute.dataset import (
 )
 from redraft.execute.engine import EngineOptions, execute, make_engine
 from redraft.execute.v8.engine import V8
-from redraft.execute.v8.usage import usage_of
-from redraft.execute.v8.zygote import RunLimits
+from redraft.execute.v8.usage import RunLimits, usage_of
 from redraft.execute.verdict import RULES, ErrorRecord, Program, Verdict
 from redraft.metrics.measure import measure
 

@@ -11,7 +11,10 @@ import torch
 
 def parallel_models() -> int:
     """Models worth training or sampling side by side: one a core without a GPU, else one."""
-    return 1 if torch.cuda.is_available() else len(os.sched_getaffinity(0))
+    if torch.cuda.is_available():
+        return 1
+    # Not every system tells which of its cores a process may use.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def good_at_bf16() -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,11 +17,12 @@ from importlib import metadata
 from types import TracebackType
 from typing import Any
 
+from redraft.errors import RedraftError
 from redraft.execute.engine import Done, EngineOptions, Job
 from redraft.execute.registry import ENGINES
 from redraft.execute.v8.bundle import bundle_text
 from redraft.execute.v8.pool import Pool, Reply, Task
-from redraft.execute.v8.zygote import RunLimits
+from redraft.execute.v8.usage import RunLimits
 from redraft.execute.verdict import Attempt, Ended, ErrorRecord, Outcome
 
 COMMAND = (sys.executable, "-m", "redraft.execute.v8.worker")
@@ -40,6 +42,17 @@ class V8:
         self._options, self._limits = options, limits or RunLimits()
 
     def __enter__(self) -> V8:
+        """Start the workers.
+
+        Raises:
+            RedraftError: Processes can't be copied here, or the runtime's JavaScript is missing.
+        """
+        if not hasattr(os, "fork"):
+            raise RedraftError(
+                "programs are run in copies of a process (fork), which this system doesn't make.",
+                where="the V8 engine",
+                remedy="Run this command on Linux; on Windows, in its Subsystem for Linux (WSL).",
+            )
         bundles = {name: bundle_text(name) for name in ("compiler", "runtime")}
         limits, package = asdict(self._limits), metadata.version("redraft")
         parts = {"bundles": bundles, "limits": limits, "package": package, "seed": self._options.seed}

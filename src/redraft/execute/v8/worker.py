@@ -22,7 +22,8 @@ from ctypes import CDLL
 from typing import Any, BinaryIO, NoReturn
 
 from redraft.execute.v8.isolate import COMPILING, Isolate, load_library
-from redraft.execute.v8.zygote import Ran, RunLimits, Zygote, die_with_parent, give_up_rights
+from redraft.execute.v8.usage import RunLimits
+from redraft.execute.v8.zygote import Ran, Zygote, die_with_parent, give_up_rights
 
 MAX_ERRORS = 20
 MAX_MESSAGE = 500

@@ -20,11 +20,10 @@ import select
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, NamedTuple, NoReturn
 
 from redraft.execute.v8.isolate import RUNNING, Isolate, Result, load_library
-from redraft.execute.v8.usage import Usage, usage_of
+from redraft.execute.v8.usage import RunLimits, Usage, usage_of
 
 POLL = 0.02
 """Seconds between two looks at a copy: at a gigabyte a second, a bomb gets 20 MB past its limit."""
@@ -44,21 +43,6 @@ _LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 
 Ended = Literal["done", "timeout", "stuck", "memory", "output", "crash"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunLimits:
-    """What one program may use."""
-
-    cpu_seconds: float = 5.0
-    wall_seconds: float = 45.0
-    """By the clock, for a machine that is too busy."""
-    memory_mb: float = 400.0
-    """Resident."""
-    heap_mb: float = 256.0
-    """What V8 may hold; it looks after each collection."""
-    reply_bytes: int = 16 << 20
-    """Length of what the runtime says."""
 
 
 class Ran(NamedTuple):
