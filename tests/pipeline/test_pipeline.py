@@ -180,9 +180,9 @@ def test_a_killed_run_goes_on(tmp_path: Path, small: Path) -> None:
 def test_demo_ends_with_a_report_and_three_findings(
     tmp_path: Path, small: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = pipeline.demo(tmp_path / "demo", seed=3, students=20, config=[small])
+    report = pipeline.demo(tmp_path / "demo", seed=3, students=20, small=True, config=[small])
     out = capsys.readouterr().out.strip().splitlines()
-    assert report.exists()
+    assert "This is the small demo" in report.read_text()
     assert len(out) == 4
     assert all("imulated" in line for line in out[:3])
     assert out[3].endswith("report.html")

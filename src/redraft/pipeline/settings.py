@@ -65,6 +65,8 @@ class RunConfig:
     """Seed of the split, the models and the samples."""
     command: str = ""
     """The command that started the run."""
+    note: str = ""
+    """What a reader of the report must know of the run beforehand; the report begins with it."""
     max_pairs: int = 0
     """Pairs sampled from each test split, at most (a seeded choice, the same for every model); 0: as many as the budget
     allows."""

@@ -14,6 +14,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,7 +54,27 @@ from redraft.studies.steer.study import steer
 from redraft.studies.variance.settings import VarianceConfig
 from redraft.studies.variance.study import variance
 
-DEMO_STEPS = 1000
+
+class DemoSize(NamedTuple):
+    """How much the demo does."""
+
+    students: int
+    steps: int
+    """Of each model's training."""
+    pairs: int
+    """Sampled from each test split, at most."""
+    per_pair: int
+    """Samples of each."""
+    note: str
+    """What the report says of it."""
+
+
+DEMO = DemoSize(students=120, steps=1000, pairs=28, per_pair=SampleConfig.per_pair, note="")
+SMALL_DEMO = DemoSize(
+    students=60, steps=250, pairs=24, per_pair=2,
+    note="This is the small demo: half of the demo's class, a quarter of its training and few samples. It shows that "
+    "everything works, and its models know little.",
+)  # fmt: skip
 HELD = 0.2
 """Share of the demo's students and titles held out."""
 TRAIN_SHARE, SAMPLE_SHARE = 0.45, 0.2
@@ -63,9 +84,15 @@ PILOT = 10
 """Pairs a split drawn once to learn how long a trace takes; with five samples each they fill a batch."""
 
 
-def demo(out: Path, *, seed: int, students: int, config: Sequence[Path] = ()) -> Path:
+def demo(
+    out: Path, *, seed: int, students: int | None = None, small: bool = False, config: Sequence[Path] = ()
+) -> Path:
     """Simulate a class, study it, print three findings; returns the report's path."""
+    size = SMALL_DEMO if small else DEMO
+    students = size.students if students is None else students
     stages = Stages(out)
+    if size.note:
+        say(size.note)
     logs, dataset = out / "logs", out / "class.dataset"
     made = SimulateConfig(students=students, seed=seed)
     stages("simulate", asdict(made), lambda: simulate(made, logs))
@@ -77,8 +104,9 @@ def demo(out: Path, *, seed: int, students: int, config: Sequence[Path] = ()) ->
         controls=(),
         studies=("variance",),
         seed=seed,
-        command=f"redraft demo --out {out} --seed {seed} --students {students}",
-        max_pairs=28,
+        command=f"redraft demo --out {out} --seed {seed} --students {students}{' --small' if small else ''}",
+        note=size.note,
+        max_pairs=size.pairs,
         splitting=SplitConfig(
             seed=seed,
             held_students=max(1, round(HELD * made.students)),
@@ -86,9 +114,9 @@ def demo(out: Path, *, seed: int, students: int, config: Sequence[Path] = ()) ->
             validation_share=0.05,
         ),
         train=TrainConfig(
-            seed=seed, preset=PRESET, precision=PRECISION, steps=DEMO_STEPS, validate_every=100, patience=3
+            seed=seed, preset=PRESET, precision=PRECISION, steps=size.steps, validate_every=100, patience=3
         ),
-        sample=SampleConfig(seed=seed, rounds=2),
+        sample=SampleConfig(seed=seed, rounds=2, per_pair=size.per_pair),
         evaluate=EvaluateConfig(seed=seed),
     )
     return _study(stages, settings.load(RunConfig, config, base=defaults))

@@ -67,7 +67,7 @@ def write_report(folder: str | Path) -> Path:
     origin, dataset = rows[0].origin, rows[0].dataset
     text = template.render(
         title=TITLE, lead=LEAD, css=css, origin=origin, dataset=dataset, stamp=origin_words(origin, dataset),
-        banner=BANNERS[origin], meta=_meta(run, settings, rows, described),
+        banner=f"{BANNERS[origin]} {settings.get('note', '')}".strip(), meta=_meta(run, settings, rows, described),
         sections=[*((chapter.id, chapter.heading) for chapter in chapters), *ENDINGS],
         findings=[(PARTS[study][0], told) for study, told in by_study(read_rows(run)).items()], chapters=chapters,
         methods=[
