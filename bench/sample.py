@@ -3,7 +3,7 @@
 Without a model's folder, a Llama of 4 layers of 256 is trained on a made-up class for `--minutes` first; `--keep`
 names the folder it is kept in. Both sides draw whole traces for the same requests (p = 0.9, one context at most), in
 turns, and count tokens up to the end token. `transformers` fills a batch and runs until its last trace has ended.
-With `--parts` also: the same without guesses, and with the library's forward in place of the lean one.
+With `--parts` also: the same without guesses, and without the compiled loops of `lm/fast`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from transformers.utils import logging as transformers_logging
 from redraft.data.simulate import SimulateConfig, simulated_traces
 from redraft.data.split import SplitConfig, make_split
 from redraft.data.store import DatasetWriter, open_dataset
-from redraft.lm import decode
+from redraft.lm import fastest
 from redraft.lm import generate as generating
 from redraft.lm.checkpoint import Model, load_model
+from redraft.lm.decode import Library
 from redraft.lm.generate import Draft, generate
 from redraft.lm.model import UNKNOWN
 from redraft.lm.settings import PRESETS, Preset, SampleConfig, TrainConfig
@@ -75,9 +76,12 @@ def theirs(model: Model, n: int, batch: int, seed: int) -> tuple[int, float]:
     drafts = drafts_of(model, n, seed)
     end, tokens, started = model.codec.end_id, 0, time.perf_counter()
     for first in range(0, n, batch):
-        ids_BL = torch.tensor([[model.codec.student_id, *draft.ids] for draft in drafts[first : first + batch]])
+        prompts = [[model.codec.student_id, *draft.ids] for draft in drafts[first : first + batch]]
+        width = max(map(len, prompts))  # the library wants the shorter ones padded on the left
+        ids_BL = torch.tensor([[model.codec.pad_id] * (width - len(ids)) + ids for ids in prompts])
+        seen_BL = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts])
         out_BL = model.lm.lm.generate(
-            ids_BL, attention_mask=torch.ones_like(ids_BL), do_sample=True, top_p=0.9, top_k=0, temperature=1.0,
+            ids_BL, attention_mask=seen_BL, do_sample=True, top_p=0.9, top_k=0, temperature=1.0,
             max_length=model.lm.context, eos_token_id=end, pad_token_id=model.codec.pad_id,
         )  # fmt: skip
         for line in out_BL[:, ids_BL.shape[1] :].tolist():
@@ -87,8 +91,9 @@ def theirs(model: Model, n: int, batch: int, seed: int) -> tuple[int, float]:
 
 @contextmanager
 def without(what: str) -> Iterator[None]:
-    """Leave out guesses or the lean forwards."""
-    with patch.object(generating, "GUESSES", 0) if what == "guesses" else patch.object(decode, "LEAN", ()):
+    """Leave out guesses or the compiled loops."""
+    plain = patch.object(fastest, "ways", lambda: (Library,))
+    with patch.object(generating, "GUESSES", 0) if what == "guesses" else plain:
         yield
 
 
@@ -105,7 +110,7 @@ def compare(model: Model, batch: int, n: int, repeats: int, *, parts: bool) -> N
         "redraft": lambda *arguments: ours(model, *arguments),
     }
     if parts:
-        ways |= {"without guesses": plainer("guesses"), "without the lean forward": plainer("lean forward")}
+        ways |= {"without guesses": plainer("guesses"), "without compiled loops": plainer("compiled loops")}
     rates: dict[str, list[float]] = {name: [] for name in ways}
     lengths: dict[str, list[float]] = {name: [] for name in ways}
     for seed in range(repeats):

@@ -21,11 +21,16 @@ from scipy.stats import chi2
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from redraft.errors import InputError
-from redraft.lm import cache, decode
 from redraft.lm import generate as generating
-from redraft.lm.cache import Step, make_step
+from redraft.lm.cache import Cache, Step, make_step
 from redraft.lm.checkpoint import Model
-from redraft.lm.decode import Decoder, LeanGPT2, LeanLlama, Library, Whole, decoder_for
+from redraft.lm.decode import Decoder, Draw, Library, Whole
+from redraft.lm.fast import attention as attending
+from redraft.lm.fast import lean
+from redraft.lm.fast.attention import LoopedCache, LoopedLibrary
+from redraft.lm.fast.lean import LeanGPT2, LeanLlama
+from redraft.lm.fast.nucleus import nucleus as looped_nucleus
+from redraft.lm.fastest import decoder_for
 from redraft.lm.generate import Draft, drawn, generate
 from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
 from redraft.lm.nucleus import nucleus
@@ -122,18 +127,15 @@ def plainly(logits: np.ndarray, uniform: float, top_p: float, temperature: float
     st.sampled_from([0.1, 0.9, 0.999, 1.0]),
     st.sampled_from([0.5, 1.0, 3.0]),
     st.sampled_from([0.1, 1.0, 5.0]),
-    st.booleans(),
+    st.sampled_from([nucleus, looped_nucleus]),
 )
 def test_nucleus_equals_its_definition(
-    seed: int, vocabulary: int, top_p: float, temperature: float, spread: float, loops: bool
+    seed: int, vocabulary: int, top_p: float, temperature: float, spread: float, way: Draw
 ) -> None:
     rng = np.random.default_rng(seed)
     logits_BV = rng.normal(size=(6, vocabulary)) * spread
     uniforms_B = rng.random(6)
-    with patch("redraft.lm.nucleus.looped", lambda tensor: loops):
-        tokens = nucleus(
-            torch.from_numpy(logits_BV), torch.from_numpy(uniforms_B), top_p=top_p, temperature=temperature
-        )
+    tokens = way(torch.from_numpy(logits_BV), torch.from_numpy(uniforms_B), top_p=top_p, temperature=temperature)
     expected = [plainly(line, u, top_p, temperature) for line, u in zip(logits_BV, uniforms_B, strict=True)]
     assert tokens.tolist() == expected
 
@@ -152,14 +154,6 @@ def test_one_token_may_be_the_whole_nucleus() -> None:
 
 
 # Logits
-
-
-@pytest.fixture(params=["loops", "padded"])
-def attention(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways to attend; the padded one is what runs on a GPU."""
-    if request.param == "padded":
-        monkeypatch.setattr(cache, "looped", lambda tensor: False)
-    return str(request.param)
 
 
 @torch.inference_mode()
@@ -187,9 +181,10 @@ def assert_way_is_right(lm: StudentLM, way: Callable[[StudentLM, int], Decoder])
         torch.testing.assert_close(found, should, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("way", [Library, LoopedLibrary])
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "gptj"])
-def test_the_librarys_forward_with_our_attention_gives_its_logits(shape: str, attention: str) -> None:
-    assert_way_is_right(make_lm(shape), Library)
+def test_the_librarys_forward_with_our_attention_gives_its_logits(shape: str, way: type[Library]) -> None:
+    assert_way_is_right(make_lm(shape), way)
 
 
 @pytest.mark.parametrize("shape", ["llama", "llama with biases", "gpt2"])
@@ -215,10 +210,13 @@ def test_batch_mates_change_no_logit_by_as_much_as_a_rounding(shape: str) -> Non
         assert torch.equal(torch.cat(found), expected)
 
 
+@pytest.mark.parametrize("kept", [Cache, LoopedCache])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("spread", [0.1, 3.0, 40.0])
 @pytest.mark.parametrize("window", [0, 37])
-def test_attention_equals_its_definition_however_sure_it_is(dtype: torch.dtype, spread: float, window: int) -> None:
+def test_attention_equals_its_definition_however_sure_it_is(
+    kept: type[Cache], dtype: torch.dtype, spread: float, window: int
+) -> None:
     torch.manual_seed(0)
     n, heads, groups, size = 203, 4, 2, 12
     packed_NCK = torch.randn(n, heads + 2 * groups, size, dtype=torch.float64)
@@ -229,37 +227,39 @@ def test_attention_equals_its_definition_however_sure_it_is(dtype: torch.dtype, 
     scores[:, (behind < 0) | (behind >= (window or n))] = -math.inf
     expected = (scores.softmax(-1) @ value.repeat_interleave(2, 0)).transpose(0, 1)
     step = make_step([0], [0], [list(range(n))], [1], [0], torch.device("cpu"))
-    found = cache.Cache(1).attend(0, step, packed_NCK.to(dtype), heads, scaling=0.5, window=window)
+    found = kept(1).attend(0, step, packed_NCK.to(dtype), heads, scaling=0.5, window=window)
     # a float32's scores are off by their own rounding, which grows with them
     exact = 1e-6 * max(1.0, spread) * size if dtype == torch.float32 else 1e-12
     torch.testing.assert_close(found.double(), expected, atol=exact, rtol=exact)
 
 
 def test_threads_share_the_attention(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(attending, "WORTH_A_THREAD", 1)
     lm = make_lm("llama")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    assert_way_is_right(lm, Library)
+    assert_way_is_right(lm, LoopedLibrary)
 
 
 @pytest.mark.parametrize(
     ("shape", "way"),
-    [("gpt2", LeanGPT2), ("llama", LeanLlama), ("olmo2", Library), ("mistral", Library), ("gptj", Whole)],
+    [("gpt2", LeanGPT2), ("llama", LeanLlama), ("olmo2", LoopedLibrary), ("mistral", LoopedLibrary), ("gptj", Whole)],
 )
 def test_each_model_gets_the_fastest_way_it_fits(shape: str, way: type[Decoder]) -> None:
     with torch.inference_mode():
         assert type(decoder_for(make_lm(shape), 2)) is way
         if way in (LeanGPT2, LeanLlama):
-            with patch.object(decode, "SMALL", 100):
-                assert type(decoder_for(make_lm(shape), 2)) is Library, "torch's own threads share large operations"
-        assert type(decoder_for(make_lm(shape).bfloat16(), 2)) is (Whole if way is Whole else Library)
+            with patch.object(lean, "SMALL", 100):
+                assert type(decoder_for(make_lm(shape), 2)) is LoopedLibrary, (
+                    "torch's own threads share large operations"
+                )
+        assert type(decoder_for(make_lm(shape).bfloat16(), 2)) is (Whole if way is Whole else LoopedLibrary)
 
 
 @pytest.mark.parametrize(("shape", "way"), [("gpt2", LeanGPT2), ("llama", LeanLlama)])
 def test_decoders_side_by_side_share_weights_and_nothing_else(shape: str, way: type[LeanGPT2 | LeanLlama]) -> None:
     lm = make_lm(shape)
     first = way(lm, 1)
-    with patch("redraft.lm.decode.panels_of", side_effect=AssertionError("laid out again")):
+    with patch("redraft.lm.fast.lean.panels_of", side_effect=AssertionError("laid out again")):
         assert_way_is_right(lm, lambda lm, rows: first.beside(rows))
     assert not first._cache._layers, "the other's rows are in this one's cache"
 
@@ -270,7 +270,7 @@ def test_a_way_that_gives_other_logits_is_not_used() -> None:
     assert type(decoder_for(capped, 2)) is Whole
     changed = make_lm("llama")
     changed.lm.model.layers[0].mlp.register_forward_hook(lambda module, inputs, output: output * 1.5)
-    assert type(decoder_for(changed, 2)) is Library
+    assert type(decoder_for(changed, 2)) is LoopedLibrary
 
 
 def test_the_models_own_attention_is_left_as_it_was() -> None:
@@ -490,13 +490,13 @@ def test_long_prefixes_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = samples_of(model, batch=12)
     monkeypatch.setattr(generating, "STEP_TOKENS", 30)
     sizes = []
-    plain = decode.LeanLlama.logits
+    plain = LeanLlama.logits
 
-    def watch(self: decode.LeanLlama, step: Step) -> torch.Tensor:
+    def watch(self: LeanLlama, step: Step) -> torch.Tensor:
         sizes.append(len(step.ids))
         return plain(self, step)
 
-    monkeypatch.setattr(decode.LeanLlama, "logits", watch)
+    monkeypatch.setattr(LeanLlama, "logits", watch)
     monkeypatch.setattr(generating, "GUESSES", 0)
     assert samples_of(model, batch=12) == expected
     assert max(sizes) < 30 + 24 + 12

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from redraft.lm.loops import exponentials
-from redraft.lm.product import TALL, panels_of, product
+from redraft.lm.fast.loops import exponentials
+from redraft.lm.fast.product import TALL, panels_of, product
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,35 +1,25 @@
 """Keys and values of many sequences of different lengths, and attention over them.
 
 In: the queries, keys and values of new tokens, packed one after the other whatever their sequences: a sequence may
-bring one token or its whole prefix. Out: what each token attends to: its own sequence up to itself. No sequence is
-padded and none costs more than its own length. On a CPU a compiled loop does it; elsewhere torch's own attention,
-for which the queries alone are padded.
+bring one token or its whole prefix. Out: what each token attends to: its own sequence up to itself. Torch's own
+attention does it, for which the new tokens are padded to the longest sequence's; nothing that is kept is padded.
 
-Axes in names: R rows of the cache, N new tokens, T new tokens of a row, H heads, G heads of keys and values, L tokens
-a row has room for, K numbers a head.
+Axes in names: R rows of the cache, N new tokens, M of them whose next is wanted, T new tokens of a row, H heads,
+G heads of keys and values, L tokens a row has room for, C heads of queries, keys and values, K numbers a head.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from redraft.lm import loops
-
 SMALLEST = 128
 """Tokens a row has room for at first; the room doubles when a row outgrows it."""
-WORTH_A_THREAD = 1 << 20
-"""Numbers of keys read in a step that are worth another thread's start."""
-LOOPED = (torch.float32, torch.float64)
-"""What the compiled loop can read."""
 
 
 class Step(NamedTuple):
@@ -101,24 +91,27 @@ class Cache:
             window: How many tokens, itself included, a token may look at; 0: all.
         """
         n_groups = (packed_NCK.shape[1] - n_heads) // 2
-        keys, values = self.room(layer, step.length, n_groups, packed_NCK)
-        if not looped(packed_NCK):
-            return _attend_padded(step, packed_NCK, n_heads, keys, values, scaling, window)
-        arrays = [tensor.numpy() for tensor in (packed_NCK, keys, values, step.rows, step.places)]
-        packed, n_new = arrays[0], len(packed_NCK)
-        out = np.empty((n_new, n_heads, packed.shape[-1]), packed.dtype)
-        loops.write(*arrays, *[np.empty((0, 0), packed.dtype)] * 2, n_heads)
-        parts = min(torch.get_num_threads(), 1 + step.read * n_heads * packed_NCK.shape[-1] // WORTH_A_THREAD)
-        bounds = [n_new * part // parts for part in range(parts + 1)]
-        arguments = (*arrays, out, float(scaling), window)
-        others = [
-            threads(os.getpid(), parts - 1).submit(loops.attend, *arguments, first, last)
-            for first, last in pairwise(bounds[1:])
-        ]
-        loops.attend(*arguments, 0, bounds[1])
-        for other in others:
-            other.result()
-        return torch.from_numpy(out)
+        keys_RGLK, values_RGLK = self.room(layer, step.length, n_groups, packed_NCK)
+        rows_N, places_N = step.rows, step.places
+        query_NHK = packed_NCK[:, :n_heads]
+        key_NGK, value_NGK = packed_NCK[:, n_heads:].chunk(2, dim=1)
+        keys_RGLK[rows_N, :, places_N], values_RGLK[rows_N, :, places_N] = key_NGK, value_NGK
+        starts = torch.ones_like(rows_N, dtype=torch.bool)
+        starts[1:] = rows_N[1:] != rows_N[:-1]
+        order_N = torch.arange(len(rows_N), device=rows_N.device)
+        within_N = order_N - torch.where(starts, order_N, 0).cummax(0).values
+        width, length = int(within_N.max()) + 1, step.length
+        query_RTHK = query_NHK.new_zeros(len(keys_RGLK), width, *query_NHK.shape[1:])
+        query_RTHK[rows_N, within_N] = query_NHK
+        places_RT = rows_N.new_zeros(len(keys_RGLK), width)
+        places_RT[rows_N, within_N] = places_N
+        behind_RTL = places_RT[:, :, None] - torch.arange(length, device=rows_N.device)
+        seen_RTL = (behind_RTL >= 0) & (behind_RTL < (window or length))
+        out_RHTK = torch.nn.functional.scaled_dot_product_attention(
+            query_RTHK.transpose(1, 2), keys_RGLK[:, :, :length], values_RGLK[:, :, :length],
+            attn_mask=seen_RTL[:, None], scale=scaling, enable_gqa=n_groups != n_heads,
+        )  # fmt: skip
+        return out_RHTK.transpose(1, 2)[rows_N, within_N]
 
     def room(self, layer: int, length: int, n_groups: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """The layer's keys and values, (R, G, L, K) each, with room for `length` tokens."""
@@ -130,41 +123,3 @@ class Cache:
                 new[:, :, : before.shape[2]] = before
             self._layers[layer] = (grown[0], grown[1])
         return self._layers[layer]
-
-
-@cache
-def threads(process: int, n: int) -> ThreadPoolExecutor:
-    """Helpers; a forked process needs its own."""
-    return ThreadPoolExecutor(n, f"sampling of {process}")
-
-
-def looped(tensor: Tensor) -> bool:
-    """Whether the compiled loop can work on it."""
-    return tensor.device.type == "cpu" and tensor.dtype in LOOPED
-
-
-def _attend_padded(
-    step: Step, packed_NCK: Tensor, n_heads: int, keys_RGLK: Tensor, values_RGLK: Tensor, scaling: float, window: int
-) -> Tensor:
-    """`Cache.attend` by torch's attention over all rows."""
-    rows_N, places_N = step.rows, step.places
-    n_groups = keys_RGLK.shape[1]
-    query_NHK = packed_NCK[:, :n_heads]
-    key_NGK, value_NGK = packed_NCK[:, n_heads:].chunk(2, dim=1)
-    keys_RGLK[rows_N, :, places_N], values_RGLK[rows_N, :, places_N] = key_NGK, value_NGK
-    starts = torch.ones_like(rows_N, dtype=torch.bool)
-    starts[1:] = rows_N[1:] != rows_N[:-1]
-    order_N = torch.arange(len(rows_N), device=rows_N.device)
-    within_N = order_N - torch.where(starts, order_N, 0).cummax(0).values
-    width, length = int(within_N.max()) + 1, step.length
-    query_RTHK = query_NHK.new_zeros(len(keys_RGLK), width, *query_NHK.shape[1:])
-    query_RTHK[rows_N, within_N] = query_NHK
-    places_RT = rows_N.new_zeros(len(keys_RGLK), width)
-    places_RT[rows_N, within_N] = places_N
-    behind_RTL = places_RT[:, :, None] - torch.arange(length, device=rows_N.device)
-    seen_RTL = (behind_RTL >= 0) & (behind_RTL < (window or length))
-    out_RHTK = torch.nn.functional.scaled_dot_product_attention(
-        query_RTHK.transpose(1, 2), keys_RGLK[:, :, :length], values_RGLK[:, :, :length],
-        attn_mask=seen_RTL[:, None], scale=scaling, enable_gqa=n_groups != n_heads,
-    )  # fmt: skip
-    return out_RHTK.transpose(1, 2)[rows_N, within_N]

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain, islice
 from queue import SimpleQueue
 
@@ -31,10 +32,11 @@ from numpy.typing import NDArray
 from redraft.errors import InputError
 from redraft.lm.cache import make_step
 from redraft.lm.checkpoint import Model
-from redraft.lm.decode import Decoder, decoder_for
-from redraft.lm.nucleus import nucleus
+from redraft.lm.decode import Decoder
+from redraft.lm.fastest import decoder_for
 from redraft.lm.settings import SampleConfig
 from redraft.lm.speculate import Copies, Memory
+from redraft.progress import say
 
 Tell = Callable[[Sequence[str]], Sequence[str | None]]
 """Programs -> what their student saw of each: nothing if it ran, else the error message; None: not known."""
@@ -110,9 +112,14 @@ def _decoders(model: Model, rows: int) -> list[tuple[Decoder, int]]:
     one another: a thread for each share. A large model's operations are left to torch's own threads.
     """
     first = decoder_for(model.lm, 1)
+    _say_once(f"drawing with {first.name}")
     n = min(rows, torch.get_num_threads()) if first.small else 1
     shares = [rows // n + (i < rows % n) for i in range(n)]
     return [(first.beside(share), share) for share in shares]
+
+
+_say_once = cache(say)
+"""A line that a process prints no second time."""
 
 
 class _Desk:
@@ -302,7 +309,7 @@ def _advance(rows: Sequence[_Row], decoder: Decoder, desk: _Desk) -> None:
         logits_MV = decoder.logits(step)
         uniforms_M = torch.from_numpy(np.concatenate([row.uniforms for row in rows])).to(logits_MV.device)
         config = desk.config
-        tokens = nucleus(logits_MV, uniforms_M, top_p=config.top_p, temperature=config.temperature).tolist()
+        tokens = decoder.draw(logits_MV, uniforms_M, top_p=config.top_p, temperature=config.temperature).tolist()
     for row in rows:
         n = 1 + len(row.guessed)
         row.take(tokens[:n])

@@ -11,15 +11,24 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from redraft.compiling import compiled_in_order, compiled_sums
-from redraft.lm.prefetch import LINE, prefetch
-from redraft.lm.product import product
+from redraft.lm.fast.prefetch import LINE, prefetch
+from redraft.lm.fast.product import product
 
+LOOPED = (torch.float32, torch.float64)
+"""What the loops can read."""
 AHEAD = 8
 """Places ahead of the one read whose keys are asked for."""
 GELU_ROOT, GELU_CUBE = math.sqrt(2 / math.pi), 0.044715
 """Of GELU's approximation by the hyperbolic tangent (Hendrycks and Gimpel)."""
+
+
+def looped(tensor: Tensor) -> bool:
+    """Whether the loops can work on it."""
+    return tensor.device.type == "cpu" and tensor.dtype in LOOPED
 
 
 @compiled_sums
