@@ -21,7 +21,6 @@ from redraft.cli import metrics as measuring
 from redraft.cli import studies as commands
 from redraft.data.store import Origin
 from redraft.errors import DatasetError, InputError, UsageError
-from redraft.metrics.registry import METRICS
 from redraft.plots.style import origin_words, view_style
 from redraft.plots.tables import number, probability, with_interval
 from redraft.plots.words import BANNERS
@@ -31,7 +30,7 @@ from redraft.results import Result
 from redraft.rundir import RunDir
 from redraft.studies.behaviour.settings import EvaluateConfig
 from redraft.studies.behaviour.study import evaluate
-from redraft.studies.common.claims import FINAL_METRICS, PRIMARY, TRACE_METRICS, judge, own_claims
+from redraft.studies.common.claims import PRIMARY, judge, own_claims
 from redraft.studies.common.findings import by_study, claims_table, findings, sentences
 
 
@@ -183,10 +182,6 @@ def test_nothing_is_claimed_about_students_unless_students_wrote(origin: str, ro
         assert all("Planted effect" in s or "says nothing about students" in s for s in scored)
     if origin == "students":
         assert not any("lanted" in sentence or "imitation" in sentence for sentence in told)
-
-
-def test_metrics_of_the_figures_exist() -> None:
-    assert {*FINAL_METRICS, *TRACE_METRICS} <= set(METRICS)
 
 
 def test_views_keep_their_colours_and_unknown_ones_differ() -> None:

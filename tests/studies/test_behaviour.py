@@ -15,11 +15,13 @@ from redraft.data.trace import Pair
 from redraft.errors import DatasetError, InputError
 from redraft.execute.dataset import verdict_writer
 from redraft.execute.verdict import Verdict
+from redraft.metrics.metric import Place
+from redraft.metrics.registry import shown
 from redraft.report.html import write_report
 from redraft.results import Result
 from redraft.studies.behaviour.settings import EvaluateConfig
 from redraft.studies.behaviour.study import evaluate
-from redraft.studies.common.claims import PRIMARY, PRIMARY_FAMILY, TRACE_METRICS, judge
+from redraft.studies.common.claims import PRIMARY, PRIMARY_FAMILY, judge
 from redraft.studies.common.compared import measured
 from redraft.studies.common.finals import near_duplicates, random_bleu, read_finals
 from redraft.studies.common.run import open_run
@@ -78,7 +80,7 @@ def test_final_only_model_has_no_trace_metrics(rows: list[Result]) -> None:
     of_last = {row.metric for row in rows if row.model == "last" and row.baseline is None}
     assert "comments_final" in of_last
     assert "bleu_final" in of_last
-    assert not of_last & {*TRACE_METRICS, "bleu_trace", "colour_cosine_trace"}
+    assert not of_last & {*shown(Place.WHOLE_TRACES), "bleu_trace", "colour_cosine_trace"}
 
 
 def test_other_metrics_of_traces_are_shown_with_them(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ has a `compute`; a metric of a pair or a collection of samples is computed by `m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -327,6 +328,12 @@ METRICS: dict[str, Metric] = {
 MEASURED: dict[str, Compute] = {name: metric.compute for name, metric in METRICS.items() if metric.compute}
 """The metrics of programs and traces: the columns of `metrics.measure.measure`."""
 
+PAIRED: tuple[str, ...] = tuple(
+    metric.name for metric in sorted(METRICS.values(), key=lambda m: (m.level == "collection", m.whole_traces))
+    if not metric.compute
+)  # fmt: skip
+"""The metrics of pairs, those of final programs first, and of samples among themselves."""
+
 
 def shown(*places: Place) -> tuple[str, ...]:
     """The names of the metrics that reports show at some places, place by place, in each from top to bottom."""
@@ -334,3 +341,10 @@ def shown(*places: Place) -> tuple[str, ...]:
         metric.name for place in places
         for metric in sorted((m for m in METRICS.values() if place in m.shown), key=lambda m: m.shown[place])
     )  # fmt: skip
+
+
+def labels(names: Iterable[str]) -> dict[str, str]:
+    """What metrics are called beside one another: by their labels, with what tells them apart where two share one."""
+    metrics = [METRICS[name] for name in names]
+    often = Counter(metric.label for metric in metrics)
+    return {metric.name: metric.label if often[metric.label] == 1 else metric.words for metric in metrics}

@@ -22,13 +22,16 @@ from redraft.lm.sample import Request, sample
 from redraft.lm.settings import FitConfig
 from redraft.metrics.bootstrap import Floats
 from redraft.metrics.measure import languages_of, measure, measure_traces
+from redraft.metrics.metric import Place
 from redraft.metrics.pairs import ByPair, pair_table, pairs_of
+from redraft.metrics.registry import MEASURED, METRICS, shown
 from redraft.metrics.text import bleu_of_grams, grams, tokens
 from redraft.rundir import sha256_json
 from redraft.studies.adapt.fits import MEAN_VECTOR, Fits, Side
 from redraft.studies.common.work import kept_table
 
-TEXT = ("bleu_final", "bleu_trace")
+TEXT = tuple(name for name in shown(Place.ADAPT) if name not in MEASURED)
+"""Likeness of texts, which is BLEU: of final programs, or of all programs joined."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,13 +118,18 @@ def _drawn(fits: Fits, side: Side, k: int, seed: int, real: Mapping[Pair, Trace]
     by_pair = ByPair(table, pairs)
     bleus = np.array([np.mean([_bleus(one, real[pair]) for one in texts[pair]], axis=0) for pair in pairs])
     columns: dict[str, Floats] = {name: by_pair.means(name) for name in fits.config.metrics}
-    columns |= {name: bleus.reshape(-1, 2)[:, i] for i, name in enumerate(TEXT)}
+    columns |= {name: bleus.reshape(-1, len(TEXT))[:, i] for i, name in enumerate(TEXT)}
     return pair_table(pairs, columns)
 
 
-def _bleus(generated: Trace, real: Trace) -> tuple[float, float]:
-    """BLEU of the final programs, and of all programs joined; nan where undefined."""
-    texts = [(trace.final.code, "\n".join(state.code for state in trace.states)) for trace in (generated, real)]
-    found = [bleu_of_grams(grams(tokens(mine)), grams(tokens(theirs))) for mine, theirs in zip(*texts, strict=True)]
-    final, whole = (np.nan if value is None else value for value in found)
-    return final, whole
+def _bleus(generated: Trace, real: Trace) -> list[float]:
+    """The metrics of `TEXT`; nan where undefined."""
+    found = [
+        bleu_of_grams(*(grams(tokens(_text(trace, whole=METRICS[name].whole_traces))) for trace in (generated, real)))
+        for name in TEXT
+    ]
+    return [np.nan if value is None else value for value in found]
+
+
+def _text(trace: Trace, *, whole: bool) -> str:
+    return "\n".join(state.code for state in trace.states) if whole else trace.final.code

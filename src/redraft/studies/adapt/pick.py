@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from redraft.metrics.registry import METRICS
 from redraft.results import Result
 
 OTHER, MEAN_VECTOR = "other-student", "mean-vector"
 BITS = "bits_per_trace"
-WORDS = {
-    "bleu_final": "BLEU, final program", "bleu_trace": "BLEU, whole trace", "year_final": "year",
-    "comments_final": "comments, final program", "comments_mean": "comments, mean of programs",
-}  # fmt: skip
 STATISTICS = {"mean": "mean, 0 to 1", "pooled_r": "pooled r", "within_r": "within-title r"}
 
 
@@ -51,4 +48,4 @@ def row_at(
 
 def words(metric: str) -> str:
     """A metric in words."""
-    return WORDS.get(metric, metric.removesuffix("_final").removesuffix("_count").replace("_", " "))
+    return METRICS[metric].words

@@ -8,7 +8,8 @@ from typing import Literal
 from redraft.data.split import TEST_SPLITS
 from redraft.errors import InputError, suggestion
 from redraft.lm.settings import SampleConfig
-from redraft.metrics.registry import MEASURED
+from redraft.metrics.metric import Place
+from redraft.metrics.registry import MEASURED, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ class AdaptConfig:
     """Numbers of first traces for which traces are generated."""
     sample: SampleConfig = field(default_factory=lambda: SampleConfig(per_pair=1))
     """How they are generated."""
-    metrics: tuple[str, ...] = ("year_final", "attempts", "comments_final", "comments_mean", "backtracking")
+    metrics: tuple[str, ...] = tuple(name for name in shown(Place.ADAPT) if name in MEASURED)
     """Properties of generated traces whose agreement with the real ones is measured."""
     batch_tokens: int = 4096
     """Tokens computed at once."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from matplotlib.figure import Figure as Canvas
 
 from redraft import results
+from redraft.metrics.registry import METRICS
 from redraft.plots.style import INK, MUTED, Figure, draw, origin_words, quiet, view_style
 from redraft.results import Result
 from redraft.studies.audit.study import GAP, SIGNIFICANT
@@ -40,7 +41,7 @@ def figures(folder: Path) -> list[Figure]:
                     axes.plot([row.value or 0.0], [at], marker, color=colour, markersize=5,
                               markerfacecolor=colour if found else "white")  # fmt: skip
             axes.axvline(0, color=MUTED, linewidth=0.9)
-            axes.set_title(metric.replace("_", " "), color=INK)
+            axes.set_title(METRICS[metric].words, color=INK)
             axes.set_xlabel("gap in within-title r")
             axes.grid(visible=False, axis="y")
             quiet(axes, keep="bottom")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from redraft.errors import InputError, suggestion
+from redraft.metrics.metric import Place
 from redraft.metrics.permutation import PERMUTATIONS
-from redraft.metrics.registry import METRICS
+from redraft.metrics.registry import METRICS, shown
 
 
 @dataclass(frozen=True, kw_only=True)
 class AuditConfig:
     """How a run is audited: the section [audit] of `run.toml`."""
 
-    metrics: tuple[str, ...] = ("comments_final", "attempts", "backtracking", "seconds_active", "bleu_final")
+    metrics: tuple[str, ...] = shown(Place.AUDIT)
     """What is compared; names of the metrics' registry."""
     models: tuple[str, ...] = ()
     """Views to audit; none: all that have samples."""

@@ -32,7 +32,6 @@ from redraft.metrics.registry import METRICS
 from redraft.results import Result
 from redraft.studies.audit.settings import AuditConfig
 from redraft.studies.audit.subgroups import MISSING, Attribute, attributes
-from redraft.studies.common.claims import FINAL_TEXT, TRACE_TEXT
 from redraft.studies.common.compared import Compared, Measures, compare_models
 from redraft.studies.common.run import open_run
 
@@ -230,7 +229,7 @@ def _statistics(metric: str, real: Floats | None, generated: Floats, clusters: C
         whole[scored] = values
         return whole
 
-    if metric in (*FINAL_TEXT, *TRACE_TEXT) or real is None:
+    if real is None:
         yield Statistic(metric, "mean", (ones, spread(generated[scored])), _mean)
         return
     error = generated[scored] - real[scored]

@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 from matplotlib.figure import Figure as Canvas
 
 from redraft import results
+from redraft.metrics.metric import Place
+from redraft.metrics.registry import labels, shown
 from redraft.metrics.titles import MIN_PAIRS, title_correlations
 from redraft.plots.style import (
     BASELINE_MARKERS,
@@ -34,7 +36,6 @@ from redraft.plots.words import definitions
 from redraft.results import Result
 from redraft.studies.behaviour.dots import Panels, dots
 from redraft.studies.behaviour.study import REAL_TRACES
-from redraft.studies.common.claims import FINAL_METRICS, TRACE_METRICS
 from redraft.studies.common.run import CONTROLS
 
 LEVEL = "standardised_difference"
@@ -64,18 +65,19 @@ def _agreement(rows: Sequence[Result], views: list[str]) -> list[Figure | None]:
         "model. Where there is no dot, r is undefined: one side hardly varies."
     )
 
-    def one(name: str, metrics: Sequence[str], shown: list[str], title: str, what: str) -> Figure | None:
-        labels = {metric: _label(metric) for metric in metrics if metric in known}
+    def one(name: str, metrics: Sequence[str], models: list[str], title: str, what: str) -> Figure | None:
+        named = labels(metric for metric in metrics if metric in known)
         baselines = [name for name in BASELINE_MARKERS if name != "real-students"]
-        panels = Panels(R_STATISTICS, labels, splits, shown, baselines, _limits(rows, labels))
+        panels = Panels(R_STATISTICS, named, splits, models, baselines, _limits(rows, named))
         alt = f"{what} Dots with intervals by split, metric and model; the values are in the tables."
         return dots(name, rows, panels, title=title, caption=f"{what} {read}", alt=alt)
 
     asked = (row.metric for row in rows if row.level == "trace" and row.statistic in R_STATISTICS)
-    of_traces = list(dict.fromkeys([*TRACE_METRICS, *asked]))
+    of_traces = list(dict.fromkeys([*shown(Place.WHOLE_TRACES), *asked]))
     tracing = list(dict.fromkeys(row.model for row in rows if row.model and row.metric in of_traces))
     return [
-        one("final-programs", FINAL_METRICS, views, "Do generated final programs agree with the students' own?",
+        one("final-programs", shown(Place.FINAL_PROGRAMS), views,
+            "Do generated final programs agree with the students' own?",
             "Correlation of each property of the final program, real against generated."),
         one("whole-traces", of_traces, [view for view in views if view in tracing],
             "Do generated traces agree with the students' own?",
@@ -88,9 +90,9 @@ def _levels(rows: Sequence[Result], views: list[str]) -> Figure | None:
     """How far models' means lie from the real traces', which no correlation sees."""
     apart = [row for row in rows if row.baseline == REAL_TRACES and row.model and row.value and row.effect_size]
     scaled = [_scaled(row, row.effect_size / row.value) for row in apart if row.effect_size and row.value]
-    labels = {metric: _label(metric) for metric in dict.fromkeys(row.metric for row in scaled)}
+    named = labels(dict.fromkeys(row.metric for row in scaled))
     limit = max([0.5, *(1.1 * abs(row.value) for row in scaled if row.value is not None)])
-    panels = Panels({LEVEL: "generated − real, sd"}, labels, _splits(rows), views, [], (-limit, limit))
+    panels = Panels({LEVEL: "generated − real, sd"}, named, _splits(rows), views, [], (-limit, limit))
     return dots(
         "levels", scaled, panels, title="Do models do as much as the students?",
         caption="How far the mean of what models write lies from the mean of the students' own test traces, in "
@@ -107,8 +109,7 @@ def _scaled(row: Result, by: float) -> Result:
 
 
 def _likeness(rows: Sequence[Result], views: list[str]) -> Figure | None:
-    metrics = ("bleu_final", "bleu_trace", "colour_cosine", "self_bleu", "ended_share")
-    panels = Panels({"mean": "mean, 0 to 1"}, {metric: _label(metric) for metric in metrics}, _splits(rows), views,
+    panels = Panels({"mean": "mean, 0 to 1"}, labels(shown(Place.LIKENESS)), _splits(rows), views,
                     ["random-trace", "real-students", *CONTROLS], (-0.02, 1.02))  # fmt: skip
     return dots(
         "likeness", rows, panels, title="How alike are generated and real programs?",
@@ -130,16 +131,6 @@ def _limits(rows: Sequence[Result], metrics: dict[str, str]) -> tuple[float, flo
     """A horizontal axis wide enough for most intervals, the same in all panels."""
     lows = [row.low for row in rows if row.metric in metrics and row.statistic in R_STATISTICS and row.low is not None]
     return (-1.03 if min(lows, default=0) < -0.52 else -0.53, 1.03)
-
-
-def _label(metric: str) -> str:
-    words = {
-        "bleu_final": "BLEU, final program", "bleu_trace": "BLEU, whole trace", "colour_cosine": "colour cosine",
-        "self_bleu": "Self-BLEU", "ended_share": "ended", "backtracking_t3": "backtracking (T ≥ 3)",
-        "seconds_active": "active seconds", "seconds_total": "total seconds",
-        "edit_distance_mean": "mean edit distance",
-    }  # fmt: skip
-    return words.get(metric, metric.removesuffix("_final").removesuffix("_count").replace("_", " "))
 
 
 def backtracking(

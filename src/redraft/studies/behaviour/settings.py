@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from redraft.errors import InputError, suggestion
-from redraft.metrics.registry import MEASURED, Definitions
-from redraft.studies.common.claims import FINAL_METRICS, TRACE_METRICS
+from redraft.metrics.metric import Place
+from redraft.metrics.registry import MEASURED, Definitions, shown
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig:
     """How a run is evaluated: the section [evaluate] of `run.toml`."""
 
-    metrics: tuple[str, ...] = (*FINAL_METRICS, *TRACE_METRICS)
+    metrics: tuple[str, ...] = shown(Place.FINAL_PROGRAMS, Place.WHOLE_TRACES)
     """Properties of programs and traces to compare by correlation; names of the metrics' registry."""
     definitions: Definitions = "corrected"
     """Whose definitions of them: the corrected ones, or those of the paper's released code (docs/metrics.md)."""

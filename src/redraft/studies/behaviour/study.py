@@ -24,20 +24,18 @@ from redraft.data.store import write_table
 from redraft.metrics import agreement
 from redraft.metrics.agreement import CORRELATIONS, Estimate
 from redraft.metrics.bootstrap import Clusters, Floats
-from redraft.metrics.registry import METRICS
+from redraft.metrics.metric import Place
+from redraft.metrics.registry import METRICS, PAIRED, shown
 from redraft.metrics.released.counterparts import ABSENT, DEFINED, NO_SUCH
 from redraft.metrics.titles import frequency_trend
 from redraft.results import Result
 from redraft.studies.behaviour.settings import EvaluateConfig
 from redraft.studies.common.claims import (
     CONTRASTS,
-    FINAL_TEXT,
-    FREQUENCY_METRICS,
     PRIMARY,
     PRIMARY_FAMILY,
-    TRACE_TEXT,
 )
-from redraft.studies.common.compared import ENDED, SELF_BLEU, Compared, Measures, compare_models
+from redraft.studies.common.compared import Compared, Measures, compare_models
 from redraft.studies.common.families import adjusted
 from redraft.studies.common.finals import near_duplicates
 from redraft.studies.common.run import Run, open_run
@@ -96,8 +94,8 @@ class Job:
         """Compute it."""
         found = self.compute(self.clusters, config)
         unit = _unit(self.metric, found.statistic)
-        found, known = found.in_unit(unit), METRICS.get(self.metric)
-        redefined = config.definitions == "released" and DEFINED.get(self.metric) != known
+        found, known = found.in_unit(unit), METRICS[self.metric]
+        redefined = config.definitions == "released" and DEFINED[self.metric] != known
         if redefined and self.metric in ABSENT:
             found = replace(found, reason=NO_SUCH)
         elif not len(self.clusters):
@@ -106,15 +104,15 @@ class Job:
             origin=run.dataset.origin, dataset=run.dataset.name, study="behaviour", model=self.model,
             baseline=self.baseline, condition=dict(self.condition), metric=self.metric,
             definitions="released" if redefined else "corrected",
-            level=known.level if known else "collection", unit=unit,
-            direction=known.direction if known else "", split=self.split, family=self.family,
+            level=known.level, unit=unit,
+            direction=known.direction, split=self.split, family=self.family,
             note=self.note, **found.columns,
         )  # fmt: skip
 
 
 def _unit(metric: str, statistic: str) -> str:
     if statistic.startswith(MEAN):
-        return METRICS[metric].unit if metric in METRICS else "share"
+        return METRICS[metric].unit
     return "rho" if statistic.endswith("spearman") else "r"
 
 
@@ -160,7 +158,7 @@ def _sides(
             )  # fmt: skip
 
 
-_MEANS = frozenset({*FINAL_TEXT, *TRACE_TEXT, SELF_BLEU, ENDED})
+_MEANS = frozenset(PAIRED)
 """Metrics that are means over pairs rather than correlations with the real side."""
 
 
@@ -197,7 +195,7 @@ def _levels(part: Compared, split: str, config: EvaluateConfig) -> Iterator[Job]
 def _frequency(compared: Compared) -> Iterator[Job]:
     """Whether a model is better on titles that it met more often (paper figure 3, right)."""
     for view, columns in compared.views.items():
-        for metric in FREQUENCY_METRICS:
+        for metric in shown(Place.FREQUENCY):
             if metric in columns:
                 yield Job(
                     compute=_trend(compared.real[metric], columns[metric], compared.frequency),

@@ -11,10 +11,13 @@ from pathlib import Path
 
 from redraft import results
 from redraft.metrics.agreement import CORRELATIONS
+from redraft.metrics.metric import Place
+from redraft.metrics.registry import labels
+from redraft.metrics.registry import shown as shown_at
 from redraft.plots.tables import DASH, Table, counts, number, probability, split_words, table, with_interval
 from redraft.results import Result
 from redraft.studies.behaviour.study import ALL, REAL_TRACES
-from redraft.studies.common.claims import FINAL_TEXT, PRIMARY, PRIMARY_FAMILY, TRACE_TEXT, judge
+from redraft.studies.common.claims import PRIMARY, PRIMARY_FAMILY, judge
 from redraft.studies.common.findings import STATISTICS
 
 Sides = dict[tuple[str | None, str | None, str, str, str | None], Result]
@@ -102,7 +105,7 @@ PRINTED = {
 
 
 def _text(rows: Sequence[Result], sides: Sides, splits: Iterable[str]) -> Table:
-    metrics = (*FINAL_TEXT[:1], *TRACE_TEXT[:1], FINAL_TEXT[1], TRACE_TEXT[1], "self_bleu", "ended_share")
+    metrics = shown_at(Place.TEXT)
     shown = [r for r in rows if not r.condition and r.statistic == "mean" and r.metric in metrics and r.n]
     owners = list(dict.fromkeys((r.model, r.baseline) for r in shown))
     lines = []
@@ -115,8 +118,8 @@ def _text(rows: Sequence[Result], sides: Sides, splits: Iterable[str]) -> Table:
                 printed = PRINTED.get(model or "", {}).get(split, DASH)
                 first, *others = (with_interval(cell) for cell in cells)
                 lines.append([split_words(split), name, first, printed, *others, str(known[0].n)])
-    header = ("split", "model", "BLEU, final", "paper's table 3", "BLEU, trace", "colour cosine, final",
-              "colour cosine, trace", "Self-BLEU", "ended", "pairs")  # fmt: skip
+    bleu, *others = labels(metrics).values()
+    header = ("split", "model", bleu, "paper's table 3", *others, "pairs")
     caption = (
         "Means over pairs, of means over samples. BLEU compares a sample with the student's own program; Self-BLEU "
         "compares the samples of a pair among themselves, so neither high nor low is good: 'real students' is how "

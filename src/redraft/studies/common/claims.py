@@ -36,23 +36,6 @@ from redraft.metrics.agreement import holm
 from redraft.metrics.registry import METRICS
 from redraft.results import Result
 
-FINAL_METRICS = (
-    "comments_final", "functions_final", "colours_final", "turtle_final", "box_final", "await_final", "year_final",
-    "runs_final",
-)  # fmt: skip
-"""Properties of final programs (paper figure 2)."""
-
-TRACE_METRICS = (
-    "attempts", "backtracking", "backtracking_t3", "seconds_active", "edit_distance_mean", "large_add_count",
-    "small_add_count", "large_del_count", "small_del_count", "modify_count", "colour_change_count",
-    "number_change_count", "comment_added_count", "function_added_count",
-)  # fmt: skip
-"""Properties of whole traces (paper figure 3)."""
-
-FINAL_TEXT = ("bleu_final", "colour_cosine")
-TRACE_TEXT = ("bleu_trace", "colour_cosine_trace")
-"""Likeness of a pair's samples to its real trace, averaged over pairs."""
-
 FINAL_ONLY = frozenset({"last"})
 """Views whose models write final programs only; trace metrics don't apply to them."""
 
@@ -61,9 +44,6 @@ CONTRASTS = (
     ("trace-downsampled", "synthetic-downsampled"), ("trace", "other-student"), ("trace", "matched-student"),
 )  # fmt: skip
 """Models, and baselines to the right, that are compared on every metric both have, where a run has them."""
-
-FREQUENCY_METRICS = ("backtracking",)
-"""Metrics whose agreement is set against how often a title was trained on (paper figure 3, right)."""
 
 PRIMARY_FAMILY = "behaviour: primary"
 
@@ -217,7 +197,7 @@ def _problems(claim: Claim, metrics: Iterable[str], statistics: Iterable[str]) -
         (bool(bad_texts), f"has conditions that aren't text: {', '.join(bad_texts)}."),
         (bool(bad_numbers), f"has printed values that aren't numbers: {', '.join(bad_numbers)}."),
         (
-            claim.study == "behaviour" and claim.metric in {*TRACE_METRICS, *TRACE_TEXT}
+            claim.study == "behaviour" and claim.metric in METRICS and METRICS[claim.metric].of_traces
             and bool(FINAL_ONLY & {claim.model, claim.against}),
             "compares whole traces with a model of final programs.",
         ),
@@ -229,6 +209,11 @@ def _problems(claim: Claim, metrics: Iterable[str], statistics: Iterable[str]) -
 def own_claims() -> Claims:
     """The claims redraft comes with."""
     return load_claims()
+
+
+def metric_words(name: str) -> str:
+    """What a metric is called: by the registry, or by the study that alone measures it."""
+    return METRICS[name].label if name in METRICS else own_claims().metrics.get(name, name.replace("_", " "))
 
 
 PRIMARY: tuple[Claim, ...] = tuple(

@@ -29,13 +29,12 @@ from redraft.metrics.bootstrap import Clusters, Floats
 from redraft.metrics.likeness import LIKENESS
 from redraft.metrics.measure import Languages, languages_of, measure
 from redraft.metrics.pairs import compare, pairs_of
-from redraft.metrics.registry import MEASURED, METRICS, Definitions
+from redraft.metrics.registry import MEASURED, METRICS, PAIRED, Definitions
 from redraft.rundir import sha256_file, versions
-from redraft.studies.common.claims import FINAL_ONLY, FINAL_TEXT, TRACE_TEXT
+from redraft.studies.common.claims import FINAL_ONLY
 from redraft.studies.common.finals import Finals, random_bleu, read_finals
 from redraft.studies.common.run import Run
 
-ENDED = "ended_share"
 SELF_BLEU = "self_bleu"
 REAL_STUDENTS = "real-students"
 """The baseline of Self-BLEU: as many students of the title, instead of samples of one."""
@@ -203,16 +202,15 @@ def compare_models(measures: Measures, *, seed: int, only_ended: bool = False) -
     )
 
 
-_OF_TRACES = frozenset(name for name in MEASURED if METRICS[name].level == "trace")
-
-
 def _side(view: str, table: pa.Table) -> dict[str, Floats]:
     """Every metric that applies to a view's samples."""
     final_only = view in FINAL_ONLY
     columns = {name: f"generated_{name}" for name in MEASURED}
-    columns |= {name: name for name in (*FINAL_TEXT, *TRACE_TEXT, SELF_BLEU, ENDED)}
-    skipped = {*_OF_TRACES, *TRACE_TEXT} if final_only else set()
-    return {name: _floats(table, column) for name, column in columns.items() if name not in skipped}
+    columns |= {name: name for name in PAIRED}
+    return {
+        name: _floats(table, column) for name, column in columns.items()
+        if not (final_only and METRICS[name].of_traces)
+    }  # fmt: skip
 
 
 def _frequency(run: Run, pairs: Sequence[Pair]) -> Floats:

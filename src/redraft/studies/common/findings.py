@@ -18,7 +18,7 @@ from redraft.plots.style import VIEW_STYLE, origin_words
 from redraft.plots.tables import Table, number, probability, split_words, table, with_interval
 from redraft.plots.words import BANNERS
 from redraft.results import Result
-from redraft.studies.common.claims import STUDIES, Claim, Verdict, judge, own_claims
+from redraft.studies.common.claims import STUDIES, Claim, Verdict, judge, metric_words, own_claims
 
 STATISTICS = own_claims().statistics
 """Statistic -> words."""
@@ -202,8 +202,7 @@ def _statistic(claim: Claim) -> str:
     """What the numbers are: `BLEU`, `kept success`, `within-title r`."""
     if claim.statistic not in ("mean", "value"):
         return STATISTICS[claim.statistic]
-    words = own_claims().metrics.get(claim.metric, claim.metric.replace("_", " "))
-    return "BLEU" if claim.metric.startswith("bleu") else words
+    return metric_words(claim.metric)
 
 
 def claim_sides(claim: Claim) -> str:

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from redraft import results
+from redraft.metrics.registry import METRICS
 from redraft.plots.style import BASELINE, INK, MUTED, Figure, draw, origin_words, quiet, view_style
 from redraft.results import Result
 from redraft.studies.probe.pick import (
@@ -145,7 +146,7 @@ def _students(rows: Sequence[Result]) -> Figure | None:
     scores = [row for row in rows if row.statistic == "pearson" and "against" not in row.condition]
     words = {"mean": "r with the student's mean", "residual": "r with the mean of what title and year leave"}
     panels = {
-        axis: [Dot(row.metric.replace("_", " "), side(row), row) for row in scores if row.condition["target"] == of]
+        axis: [Dot(METRICS[row.metric].words, side(row), row) for row in scores if row.condition["target"] == of]
         for of, axis in words.items()
     }
     return _drawn(

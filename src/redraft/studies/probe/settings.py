@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 
 from redraft.data.split import TEST_SPLITS
 from redraft.errors import InputError, suggestion
-from redraft.metrics.registry import MEASURED
-from redraft.studies.common.claims import FINAL_METRICS, TRACE_METRICS
+from redraft.metrics.metric import Place
+from redraft.metrics.registry import MEASURED, shown
 
 Kind = Literal["class", "binary", "number"]
 Grouping = Literal["student", "trace", "title", "prefix"]
@@ -118,7 +118,7 @@ class ProbeConfig:
 
     students: int = 2000
     """Student probes: students sampled, at most."""
-    student_metrics: tuple[str, ...] = (*FINAL_METRICS, *TRACE_METRICS)
+    student_metrics: tuple[str, ...] = shown(Place.FINAL_PROGRAMS, Place.WHOLE_TRACES)
     """Metrics whose means over a student's traces are predicted from the student's vector."""
     student_targets: Literal["test", "all"] = "test"
     """Traces that a mean is over: test traces, or all (the paper's, training traces included)."""

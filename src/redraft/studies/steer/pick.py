@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from redraft.results import Result
-from redraft.studies.common.claims import own_claims
+from redraft.studies.common.claims import metric_words
 
 MOST, LEAST, UNKNOWN = "most", "least", "unknown"
 HANDS = (LEAST, UNKNOWN, MOST)
@@ -28,4 +28,4 @@ def find(rows: Sequence[Result], metric: str, **condition: str) -> Result | None
 
 def words(target: str) -> str:
     """A target in words."""
-    return own_claims().metrics.get(target, target.removesuffix("_final").replace("_", " "))
+    return metric_words(target)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from redraft.errors import InputError
 from redraft.execute.registry import DEFAULT_ENGINE
+from redraft.metrics.metric import Place
+from redraft.metrics.registry import shown
 from redraft.studies.steer.targets import target_named
 
 
@@ -16,7 +18,7 @@ class SteerConfig:
     view: str = "trace"
     """The view whose model is steered."""
     targets: tuple[str, ...] = (
-        "comments_final", "functions_final", "backtracking", "colour:red", "colour:blue", "speed", "other_script",
+        *shown(Place.STEER), "colour:red", "colour:blue", "speed", "other_script",
     )  # fmt: skip
     """What is steered: metrics of programs and traces, `colour:NAME`, `speed`, `other_script` (appendix J)."""
     students: int = 20

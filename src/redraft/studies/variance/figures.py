@@ -11,6 +11,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from redraft import results
+from redraft.metrics.registry import labels
 from redraft.plots.style import BASELINE, VIEW_STYLE, Figure, draw, origin_words, quiet
 from redraft.plots.tables import counts
 
@@ -39,7 +40,7 @@ def figures(folder: Path) -> list[Figure]:
             if bars:
                 axes.hlines(*zip(*bars, strict=True), color=colour, linewidth=1.5)
             axes.plot([row.value or 0.0 for row in mine], y, marker, color=colour, markersize=5)
-        axes.set_yticks(range(len(metrics)), [metric.replace("_", " ") for metric in metrics])
+        axes.set_yticks(range(len(metrics)), list(labels(metrics).values()))
         axes.set(xlim=(-0.02, 1.02), ylim=(len(metrics) - 0.4, -0.6), xlabel="share of the variance over pairs")
         axes.grid(visible=False, axis="y")
         quiet(axes, keep="bottom")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from redraft.errors import InputError, suggestion
-from redraft.metrics.registry import MEASURED
-from redraft.studies.common.claims import FINAL_METRICS, TRACE_METRICS
+from redraft.metrics.metric import Place
+from redraft.metrics.registry import MEASURED, shown
 
 
 @dataclass(frozen=True, kw_only=True)
 class VarianceConfig:
     """How variance is shared out: the section [variance] of `run.toml`."""
 
-    metrics: tuple[str, ...] = (*FINAL_METRICS, *TRACE_METRICS)
+    metrics: tuple[str, ...] = shown(Place.FINAL_PROGRAMS, Place.WHOLE_TRACES)
     """Properties of programs and traces; names of the metrics' registry."""
     seed: int = 0
     """Seed of the groups of students and titles that the intervals leave out."""
