@@ -57,20 +57,16 @@ _HOMES = {
     "Manifest": "redraft.data.store",
     "Model": "redraft.lm.checkpoint",
     "Pair": "redraft.data.trace",
-    "PencilCode": "redraft.data.sources.pencilcode",
-    "ProgSnap2": "redraft.data.sources.progsnap2",
     "RecoverConfig": "redraft.studies.recover.settings",
     "RedraftError": "redraft.errors",
     "Request": "redraft.lm.sample",
     "Result": "redraft.results",
-    "Rollouts": "redraft.data.sources.rollouts",
     "SampleConfig": "redraft.lm.settings",
     "SimulateConfig": "redraft.data.simulate",
     "Split": "redraft.data.split",
     "SplitConfig": "redraft.data.split",
     "State": "redraft.data.trace",
     "SuggestConfig": "redraft.studies.recover.settings",
-    "Table": "redraft.data.sources.table",
     "Trace": "redraft.data.trace",
     "TrainConfig": "redraft.lm.settings",
     "adapt": "redraft.studies.adapt.study",
@@ -154,9 +150,12 @@ def __getattr__(name: str) -> Any:
     """Import a public name from its home on first use; the version is the installed package's (pyproject.toml)."""
     if name == "__version__":
         return import_module("importlib.metadata").version("redraft")
-    if name not in _HOMES:
+    from redraft.data.sources.registry import SOURCES
+
+    homes = _HOMES | {source: home for home, _, source in (target.partition(":") for target in SOURCES.values())}
+    if name not in homes:
         raise AttributeError(f"module 'redraft' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(homes[name]), name)
 
 
 def __dir__() -> list[str]:

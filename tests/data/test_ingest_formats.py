@@ -17,7 +17,6 @@ import pytest
 
 from redraft.data.identity import keyed_hash
 from redraft.data.ingest import IngestOptions, ingest
-from redraft.data.sources import SOURCES
 from redraft.data.sources.progsnap2 import ProgSnap2
 from redraft.data.sources.rollouts import Rollouts
 from redraft.data.sources.states import Source
@@ -314,9 +313,3 @@ def test_rows_that_are_not_utf8(tmp_path: Path) -> None:
     dataset = read(table(tmp_path / "t.csv"), tmp_path)
     assert listed(dataset) == [(2, "not_utf8"), (3, "malformed"), (4, "not_utf8")]
     assert [state.code for state in next(dataset.traces()).states] == ["a", "b"]
-
-
-def test_every_source_has_a_command() -> None:
-    from redraft.cli.ingest import app
-
-    assert set(SOURCES) <= set(app)

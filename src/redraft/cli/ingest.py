@@ -1,128 +1,59 @@
-"""`redraft ingest FORMAT`: logs in, a dataset out."""
+"""`redraft ingest FORMAT`: logs in, a dataset out. A command per format of `redraft.data.sources.registry`.
+
+A command's arguments are its source's fields: the first is what to read, the others are options, of which those with
+several words take them separated by commas. Help is the source's docstrings.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, Field, fields
+from inspect import Parameter as Argument
+from inspect import Signature, getdoc
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 from cyclopts import App, Parameter
+from docstring_parser import parse_from_object
 
 from redraft.data.ingest import IngestOptions, ingest
-from redraft.data.sources.pencilcode import Identity, PencilCode
-from redraft.data.sources.progsnap2 import ProgSnap2
-from redraft.data.sources.rollouts import Rollouts
+from redraft.data.sources.registry import SOURCES, source_class
 from redraft.data.sources.states import Source
-from redraft.data.sources.table import Table
 
 app = App(name="ingest", help="Turn logs into a dataset.")
 
-Common = Annotated[IngestOptions, Parameter(name="*")]
+Folder = Annotated[Path, Parameter(help="The dataset's folder.")]
+Common = Annotated[IngestOptions, Parameter(name="*")] | None
 
 
-@app.command
-def pencilcode(
-    *paths: Path, out: Path, identity: Identity = "owner", actions: str = "run", options: Common | None = None
-) -> None:
-    """Read Pencil Code access logs, plain, gzip or zstd.
+def command_of(source: type[Source]) -> Callable[..., None]:
+    """The command that ingests logs of one format, with the source's fields as its arguments."""
+    read, *others = fields(source)  # type: ignore[arg-type]  # a dataclass, which the protocol can't say
+    hints = get_type_hints(source)
+    documented = {param.arg_name: param.description or "" for param in parse_from_object(source).params}
+    several = hints[read.name] == Sequence[Path]
 
-    Example: redraft ingest pencilcode logs/ --out pencil.dataset --identity owner --actions run,save
+    def command(*given: Path, out: Path, options: IngestOptions | None = None, **settings: Any) -> None:
+        values = {name: _words(value) if hints[name] == Sequence[str] else value for name, value in settings.items()}
+        _ingest(source(**{read.name: given if several else given[0]}, **values), out, options)
 
-    Parameters
-    ----------
-    paths: Path
-        Log files, and folders of them; their order breaks equal times.
-    out: Path
-        The dataset's folder.
-    identity: Identity
-        Who a student is: the site's owner, the browser's cookie (uid), or both together.
-    actions: str
-        The actions that make a state, separated by commas: run, save, load, new, toggle.
-    options: IngestOptions
-        What every format takes.
-    """
-    _ingest(PencilCode(paths=paths, identity=identity, actions=_words(actions)), out, options)
+    def argument(field: Field[Any], hint: Any, kind: Any = Argument.KEYWORD_ONLY) -> Argument:
+        default = Argument.empty if field.default is MISSING else field.default
+        if hint == Sequence[str]:
+            hint, default = str, ",".join(default) if isinstance(default, Sequence) else default
+        text = Parameter(help=" ".join(documented[field.name].split()))
+        return Argument(field.name, kind, default=default, annotation=Annotated[hint, text])
 
-
-@app.command
-def rollouts(*files: Path, out: Path, language: str | None = "coffeescript", options: Common | None = None) -> None:
-    """Read a trace model's rollouts: JSON lists of [text, student, title], plain, gzip or xz.
-
-    Example: redraft ingest rollouts rollouts/all_*.json.xz --out rollouts.dataset
-
-    Parameters
-    ----------
-    files: Path
-        JSON files, and folders of them; samples are numbered in this order.
-    out: Path
-        The dataset's folder.
-    language: str
-        The programs' language, which the format doesn't tell.
-    options: IngestOptions
-        What every format takes.
-    """
-    _ingest(Rollouts(paths=files, language=language), out, options)
-
-
-@app.command
-def progsnap2(folder: Path, *, out: Path, events: str = "Submit,Run.Program", options: Common | None = None) -> None:
-    """Read a ProgSnap2 folder in the Table layout.
-
-    Example: redraft ingest progsnap2 itap/ --out itap.dataset --events Submit,Run.Program
-
-    Parameters
-    ----------
-    folder: Path
-        The folder that holds MainTable.csv and CodeStates/.
-    out: Path
-        The dataset's folder.
-    events: str
-        The event types that make a state, separated by commas.
-    options: IngestOptions
-        What every format takes.
-    """
-    _ingest(ProgSnap2(folder=folder, events=_words(events)), out, options)
-
-
-@app.command
-def table(
-    file: Path,
-    *,
-    out: Path,
-    student: str,
-    title: str,
-    code: str,
-    time: str | None = None,
-    order: str | None = None,
-    language: str | None = None,
-    options: Common | None = None,
-) -> None:
-    """Read any CSV or Parquet file with a row a draft.
-
-    Example: redraft ingest table drafts.csv --out drafts.dataset --student id --title task --code text --time when
-
-    Parameters
-    ----------
-    file: Path
-        CSV with a header, or Parquet.
-    out: Path
-        The dataset's folder.
-    student: str
-        The column of student ids.
-    title: str
-        The column of titles: what was to be written.
-    code: str
-        The column of programs.
-    time: str
-        The column of times (ISO 8601; without a zone UTC). Without it metrics of time are unscored.
-    order: str
-        The column of numbers that order a trace; without it the times do, or the rows as they stand.
-    language: str
-        The language of all programs.
-    options: IngestOptions
-        What every format takes.
-    """
-    source = Table(path=file, student=student, title=title, code=code, time=time, order=order, language=language)
-    _ingest(source, out, options)
+    arguments = [
+        argument(read, Path, Argument.VAR_POSITIONAL if several else Argument.POSITIONAL_OR_KEYWORD),
+        Argument("out", Argument.KEYWORD_ONLY, annotation=Folder),
+        *(argument(field, hints[field.name]) for field in others),
+        Argument("options", Argument.KEYWORD_ONLY, default=None, annotation=Common),
+    ]
+    command.__doc__ = getdoc(source)
+    command.__signature__ = Signature(arguments)  # type: ignore[attr-defined]
+    command.__annotations__ = {argument.name: argument.annotation for argument in arguments}
+    return command
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -134,3 +65,7 @@ def _ingest(source: Source, out: Path, options: IngestOptions | None) -> None:
     m = dataset.manifest
     counts = f"{m.traces:,} traces of {m.states:,} states, {m.students:,} students, {m.titles:,} titles"
     print(f"{out}: {counts}; origin: {m.origin}")  # noqa: T201
+
+
+for _name in SOURCES:
+    app.command(command_of(source_class(_name)), name=_name)

@@ -44,14 +44,17 @@ CODE_ACTIONS = ("run", "save", "load", "new", "toggle")
 
 @dataclass(frozen=True, kw_only=True)
 class PencilCode:
-    """The log format above, as a source."""
+    """Read Pencil Code access logs, plain, gzip or zstd.
+
+    Example: redraft ingest pencilcode logs/ --out pencil.dataset --identity owner --actions run,save
+    """
 
     paths: Sequence[Path]
-    """Log files, and folders of them."""
+    """Log files, and folders of them; their order breaks equal times."""
     identity: Identity = "owner"
-    """Who a student is: the site's owner, the browser's cookie, or both together."""
+    """Who a student is: the site's owner, the browser's cookie (uid), or both together."""
     actions: Sequence[str] = ("run",)
-    """The editor's actions that make a state."""
+    """The actions that make a state, separated by commas: run, save, load, new, toggle."""
 
     name = "pencilcode"
     whole_drafts = False

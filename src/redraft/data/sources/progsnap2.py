@@ -19,7 +19,7 @@ from csv import reader as csv_reader
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -27,6 +27,7 @@ from redraft.data.duck import Workspace, in_batches
 from redraft.data.languages import known_language, language_named
 from redraft.data.sources.rows import Rows, column_names, moments, read_rows, require_columns, to_part
 from redraft.data.sources.states import RAW_STATES, REJECTED, Part, Piece
+from redraft.data.store import Origin
 from redraft.errors import InputError
 
 _COLUMNS = (
@@ -68,15 +69,18 @@ FROM event LEFT JOIN moments ON moments.text = stamp LEFT JOIN code_state ON cod
 
 @dataclass(frozen=True, kw_only=True)
 class ProgSnap2:
-    """A ProgSnap2 folder, as a source."""
+    """Read a ProgSnap2 folder in the Table layout.
+
+    Example: redraft ingest progsnap2 itap/ --out itap.dataset --events Submit,Run.Program
+    """
 
     folder: Path
-    """The folder that holds MainTable.csv."""
+    """The folder that holds MainTable.csv and CodeStates/."""
     events: Sequence[str] = ("Submit", "Run.Program")
-    """The event types that make a state."""
+    """The event types that make a state, separated by commas."""
 
     name = "progsnap2"
-    origin: Final = "students"
+    origin: ClassVar[Origin] = "students"
     whole_drafts = False
     formless = frozenset({"malformed", "not_utf8"})
 

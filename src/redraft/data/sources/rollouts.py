@@ -28,7 +28,7 @@ from datetime import datetime
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -37,7 +37,7 @@ from redraft.data.duck import Workspace
 from redraft.data.languages import COFFEESCRIPT
 from redraft.data.sources.reading import expand, unpacked
 from redraft.data.sources.states import RAW_STATES, TRUNCATED_AT, Damaged, Part, Piece, rejected
-from redraft.data.store import ROW_GROUP
+from redraft.data.store import ROW_GROUP, Origin
 from redraft.rundir import atomic_file
 
 END = "<|endoftext|>"
@@ -96,15 +96,18 @@ def read_text(text: str) -> Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class Rollouts:
-    """The format above, as a source."""
+    """Read a trace model's rollouts: JSON lists of [text, student, title], plain, gzip or xz.
+
+    Example: redraft ingest rollouts rollouts/all_*.json.xz --out rollouts.dataset
+    """
 
     paths: Sequence[Path]
-    """JSON files, and folders of them."""
+    """JSON files, and folders of them; samples are numbered in this order."""
     language: str | None = COFFEESCRIPT
-    """The programs' language, which the format doesn't tell: Pencil Code's own by default; None: not known."""
+    """The programs' language, which the format doesn't tell."""
 
     name = "rollouts"
-    origin: Final = "model"
+    origin: ClassVar[Origin] = "model"
     whole_drafts = True
     formless = frozenset({"malformed"})
 

@@ -1,6 +1,6 @@
 """What every source hands on: raw states, and the rows it could not use.
 
-In: nothing. Out: the two Arrow schemas, `Part`, and the `Source` protocol that the four log formats follow.
+In: nothing. Out: the two Arrow schemas, `Part`, and the `Source` protocol that the log formats follow.
 A source reads, classifies and decodes; it neither sorts, collapses nor hashes: `redraft.data.ingest` does that
 for all of them alike.
 """
@@ -69,7 +69,7 @@ class Damaged(Exception):  # noqa: N818  (raised while reading an input; never l
 
 
 class Source(Protocol):
-    """One log format. Its fields are the command's options."""
+    """One log format: a frozen dataclass. Its first field is what to read, the others are its command's options."""
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -21,6 +21,7 @@ from redraft.data.duck import Workspace, in_batches
 from redraft.data.sources.reading import expand
 from redraft.data.sources.rows import Rows, moments, read_rows, require_columns, to_part
 from redraft.data.sources.states import Part, Piece
+from redraft.data.store import Origin
 
 _STATES = """
 SELECT row, student, title, micros, code,
@@ -38,25 +39,28 @@ FROM draft LEFT JOIN moments ON moments.text = draft.time
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """One file of drafts, as a source."""
+    """Read any CSV or Parquet file with a row per draft.
+
+    Example: redraft ingest table drafts.csv --out drafts.dataset --student id --title task --code text --time when
+    """
 
     path: Path
     """CSV with a header, or Parquet."""
     student: str
-    """The column of raw student ids."""
+    """The column of student ids."""
     title: str
     """The column of titles: what was to be written."""
     code: str
     """The column of programs."""
     time: str | None = None
-    """The column of times."""
+    """The column of times (ISO 8601; without a zone UTC). Without it metrics of time are unscored."""
     order: str | None = None
-    """The column of numbers that order a trace."""
+    """The column of numbers that order a trace; without it the times do, or the rows as they stand."""
     language: str | None = None
     """The language of all programs."""
 
     name = "table"
-    origin: Final = "students"
+    origin: ClassVar[Origin] = "students"
     whole_drafts = False
     formless = frozenset({"malformed", "not_utf8"})
 
