@@ -1,12 +1,7 @@
-"""The shared ground: errors, settings, results rows, atomic files, the run folder."""
+"""The shared ground: errors, settings, results rows."""
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
-import sys
-import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +10,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from redraft import config, results, rundir
-from redraft.errors import DatasetError, InputError, RedraftError, suggestion
+from redraft import config, results
+from redraft.errors import InputError, RedraftError, suggestion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,61 +101,3 @@ def test_rows_without_a_column_for_reasons_have_them_last_in_their_note(tmp_path
     pq.write_table(old, tmp_path / "old.parquet")
     assert results.read(tmp_path / "old.parquet") == rows
     assert [row.remarks for row in rows] == [note or "" for note in notes.to_pylist()]
-
-
-def test_an_error_inside_leaves_the_old_file(tmp_path: Path) -> None:
-    file = tmp_path / "f"
-    rundir.write_text(file, "old")
-
-    def fail() -> None:
-        with rundir.atomic_file(file) as temporary:
-            temporary.write_text("half")
-            raise ValueError
-
-    with pytest.raises(ValueError):
-        fail()
-    assert file.read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["f"]
-
-
-def test_killed_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
-    file = tmp_path / "f"
-    file.write_text("old")
-    script = textwrap.dedent(f"""
-        import os, signal
-        from pathlib import Path
-        from redraft.rundir import atomic_file
-        with atomic_file(Path({str(file)!r})) as temporary:
-            temporary.write_text("half")
-            os.kill(os.getpid(), signal.SIGKILL)
-    """)
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
-    assert file.read_text() == "old"
-
-
-def test_a_folder_is_published_whole_or_not_at_all(tmp_path: Path) -> None:
-    folder = tmp_path / "model"
-    for text in ("one", "two"):
-        with rundir.atomic_folder(folder) as temporary:
-            (temporary / "x").write_text(text)
-            assert not (folder / "x").exists() or (folder / "x").read_text() == "one"
-    assert (folder / "x").read_text() == "two"
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
-def test_two_writers_exclude_each_other(tmp_path: Path) -> None:
-    with (
-        rundir.exclusive(tmp_path),
-        pytest.raises(DatasetError, match="another redraft process"),
-        rundir.exclusive(tmp_path),
-    ):
-        pass
-
-
-def test_a_stage_is_done_once_finished_and_for_its_settings(tmp_path: Path) -> None:
-    run = rundir.RunDir(tmp_path / "run")
-    assert not run.is_done("train", {"steps": 1})
-    run.finish("train", {"steps": 1}, 1.234)
-    assert run.is_done("train", {"steps": 1})
-    assert not run.is_done("train", {"steps": 2})
-    assert json.loads((tmp_path / "run/stages.json").read_text())["train"]["seconds"] == 1.23

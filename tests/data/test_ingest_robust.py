@@ -66,7 +66,12 @@ def test_a_killed_ingest_goes_on_and_ends_the_same(folder: Path) -> None:
     command = [*COMMAND, "ingest", "pencilcode", str(folder / "logs"), "--out", str(folder / "killed"), "--key", str(folder / "key"),
                "--memory", "256MB", "--origin", "simulated"]  # fmt: skip
     partial = folder / "killed.partial"
-    for pattern, count in (("spool/*.states", 1), ("spool/*.states", 4), ("spool/*.done", 2), ("traces-*.parquet", 1)):
+    for pattern, count in (
+        ("spool/*.states", 1),
+        ("spool/*.states", 4),
+        ("spool/*.done", 2),
+        ("result/traces-*.parquet", 1),
+    ):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         while process.poll() is None and len(list(partial.glob(pattern))) < count:
             time.sleep(0.002)

@@ -242,9 +242,9 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(tmp_path: Path) -> Non
     while not (tmp_path / "killed").exists():
         child = start("killed")
         partial = tmp_path / "killed.partial"
-        before = len(list(partial.glob("traces-*.parquet")))
+        before = len(list(partial.glob("result/traces-*.parquet")))
         while child.is_alive() and kills < 4:
-            if len(list(partial.glob("traces-*.parquet"))) > before:
+            if len(list(partial.glob("result/traces-*.parquet"))) > before:
                 time.sleep(rng.random() * 0.15)
                 os.kill(known(child.pid), signal.SIGKILL)
                 kills += 1

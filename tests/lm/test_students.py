@@ -12,7 +12,7 @@ from known import known
 from redraft.cli import app
 from redraft.data.split import Split
 from redraft.data.store import Dataset
-from redraft.errors import InputError, UsageError
+from redraft.errors import DatasetError, InputError
 from redraft.lm.checkpoint import Model, load_model, save_model
 from redraft.lm.model import UNKNOWN
 from redraft.lm.sample import SampleConfig, requests_for, sample
@@ -89,5 +89,5 @@ def test_the_command_adds_a_datasets_students_and_the_model_draws_for_them(
     assert {"newcomer", "another newcomer", *model.students.students} <= set(grown.students.students)
     requests = requests_for(split, ["unseen-seen"], max_pairs=1, seed=0)
     sample(grown, requests, out=tmp_path / "drawn", config=SampleConfig(per_pair=1, rounds=1, batch=1))
-    with pytest.raises(UsageError, match="there already"):
+    with pytest.raises(DatasetError, match="already holds"):
         app(arguments, result_action="return_value", exit_on_error=False)

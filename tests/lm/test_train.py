@@ -34,7 +34,7 @@ from redraft.lm import launch
 from redraft.lm import schedule as scheduling
 from redraft.lm import train as training
 from redraft.lm.batch import Chunks, Collator, encode, plan
-from redraft.lm.checkpoint import Model, load_model, read_card
+from redraft.lm.checkpoint import MODEL, Model, load_model, read_card
 from redraft.lm.codec.base import Codec
 from redraft.lm.model import IGNORE, UNKNOWN, StudentIndex, StudentLM
 from redraft.lm.optimizer import Optimizer
@@ -42,6 +42,7 @@ from redraft.lm.prepare import Prepared, from_scratch, prepare
 from redraft.lm.schedule import Schedule
 from redraft.lm.settings import BASE, PRESETS, Preset, TrainConfig, recipe_of
 from redraft.lm.train import TrainingError, train
+from redraft.rundir import Output
 from toy import TOY, prepare_torch, toy_dataset
 
 
@@ -346,9 +347,8 @@ def test_overwrite_replaces_the_model_and_begun_trainings(trained: Trained, tmp_
     _, dataset, split, _ = trained
     out = tmp_path / "m"
     train(dataset, split=split, view="trace", out=out, config=replace(TOY, steps=1))
-    (tmp_path / "m.partial").mkdir()
-    (tmp_path / "m.partial" / "request.json").write_text("{}")
-    (tmp_path / "m.partial" / "checkpoint.pt").write_text("of other settings")
+    with Output(out, kind=MODEL, request={"view": "other settings"}, overwrite=True) as begun:
+        (begun.scratch / "checkpoint.pt").write_text("of other settings")
     config = replace(TOY, steps=2)
     with pytest.raises(DatasetError, match="--overwrite"):
         train(dataset, split=split, view="last", out=out, config=config)
@@ -633,7 +633,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(tmp_path: Path) -> N
         before = max((int(path.name[5:]) for path in partial.glob("best-*")), default=0)
         while child.is_alive() and kills < 5:
             now = max((int(path.name[5:]) for path in partial.glob("best-*") if path.name[5:].isdigit()), default=0)
-            if now > before or (partial / "model").exists():
+            if now > before or (partial / "result" / "config.json").exists():
                 time.sleep(rng.random() * 0.1)
                 os.kill(known(child.pid), signal.SIGKILL)
                 kills += 1
@@ -743,6 +743,7 @@ from places import SUPPORT
 from redraft.data.store import open_dataset
 from places import SUPPORT
 from redraft.lm.train import train
+from redraft.rundir import Output
 from toy import TOY, prepare_torch
 prepare_torch()
 assert Accelerator().num_processes == 2

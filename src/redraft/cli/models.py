@@ -12,9 +12,9 @@ from cyclopts import Parameter
 from redraft.cli.options import EngineName, options_for, resolve
 from redraft.data.split import TEST_SPLITS, load_split
 from redraft.data.store import open_dataset
-from redraft.errors import UsageError
 from redraft.execute.registry import DEFAULT_ENGINE
 from redraft.lm.settings import FitConfig, SampleConfig, TrainConfig
+from redraft.rundir import Output
 
 if TYPE_CHECKING:
     from redraft.lm.checkpoint import Model
@@ -146,17 +146,18 @@ def add_students(
     from redraft.execute.dataset import read_messages
     from redraft.lm import students  # loads torch
     from redraft.lm.adapt import fit_students
-    from redraft.lm.checkpoint import load_model, save_model
+    from redraft.lm.checkpoint import MODEL, load_model, write_model
 
-    if out.exists() and not overwrite:
-        raise UsageError(f"{out} is there already.", remedy="Choose another --out, or add --overwrite.")
     data, known = open_dataset(dataset), load_model(model)
-    if fit:
-        verdicts = read_messages(data) if known.codec.config.feedback else None
-        made = fit_students(known, data.traces(), FitConfig(epochs=epochs, lr=lr), verdicts=verdicts)
-    else:
-        made = students.add_students(known, data.pairs()["student"].to_pylist())
-    save_model(out, made)
+    wanted = {"grown_from": known.fingerprint, "by": data.fingerprint, "fit": [fit, epochs, lr]}
+    with Output(out, kind=MODEL, request=wanted, overwrite=overwrite, inputs=[model, dataset]) as output:
+        if fit:
+            verdicts = read_messages(data) if known.codec.config.feedback else None
+            made = fit_students(known, data.traces(), FitConfig(epochs=epochs, lr=lr), verdicts=verdicts)
+        else:
+            made = students.add_students(known, data.pairs()["student"].to_pylist())
+        write_model(output.folder, made)
+        output.publish()
     print(f"{out}: {len(made.students):,} students, {len(made.students) - len(known.students):,} of them new")  # noqa: T201
 
 

@@ -89,7 +89,7 @@ def ingest(source: Source, out: Path, options: IngestOptions | None = None) -> D
     covariates = join_covariates(options.covariates, key) if options.covariates else None
     origin = options.origin or source.origin
     provenance = _provenance(source, files, options, key) | {"origin": origin}
-    with DatasetWriter(out, origin=origin, provenance=provenance, overwrite=options.overwrite) as writer:
+    with DatasetWriter(out, origin=origin, provenance=provenance, overwrite=options.overwrite, inputs=files) as writer:
         if writer.complete:
             say(f"{out} already holds this dataset.")
             return open_dataset(out)
@@ -100,10 +100,10 @@ def ingest(source: Source, out: Path, options: IngestOptions | None = None) -> D
         except duckdb.OutOfMemoryException as error:
             raise RedraftError("ran out of memory.", where=out, remedy="Give more with --memory.") from error
         except duckdb.IOException as error:
-            raise RedraftError(f"working files can't be written or read ({error}).", where=writer.folder) from error
+            raise RedraftError(f"working files can't be written or read ({error}).", where=writer.scratch) from error
         _say_rejected(rejected)
         if not job.any_traces:
-            shutil.rmtree(writer.folder)
+            writer.discard()
             raise InputError(" ".join(["nothing usable was found.", *job.complaints]), where=files[0].parent)
         if isinstance(source, WithCompanions):
             source.write_companions(
@@ -111,7 +111,7 @@ def ingest(source: Source, out: Path, options: IngestOptions | None = None) -> D
             )
         if covariates is not None:
             write_covariates(covariates, writer.folder)
-        dataset = writer.finish(rejected=rejected, scratch=("spool", "overflow"))
+        dataset = writer.finish(rejected=rejected)
     if job.complaints:
         raise InputError(
             " ".join(job.complaints), remedy=f"{out} was made of the other inputs; mend these and ingest again."
@@ -127,7 +127,7 @@ class _Job:
         self.names = input_names(files)
         text = sum(file.stat().st_size * (PACKED_RATIO if is_packed(file) else 1) for file in files)
         self.buckets = bucket_count(text, memory)
-        self.workspace = Workspace(memory, writer.folder / "overflow")
+        self.workspace = Workspace(memory, writer.scratch / "overflow")
         self.complaints: list[str] = []
 
     @property
@@ -137,11 +137,11 @@ class _Job:
     def run(self, key: bytes, consent: Consent) -> dict[str, int]:
         """Both passes; the counts of what was rejected, by reason."""
         plan = {"buckets": self.buckets, "block": self.workspace.block_bytes}
-        folder = self.writer.folder / "spool"
+        folder = self.writer.scratch / "spool"
         if folder.exists() and not _is_plan(folder / "plan.json", plan):  # begun with another --memory
-            shutil.rmtree(folder)
             for shard in self.writer.folder.glob("traces-*.parquet"):
                 shard.unlink()
+            shutil.rmtree(folder)  # last: while it is there, a kill in between is noticed
         spool = Spool(folder, buckets=self.buckets, key=key, consent=consent)
         write_json(folder / "plan.json", plan)
         with bar("reading", sum(file.stat().st_size for file in self.files)) as watcher:

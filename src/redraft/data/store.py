@@ -1,16 +1,14 @@
 """Datasets on disk: a folder of `traces-*.parquet`, a manifest, and what stands beside them.
 
-`open_dataset(path)` reads one; `DatasetWriter` builds one in `OUT.partial` and publishes it by a single rename, so
-a folder called OUT is always whole. Shards already written survive a kill and are not written again.
+`open_dataset(path)` reads one; `DatasetWriter` builds one as `redraft.rundir.output` says, so a folder called OUT is
+always whole. Shards already written survive a kill and are not written again.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +22,7 @@ import pyarrow.parquet as pq
 
 from redraft.data.trace import SCHEMA, SCHEMA_VERSION, Trace, from_batch, to_table
 from redraft.errors import DatasetError
-from redraft.rundir import atomic_file, exclusive, fsync, replace_folder, sha256_file, write_json
+from redraft.rundir import Kind, Output, atomic_file, is_unfinished, sha256_file, sweep, write_json
 
 Origin = Literal["students", "model", "simulated"]
 
@@ -154,8 +152,7 @@ def open_dataset(path: str | Path) -> Dataset:
     path = Path(path)
     file = path / MANIFEST
     if not file.exists():
-        partial = _partial(path)
-        if partial.exists():
+        if is_unfinished(path):
             raise DatasetError(
                 "this dataset is unfinished.", where=path, remedy="Start the command that makes it again; it goes on."
             )
@@ -187,74 +184,68 @@ def write_table(table: pa.Table, path: Path) -> None:
         pq.write_table(table, temporary, compression="zstd", row_group_size=ROW_GROUP)
 
 
-def _partial(out: Path) -> Path:
-    return out.with_name(out.name + ".partial")
+def _made_for(folder: Path) -> dict[str, Any] | None:
+    """What a dataset's folder was made for; None if there is no dataset's manifest."""
+    try:
+        raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(raw, dict) or not {"schema_version", "origin", "files"} <= raw.keys():
+        return None
+    return {"provenance": open_dataset(folder).manifest.provenance}
+
+
+DATASET = Kind(name="a dataset", another="another dataset", made_for=_made_for, effort="*/*")
 
 
 class DatasetWriter:
     """Builds a dataset, resumably.
 
-    Use as a context manager. `request` fingerprints the job: a partial folder of the same request is continued,
-    one of another request is refused; if OUT is whole and of the same request, `complete` is True and nothing needs
-    to be done.
+    Use as a context manager. A dataset begun for the same request is continued, one of another request is refused; if
+    OUT is whole and of the same request, `complete` is True and nothing needs to be done.
+
+    What stands in `folder` is published, beside the shards too. What a command needs until then goes into `scratch`.
 
     Args:
         out: The dataset's folder.
         origin: Who wrote the programs.
         provenance: Command, options and inputs, JSON values without times or secrets; it is also the request.
-        overwrite: Replace what is at `out`, whatever it is a dataset of.
+        overwrite: Replace another dataset at `out`.
+        inputs: What the command reads; `out` may be none of it.
 
     Raises:
         DatasetError: `out` holds something else, or another process is writing it.
     """
 
     def __init__(
-        self, out: str | Path, *, origin: Origin, provenance: Mapping[str, Any], overwrite: bool = False
-    ) -> None:
+        self, out: str | Path, *, origin: Origin, provenance: Mapping[str, Any], overwrite: bool = False,
+        inputs: Iterable[Path] = (),
+    ) -> None:  # fmt: skip
         self.out, self.origin, self.provenance = Path(out), origin, dict(provenance)
-        self.folder = _partial(self.out)
-        self._overwrite = overwrite
-        self._exits = ExitStack()
-        self.complete = False
+        self._output = Output(
+            self.out, kind=DATASET, request={"provenance": self.provenance}, overwrite=overwrite, inputs=inputs
+        )
+        self.folder, self.scratch = self._output.folder, self._output.scratch
+
+    @property
+    def complete(self) -> bool:
+        """Whether OUT is there, whole, and of this request."""
+        return self._output.done
 
     def __enter__(self) -> DatasetWriter:
         """Lock, and find out what is already there."""
-        if (self.out / MANIFEST).exists():
-            if self._same(open_dataset(self.out).manifest.provenance):
-                self.complete = True
-                return self
-            if not self._overwrite:
-                raise DatasetError(
-                    "already holds another dataset.", where=self.out, remedy="Choose another --out, or add --overwrite."
-                )
-        elif self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
-            raise DatasetError(
-                "exists and is not a dataset; it is left alone.", where=self.out, remedy="Choose another --out."
-            )
-        self._exits.enter_context(exclusive(self.folder))
-        request = self.folder / "request.json"
-        if request.exists() and not self._same(json.loads(request.read_text())):
-            if not self._overwrite:
-                self._exits.close()
-                raise DatasetError(
-                    "holds the beginnings of another command's dataset.",
-                    where=self.folder,
-                    remedy="Choose another --out, add --overwrite, or remove that folder.",
-                )
-            for path in self.folder.iterdir():
-                if path.name != ".lock":
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
-        write_json(request, self.provenance)
+        self._output.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Unlock; what is written stays for the next attempt."""
-        self._exits.close()
+        self._output.__exit__(kind, error, trace)
 
-    def _same(self, provenance: Mapping[str, Any]) -> bool:
-        return bool(json.loads(json.dumps(self.provenance)) == provenance)
+    def discard(self) -> None:
+        """Remove all that was written; OUT stays as it was."""
+        self._output.discard()
 
     def shard_path(self, index: int) -> Path:
         """Where shard `index` goes."""
@@ -269,22 +260,15 @@ class DatasetWriter:
         table = traces if isinstance(traces, pa.Table) else to_table(traces)
         write_table(table, self.shard_path(index))
 
-    def finish(self, *, rejected: Mapping[str, int] | None = None, scratch: Iterable[str] = ()) -> Dataset:
-        """Drop the `scratch` entries, count and hash what is there, write the manifest, publish the folder."""
-        for name in (*scratch, "request.json"):
-            path = self.folder / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        for stray in self.folder.glob(".*.tmp"):
-            stray.unlink()
+    def finish(self, *, rejected: Mapping[str, int] | None = None) -> Dataset:
+        """Count and hash what is there, write the manifest, publish the folder."""
+        sweep(self.folder, everything=True)
         write_json(self.folder / MANIFEST, asdict(self._manifest(dict(rejected or {}))))
-        (self.folder / ".lock").unlink(missing_ok=True)
-        fsync(self.folder)
-        replace_folder(self.folder, self.out)
+        self._output.publish()
         return open_dataset(self.out)
 
     def _manifest(self, rejected: dict[str, int]) -> Manifest:
-        own = (".lock", MANIFEST)
-        names = sorted(path.name for path in self.folder.iterdir() if path.is_file() and path.name not in own)
+        names = sorted(path.name for path in self.folder.iterdir() if path.is_file() and path.name != MANIFEST)
         shards = sorted(self.folder.glob("traces-*.parquet"))
         with ThreadPoolExecutor() as workers:
             digests = list(workers.map(lambda name: sha256_file(self.folder / name), names))

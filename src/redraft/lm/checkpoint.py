@@ -32,7 +32,7 @@ from transformers.utils import logging as transformers_logging
 from redraft.errors import DatasetError
 from redraft.lm.codec import Codec, load_codec
 from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
-from redraft.rundir import atomic_folder, write_json, write_text
+from redraft.rundir import Kind, atomic_folder, is_unfinished, write_json, write_text
 
 FORMAT_VERSION = 1
 CARD = "redraft.json"
@@ -201,7 +201,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     """
     file = folder / CARD
     if not file.exists():
-        if folder.with_name(folder.name + ".partial").exists():
+        if is_unfinished(folder):
             raise DatasetError(
                 "this model is unfinished.", where=folder, remedy="Start the same `redraft train` again; it goes on."
             )
@@ -220,6 +220,13 @@ def read_card(folder: Path) -> dict[str, Any]:
         )
     return card
 
+
+MODEL = Kind(
+    name="a model",
+    another="another model, or one of other settings",
+    made_for=lambda folder: read_card(folder) if (folder / CARD).exists() else None,
+    effort="checkpoint.pt",
+)
 
 _HISTORY = pa.schema(
     [("step", pa.int64()), ("tokens", pa.int64()), ("train_loss", pa.float64()), ("validation_loss", pa.float64()),

@@ -1,24 +1,16 @@
-"""What a training is asked for, and what of it is there already.
-
-In: data and settings. Out: the request, a JSON object; whether a folder holds its model; a folder for its work.
-"""
+"""What a training is asked for: data and settings in, a JSON object out."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from redraft.data.split import Split
 from redraft.data.store import Dataset
-from redraft.errors import DatasetError
-from redraft.lm.checkpoint import CARD, read_card
 from redraft.lm.settings import TrainConfig
 from redraft.lm.tokenizer import Tokenizer
-from redraft.rundir import sha256_json, versions, write_json
+from redraft.rundir import sha256_json, versions
 
 
 def request(
@@ -38,40 +30,3 @@ def request(
     }
     normal: dict[str, Any] = json.loads(json.dumps(card))
     return normal
-
-
-def is_done(out: Path, request: Mapping[str, Any], overwrite: bool) -> bool:
-    """Whether `out` holds the model asked for.
-
-    Raises:
-        DatasetError: It holds something else, which isn't to be overwritten.
-    """
-    if (out / CARD).exists():
-        card = read_card(out)
-        if all(card.get(key) == value for key, value in request.items()):
-            return True
-        if not overwrite:
-            raise DatasetError(
-                "already holds another model, or one of other settings.",
-                where=out,
-                remedy="Choose another --out, or add --overwrite.",
-            )
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DatasetError("exists and is not a model; it is left alone.", where=out, remedy="Choose another --out.")
-    return False
-
-
-def claim(partial: Path, request: Mapping[str, Any], overwrite: bool) -> None:
-    """Make sure that what is in `partial` was begun for the same request; without a checkpoint it is nothing yet."""
-    file = partial / "request.json"
-    if not file.exists() or json.loads(file.read_text()) != request:
-        if (partial / "checkpoint.pt").exists() and not overwrite:
-            raise DatasetError(
-                "holds the beginnings of a training with other settings.",
-                where=partial,
-                remedy="Choose another --out, add --overwrite, or remove that folder.",
-            )
-        for path in partial.iterdir():
-            if path.name != ".lock":
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-    write_json(file, request)

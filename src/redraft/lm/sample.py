@@ -119,7 +119,7 @@ def sample(
         if writer.complete:
             return open_dataset(out)
         for index, shard in enumerate(shards):
-            counts = writer.folder / f"rejected-{index:05d}.json"
+            counts = writer.scratch / f"rejected-{index:05d}.json"
             if writer.has_shard(index):
                 watcher.advance(len(shard) * config.per_pair)
             else:
@@ -127,7 +127,7 @@ def sample(
                 write_json(counts, refused)
                 writer.write_shard(index, traces)
             rejected.update(json.loads(counts.read_text()))
-        return writer.finish(rejected=rejected, scratch=[f"rejected-{i:05d}.json" for i in range(len(shards))])
+        return writer.finish(rejected=rejected)
 
 
 def check_sampling(model: Model, config: SampleConfig, tell: Tell | None = None) -> None:

@@ -1,6 +1,6 @@
 """How well a model knows each trace, state by state: what researchers need for analyses of their own.
 
-In: a model and a dataset. Out: a folder, published whole by one rename:
+In: a model and a dataset. Out: a folder, published as `redraft.rundir.output` says:
 
     states.parquet   a row a state: bits of its time and of its edit, and the probability of that edit
     traces.parquet   a row a trace: the sums
@@ -15,7 +15,6 @@ on with the first that is missing.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count, islice
 from pathlib import Path
@@ -31,7 +30,7 @@ from numpy.typing import NDArray
 from redraft.data.split import Split, load_split
 from redraft.data.store import Dataset, write_table
 from redraft.data.trace import Trace
-from redraft.errors import DatasetError, InputError, RedraftError, UsageError
+from redraft.errors import InputError, UsageError
 from redraft.execute.dataset import read_messages
 from redraft.lm.batch import Encoded
 from redraft.lm.bits import Reader, bits_of
@@ -40,7 +39,7 @@ from redraft.lm.codec import EDIT, ENDING, TIME, Coded, Verdicts
 from redraft.lm.model import StudentIndex
 from redraft.lm.validate import nobody
 from redraft.progress import bar, say
-from redraft.rundir import atomic_folder, exclusive, write_json
+from redraft.rundir import Kind, Output, write_json
 
 SCHEMA_VERSION = 1
 """Version of the folder's format."""
@@ -115,31 +114,23 @@ def score(
     readers = {"own": _own, **_readers(model.students, unknown, other)}
     verdicts = read_messages(dataset) if model.codec.run_id is not None else {}
     request = _request(model, dataset, splits, [*readers], other, batch_tokens)
-    if _is_done(out, request, overwrite):
-        return _summary(out)
-    _warn(model, unknown)
-    model.lm.to(PartialState().device)
-    partial = out.with_name(out.name + ".partial")
-    with exclusive(partial):
-        _claim(partial, request, overwrite)
-        try:
-            traces = split.select(dataset.traces(), *splits) if split and splits else dataset.traces()
-            with bar("scoring", None if splits else len(dataset)) as watcher:
-                parts = _write_parts(
-                    partial, traces, watcher.advance,
-                    lambda group: _tables(model, group, split, readers, verdicts, batch_tokens, watcher.advance),
-                )  # fmt: skip
-            if not parts:
-                raise InputError("there are no traces to score.", where=dataset.path)
-        except RedraftError:
-            if not any(partial.glob("*.parquet")):
-                shutil.rmtree(partial)
-            raise
-        with atomic_folder(out) as temporary:
-            for name in TABLES:
-                _assemble(temporary / f"{name}.parquet", [_part(partial, name, part) for part in range(parts)])
-            write_json(temporary / MANIFEST, {**request, "columns": _meanings([*readers])})
-        shutil.rmtree(partial)
+    with Output(out, kind=SCORES, request=request, overwrite=overwrite, inputs=[dataset.path]) as output:
+        if output.done:
+            return _summary(out)
+        _warn(model, unknown)
+        model.lm.to(PartialState().device)
+        traces = split.select(dataset.traces(), *splits) if split and splits else dataset.traces()
+        with bar("scoring", None if splits else len(dataset)) as watcher:
+            parts = _write_parts(
+                output.scratch, traces, watcher.advance,
+                lambda group: _tables(model, group, split, readers, verdicts, batch_tokens, watcher.advance),
+            )  # fmt: skip
+        if not parts:
+            raise InputError("there are no traces to score.", where=dataset.path)
+        for name in TABLES:
+            _assemble(output.folder / f"{name}.parquet", [_part(output.scratch, name, part) for part in range(parts)])
+        write_json(output.folder / MANIFEST, {**request, "columns": _meanings([*readers])})
+        output.publish()
     return _summary(out)
 
 
@@ -210,7 +201,7 @@ def _request(
 ) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
-        "command": "score",
+        "command": COMMAND,
         "model": {key: model.card[key] for key in ("view", "split", "split_hash", "dataset", "origin")},
         "model_fingerprint": model.fingerprint,
         "codec": model.codec.name,
@@ -224,39 +215,17 @@ def _request(
     }
 
 
-def _is_done(out: Path, request: Mapping[str, Any], overwrite: bool) -> bool:
-    """Whether `out` holds what is asked for.
-
-    Raises:
-        DatasetError: It holds something else, which isn't to be overwritten.
-    """
-    file = out / MANIFEST
-    if file.exists() and (out / "states.parquet").exists():
-        found = json.loads(file.read_text(encoding="utf-8"))
-        if all(found.get(key) == value for key, value in request.items()):
-            return True
-        if not overwrite:
-            raise DatasetError(
-                "already holds other scores.", where=out, remedy="Choose another --out, or add --overwrite."
-            )
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DatasetError("exists and holds no scores; it is left alone.", where=out, remedy="Choose another --out.")
-    return False
+def _made_for(folder: Path) -> dict[str, Any] | None:
+    """What scores were made for; None if there are no scores."""
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("command") == COMMAND else None
 
 
-def _claim(partial: Path, request: Mapping[str, Any], overwrite: bool) -> None:
-    """Make sure that what is in `partial` was begun for the same request."""
-    file = partial / "request.json"
-    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != request:
-        if not overwrite:
-            raise DatasetError(
-                "holds the beginnings of other scores.",
-                where=partial,
-                remedy="Choose another --out, add --overwrite, or remove that folder.",
-            )
-        for path in partial.glob("*.parquet"):
-            path.unlink()
-    write_json(file, request)
+COMMAND = "score"
+SCORES = Kind(name="a folder of scores", another="other scores", made_for=_made_for, effort="*.parquet")
 
 
 def _part(partial: Path, name: str, part: int) -> Path:

@@ -1,7 +1,7 @@
 """Train a student model: one loop, resumable to the bit, in one process or several.
 
-In: a dataset, its split, a view, settings. Out: a model folder, published by one rename. Until then everything is in
-`OUT.partial`: the job's request, the tokenizer, the tracker's logs, `checkpoint.pt` and the best model so far. A run
+In: a dataset, its split, a view, settings. Out: a model folder, published as `redraft.rundir.output` says. Until then
+everything is in `OUT.partial`: the tokenizer, the tracker's logs, `checkpoint.pt` and the best model so far. A run
 killed at any moment and started again ends with the same weights, bit for bit, on a CPU with the same number of
 threads: data order, hidden titles and students, and dropout depend on seed and step alone. Not guaranteed: that on a
 GPU, or with a time limit.
@@ -33,7 +33,7 @@ from redraft.data.store import Dataset
 from redraft.errors import DatasetError, RedraftError
 from redraft.lm import job
 from redraft.lm.batch import Batch, Chunks, Collator, plan
-from redraft.lm.checkpoint import Evaluation, Model, load_model, save_model, write_model, writing
+from redraft.lm.checkpoint import MODEL, Evaluation, Model, load_model, save_model, write_model, writing
 from redraft.lm.launch import check_launch, launch, precision, start_tracker
 from redraft.lm.optimizer import Optimizer
 from redraft.lm.prepare import Prepared, check, prepare
@@ -42,7 +42,7 @@ from redraft.lm.settings import Recipe, TrainConfig, decay_of, recipe_of
 from redraft.lm.tokenizer import load_tokenizer
 from redraft.lm.validate import Known, Whose, bits_of, own, validate
 from redraft.progress import Bar, bar, hush, say
-from redraft.rundir import atomic_file, exclusive, fsync, replace_folder
+from redraft.rundir import Output, atomic_file
 
 __all__ = ["TrainConfig", "train"]
 
@@ -73,35 +73,25 @@ def train(
     check(view, config)
     check_launch(config)
     config = replace(config, precision=precision(config.precision))
-    partial = out.with_name(out.name + ".partial")
-    accelerator = launch(config, partial)
     tokenizer = load_tokenizer(tokenizer_from) if tokenizer_from else None
     request = job.request(dataset, split, view, config, tokenizer)
-    if job.is_done(out, request, overwrite):
-        if accelerator.is_main_process:
-            shutil.rmtree(partial, ignore_errors=True)
-            say(f"{out}: already trained.")
-        return load_model(out)
-    accelerator.wait_for_everyone()
-    with exclusive(partial) if accelerator.is_main_process else nullcontext():
-        if accelerator.is_main_process:
-            job.claim(partial, request, overwrite)
-        else:
+    read = [dataset.path, *([tokenizer_from] if tokenizer_from else [])]
+    output = Output(out, kind=MODEL, request=request, overwrite=overwrite, inputs=read)
+    accelerator = launch(config, output.scratch)
+    with output if accelerator.is_main_process else nullcontext():
+        accelerator.wait_for_everyone()  # the main process has claimed the folder
+        if not accelerator.is_main_process:
             hush()
-        try:
-            with accelerator.main_process_first():  # it trains the tokenizer that the others find
-                prepared = prepare(
-                    dataset, split, view, config, card=request, tokenizer=tokenizer, folder=partial / "tokenizer"
-                )
-            trained = _Run(prepared, config, recipe, partial, accelerator).fit()
-            if accelerator.is_main_process:
-                _publish(trained, partial, out)
-        except RedraftError:
-            if accelerator.is_main_process and not (partial / "checkpoint.pt").exists():
-                shutil.rmtree(partial)
-            raise
+        if output.is_done():
+            say(f"{out}: already trained.")
+            return load_model(out)
+        with accelerator.main_process_first():  # it trains the tokenizer that the others find
+            prepared = prepare(
+                dataset, split, view, config, card=request, tokenizer=tokenizer, folder=output.scratch / "tokenizer"
+            )
+        trained = _Run(prepared, config, recipe, output.scratch, accelerator).fit()
         if accelerator.is_main_process:
-            shutil.rmtree(partial)
+            _publish(trained, output)
     accelerator.wait_for_everyone()
     return load_model(out)
 
@@ -392,13 +382,9 @@ def _seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
-def _publish(trained: Model, partial: Path, out: Path) -> None:
-    """Put the model and the logs together, and move them to `out`."""
-    final = partial / "model"
-    shutil.rmtree(final, ignore_errors=True)
-    final.mkdir()
-    write_model(final, trained)
-    if (partial / "logs").exists():
-        shutil.copytree(partial / "logs", final / "logs")
-    fsync(final)
-    replace_folder(final, out)
+def _publish(trained: Model, output: Output) -> None:
+    """Put the model and the logs together in the place of the output."""
+    if (output.scratch / "logs").exists():
+        shutil.copytree(output.scratch / "logs", output.folder / "logs", dirs_exist_ok=True)
+    write_model(output.folder, trained)
+    output.publish()

@@ -12,7 +12,7 @@ validates instruments: what was planted must be found, and nothing else. It is n
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -22,9 +22,9 @@ from redraft.data.simulate.log import LogWriter
 from redraft.data.simulate.truth import Truth, draw_truth, owner, read_truth, write_truth
 from redraft.data.store import SIMULATION_NOTE
 from redraft.data.trace import Trace
-from redraft.errors import DatasetError, UsageError
+from redraft.errors import UsageError
 from redraft.progress import track
-from redraft.rundir import atomic_folder, sha256_file, write_json
+from redraft.rundir import Kind, Output, sha256_file, write_json
 
 VERSION = 1
 """Raised whenever the same settings make other logs."""
@@ -116,27 +116,33 @@ def simulate(config: SimulateConfig, out: Path) -> Path:
     truth = config.truth()
     settings = {"version": VERSION, "origin": "simulated"} | asdict(config)
     settings["traits"] = sha256_file(config.traits) if config.traits else None
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        if _note(out).get("settings") == settings:
-            return out
-        raise DatasetError("already holds something else; it is left alone.", where=out, remedy="Choose another --out.")
-    with atomic_folder(out) as folder:
-        writer = LogWriter(folder, seed=config.seed)
-        traces = 0
-        for work in config.works(truth):
-            writer.add(work)
-            traces += 1
-        lines = writer.finish()
-        (folder / "ingest.key").write_bytes(truth.key)
-        write_truth(truth, folder / "traits.parquet", redrawn=config.redraw_traits)
-        write_json(folder / SIMULATION_NOTE, {"settings": settings, "traces": traces, "lines": lines})
+    inputs = [config.traits] if config.traits else []
+    with Output(out, kind=CLASS, request={"settings": settings}, overwrite=None, inputs=inputs) as output:
+        if not output.done:
+            _write_class(config, truth, settings, output.folder)
+            output.publish()
     return out
 
 
-def _note(folder: Path) -> dict[str, object]:
-    """What a folder says of itself, if it is a class."""
+def _write_class(config: SimulateConfig, truth: Truth, settings: Mapping[str, object], folder: Path) -> None:
+    writer = LogWriter(folder, seed=config.seed)
+    traces = 0
+    for work in config.works(truth):
+        writer.add(work)
+        traces += 1
+    lines = writer.finish()
+    (folder / "ingest.key").write_bytes(truth.key)
+    write_truth(truth, folder / "traits.parquet", redrawn=config.redraw_traits)
+    write_json(folder / SIMULATION_NOTE, {"settings": settings, "traces": traces, "lines": lines})
+
+
+def _made_for(folder: Path) -> dict[str, object] | None:
+    """The settings of the class that a folder holds; None if it holds none."""
     try:
         note = json.loads((folder / SIMULATION_NOTE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {}
-    return note if isinstance(note, dict) else {}
+        return None
+    return {"settings": note["settings"]} if isinstance(note, dict) and "settings" in note else None
+
+
+CLASS = Kind(name="a simulated class", another="another class", made_for=_made_for)

@@ -1,0 +1,50 @@
+"""Files and folders that are whole or absent, whatever kills the process that writes them.
+
+    files    one file or one small folder, published by a rename; temporary names; hashes
+    locking  one writer per target, also where two machines share a disk
+    output   a command's output folder: claimed, resumed, published, and mended after a kill
+    stages   a run folder that remembers which stages are done
+
+Guaranteed after a kill at any instruction:
+
+- A reader of a target sees the old one, the new one, or nothing; never half of one.
+- The next run of the same command with the same request ends with the same bytes as one that was never killed.
+- Nothing is published under another request than the one it was made for.
+- A folder that was being replaced is either still there, or replaced, or put back at the next start.
+- Nothing that a kill left behind stays for good: the next run that writes the same target removes it.
+
+Not guaranteed: anything on a disk that reports data as flushed though it isn't. Programs other than redraft that write
+into `OUT.partial` while it is being worked in are not noticed.
+"""
+
+from redraft.rundir.files import (
+    atomic_file,
+    atomic_folder,
+    fsync,
+    sha256_file,
+    sha256_json,
+    sweep,
+    versions,
+    write_json,
+    write_text,
+)
+from redraft.rundir.locking import lock
+from redraft.rundir.output import Kind, Output, is_unfinished
+from redraft.rundir.stages import RunDir
+
+__all__ = [
+    "Kind",
+    "Output",
+    "RunDir",
+    "atomic_file",
+    "atomic_folder",
+    "fsync",
+    "is_unfinished",
+    "lock",
+    "sha256_file",
+    "sha256_json",
+    "sweep",
+    "versions",
+    "write_json",
+    "write_text",
+]
