@@ -37,7 +37,9 @@ CONTEXT = 512
 
 def make_model(folder: Path, minutes: float) -> Model:
     """Train on a made-up class; a folder that holds the model already is used."""
-    PRESETS["bench"] = Preset(family="llama", layers=4, heads=4, width=256, context=CONTEXT, lr=3e-3, batch_tokens=2048)
+    PRESETS["bench"] = Preset(
+        summary="a benchmark", family="llama", layers=4, heads=4, width=256, context=CONTEXT, lr=3e-3, batch_tokens=2048
+    )
     with DatasetWriter(folder / "class", origin="simulated", provenance={"bench": 1}) as writer:
         if not writer.complete:
             writer.write_shard(

@@ -156,7 +156,9 @@ def test_traces_are_likelier_with_their_own_students_vector(
 ) -> None:
     _, dataset, split, _ = trained
     monkeypatch.setitem(
-        PRESETS, "wide", Preset(family="gpt2", layers=2, heads=2, width=64, context=128, lr=5e-3, batch_tokens=1024)
+        PRESETS,
+        "wide",
+        Preset(summary="a toy", family="gpt2", layers=2, heads=2, width=64, context=128, lr=5e-3, batch_tokens=1024),
     )
     config = replace(TOY, preset="wide", steps=200, lr=None, validate_every=200)
     model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)

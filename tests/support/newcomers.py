@@ -59,6 +59,14 @@ def newcomer_model(folder: Path, dataset: Dataset, split: Split, view: str = "tr
     """A model of the class, trained in seconds."""
     torch.set_num_threads(1)
     PRESETS["newcomers"] = Preset(
-        family="llama", layers=1, heads=2, width=32, context=96, lr=1e-2, batch_tokens=1024, optimizer="muon"
+        summary="a toy",
+        family="llama",
+        layers=1,
+        heads=2,
+        width=32,
+        context=96,
+        lr=1e-2,
+        batch_tokens=1024,
+        optimizer="muon",
     )
     return train(dataset, split=split, view=view, out=folder, config=replace(CONFIG, **changes))

@@ -17,7 +17,9 @@ TOY = TrainConfig(preset="toy", codec="full", vocabulary=300, steps=30, validate
 def prepare_torch() -> None:
     """One thread, and the toy's shape among the presets."""
     torch.set_num_threads(1)
-    PRESETS["toy"] = Preset(family="gpt2", layers=1, heads=2, width=16, context=128, lr=1e-2, batch_tokens=1024)
+    PRESETS["toy"] = Preset(
+        summary="a toy", family="gpt2", layers=1, heads=2, width=16, context=128, lr=1e-2, batch_tokens=1024
+    )
 
 
 def toy_dataset(folder: Path) -> tuple[Dataset, Split]:

@@ -48,6 +48,8 @@ class Recipe:
 class Preset(Recipe):
     """The shape of a model, and how to train it."""
 
+    summary: str
+    """What it is for, in a few words: docs/training.md shows it."""
     family: str
     """Architecture: gpt2 (the paper's) or llama."""
     layers: int
@@ -76,32 +78,52 @@ _PAPER = Recipe(
 """The paper's own (appendix B); what it doesn't say (decay, warm-up, cooldown) is left out."""
 
 
-def _paper(base: str, **shape: int | str) -> Preset:
-    return Preset(**vars(_PAPER), base=base, **shape)  # type: ignore[arg-type]
+def _paper(summary: str, base: str, **shape: int | str) -> Preset:
+    return Preset(**vars(_PAPER), summary=summary, base=base, **shape)  # type: ignore[arg-type]
 
 
-def _muon(*, layers: int, heads: int, width: int, lr: float, batch_tokens: int) -> Preset:
+def _muon(summary: str, *, layers: int, heads: int, width: int, lr: float, batch_tokens: int) -> Preset:
     """A Llama for CPUs. After equal CPU-seconds Muon knows held-out traces far better than AdamW."""
     return Preset(
-        family="llama", layers=layers, heads=heads, width=width, context=512,
+        summary=summary, family="llama", layers=layers, heads=heads, width=width, context=512,
         lr=lr, batch_tokens=batch_tokens, optimizer="muon", weight_decay=None,
     )  # fmt: skip
 
 
 PRESETS: dict[str, Preset] = {
-    "cpu-1m": Preset(family="gpt2", layers=4, heads=4, width=128, context=512, lr=3e-3, batch_tokens=2048),
-    "cpu-200k": Preset(family="gpt2", layers=2, heads=2, width=64, context=512, lr=5e-3, batch_tokens=1024),
-    "llama-200k": _muon(layers=2, heads=2, width=64, lr=1e-2, batch_tokens=1024),
-    "llama-1m": _muon(layers=4, heads=4, width=128, lr=1e-2, batch_tokens=2048),
-    "llama-3m": _muon(layers=4, heads=7, width=224, lr=1e-2, batch_tokens=4096),
-    "llama-12m": _muon(layers=6, heads=6, width=384, lr=5e-3, batch_tokens=8192),
-    "paper-gpt2": _paper("gpt2", family="gpt2", layers=12, heads=12, width=768),
-    "paper-olmo2": _paper("allenai/OLMo-2-0425-1B", family="olmo2", layers=16, heads=16, width=2048),
-    "smollm2": Preset(
-        base=SMOLLM2, family="llama", layers=30, heads=9, width=576, lr=3e-4, batch_tokens=2048, context=512
+    "cpu-1m": Preset(
+        summary="GPT-2's shape on a CPU, trained with AdamW alone",
+        family="gpt2", layers=4, heads=4, width=128, context=512, lr=3e-3, batch_tokens=2048,
     ),
-}
-"""Preset name -> shape and recipe. The names say about how many weights a vocabulary of 2,048 gives."""
+    "cpu-200k": Preset(
+        summary="the same at the smallest size; the paper's protocols take it where the budget is small",
+        family="gpt2", layers=2, heads=2, width=64, context=512, lr=5e-3, batch_tokens=1024,
+    ),
+    "llama-200k": _muon(
+        "learns to copy from the state before within a minute or two; `demo` and `reproduce` take it",
+        layers=2, heads=2, width=64, lr=1e-2, batch_tokens=1024,
+    ),
+    "llama-1m": _muon("the default of `train`", layers=4, heads=4, width=128, lr=1e-2, batch_tokens=2048),
+    "llama-3m": _muon(
+        "hours on a CPU; recipes and benchmarks compare at this size",
+        layers=4, heads=7, width=224, lr=1e-2, batch_tokens=4096,
+    ),
+    "llama-12m": _muon("the largest from scratch", layers=6, heads=6, width=384, lr=5e-3, batch_tokens=8192),
+    "paper-gpt2": _paper(
+        "the paper's GPT-2 with its settings; weights are fetched",
+        "gpt2", family="gpt2", layers=12, heads=12, width=768,
+    ),
+    "paper-olmo2": _paper(
+        "the paper's OLMo 2 1B with its settings; weights are fetched",
+        "allenai/OLMo-2-0425-1B", family="olmo2", layers=16, heads=16, width=2048,
+    ),
+    "smollm2": Preset(
+        summary="a pretrained SmolLM2-135M, whose weights are a package",
+        base=SMOLLM2, family="llama", layers=30, heads=9, width=576, lr=3e-4, batch_tokens=2048, context=512,
+    ),
+}  # fmt: skip
+"""Preset name -> shape and recipe: the only list. Those from scratch say in their names about how many weights a
+vocabulary of 2,048 gives."""
 
 
 @dataclass(frozen=True, kw_only=True)
