@@ -1,8 +1,8 @@
 """Builds the documentation's pages: `python docs/site.py` (`make site`), into the folder `site`.
 
-In: the repository's Markdown (README, CONTRIBUTING, CHANGELOG, docs/) and the docstrings of src/. Out: `build/site`, the
-pages' sources, and from these `site`, which needs no server and no network to be read. A link from one page to
-another stays one; a link to a file that isn't a page becomes the file's name. Broken links end the build.
+In: the repository's Markdown (README, CONTRIBUTING, CHANGELOG, docs/) and the docstrings of src/. Out: `build/site`,
+the pages' sources, and from these `site`, which needs no server and no network to be read. A link from one page to
+another stays one. A link to a file that isn't a page becomes the file's name. Broken links end the build.
 """
 
 from __future__ import annotations
