@@ -49,6 +49,7 @@ bench: $(READY)  ## speed, as ratios of two things in one run
 	$(BIN)/python bench/ingest.py
 	$(BIN)/python bench/metrics.py
 	$(BIN)/python bench/execute.py
+	$(BIN)/python bench/prepare.py
 	$(BIN)/python bench/train.py
 	$(BIN)/python bench/sample.py
 

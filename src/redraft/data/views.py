@@ -15,6 +15,9 @@ from dataclasses import dataclass, replace
 from itertools import compress
 from random import Random
 
+import numpy as np
+from numpy.typing import NDArray
+
 from redraft.data.trace import State, Trace
 from redraft.errors import UsageError, suggestion
 from redraft.progress import say
@@ -66,7 +69,7 @@ def synthetic_complex(trace: Trace, seed: int) -> Trace:
     many, drawn from the final program; for one still missing, from the step itself. It goes on until there are as
     many states as in the real trace, or until nothing is left. Times are the last ones of the real trace.
     """
-    random = Random(_number(trace, seed))
+    random = Random(number_of(trace, seed))
     final = trace.final.code.split("\n")
     lines, steps = final, list[str]()
     while len(steps) < len(trace.states) - 1:
@@ -95,6 +98,11 @@ VIEWS: dict[str, View] = {
 """View name -> view."""
 
 
+def undropped(name: str) -> str:
+    """The view that a downsampled one drops traces of; any other is itself."""
+    return next(other for other, view in VIEWS.items() if view.of is VIEWS[name].of)
+
+
 def apply_view(
     name: str, traces: Traces, *, seed: int, count_tokens: Callable[[Trace], int] | None = None,
     downsample: bool = True,
@@ -120,33 +128,42 @@ def apply_view(
         return seen
     assert count_tokens is not None, f"the view {name} needs count_tokens"
     assert not isinstance(traces, Iterator), f"the view {name} goes through the traces twice"
-    return compress(seen, _kept(name, traces, view, seed, count_tokens))
-
-
-def _kept(name: str, traces: Traces, view: View, seed: int, count_tokens: Callable[[Trace], int]) -> Iterator[bool]:
-    """Whether each trace of a downsampled view stays: traces are dropped in seeded order until tokens match.
-
-    A trace whose loss would go past the target is kept, and the next one tried. Where whole traces can't come
-    within `TOLERANCE`, the ratio reached is said.
-    """
-    tokens, order, target = array("q"), array("Q"), 0
+    tokens, numbers, target = array("q"), array("Q"), 0
     for trace in _begin(traces):
         if (final := last(trace, seed)) is not None:
             target += count_tokens(final)
         if (result := view.of(trace, seed)) is not None:
             tokens.append(count_tokens(result))
-            order.append(_number(trace, seed))
-    total = sum(tokens)
-    keep = bytearray(b"\1" * len(tokens))
-    for i in sorted(range(len(tokens)), key=order.__getitem__):
+            numbers.append(number_of(trace, seed))
+    return compress(seen, downsampled(name, np.asarray(tokens), np.asarray(numbers), target).tolist())
+
+
+def downsampled(
+    name: str, tokens_N: NDArray[np.int64], numbers_N: NDArray[np.uint64], target: int
+) -> NDArray[np.bool_]:
+    """Which of a view's N traces stay: they are dropped in the order of their numbers until tokens match.
+
+    A trace whose loss would go past the target is kept, and the next one tried. Where whole traces can't come
+    within `TOLERANCE`, the ratio reached is said.
+
+    Args:
+        name: The downsampled view.
+        tokens_N: Tokens of each of its traces before any is dropped.
+        numbers_N: `number_of` each.
+        target: Tokens of the last view.
+    """
+    total = int(tokens_N.sum())
+    keep_N = np.ones(len(tokens_N), np.bool_)
+    for i in np.argsort(numbers_N, kind="stable"):
         if total - target <= TOLERANCE * target:
             break
-        if total - tokens[i] - target >= -TOLERANCE * target:
-            keep[i] = 0
-            total -= tokens[i]
+        tokens = int(tokens_N[i])
+        if total - tokens - target >= -TOLERANCE * target:
+            keep_N[i] = False
+            total -= tokens
     if abs(total - target) > TOLERANCE * target:
         say(f"View {name}: {total} tokens, {total / max(target, 1):.4f} of the last view's; no nearer by whole traces.")
-    return map(bool, keep)
+    return keep_N
 
 
 def _begin(traces: Traces) -> Iterable[Trace]:
@@ -169,7 +186,7 @@ def _run(random: Random, length: int) -> tuple[int, int]:
     return start, end
 
 
-def _number(trace: Trace, seed: int) -> int:
+def number_of(trace: Trace, seed: int) -> int:
     """64 bits fixed by seed and the trace's key."""
     key = json.dumps([seed, trace.student, trace.title, trace.request, trace.sample])
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest())

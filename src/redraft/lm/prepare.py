@@ -1,16 +1,15 @@
 """What a training starts from: the tokenizer, the untrained model, the encoded traces.
 
 In: a dataset, its split, a view, settings. Out: a `Model` with fresh (or a base model's) weights and the `Chunks` to
-train on and to be judged by. The same seed gives the same tokenizer and the same initial weights whatever the view.
+train on and to be judged by; a run that trains several views reads the dataset for all of them at once (`read_for`).
+The same seed gives the same tokenizer and the same initial weights whatever the view.
 """
 
 from __future__ import annotations
 
-import heapq
 import math
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,24 +23,21 @@ from transformers import (
     LlamaForCausalLM,
 )
 
-from redraft.data.split import TEST_SPLITS, TRAIN, VALIDATION, Split
+from redraft.data.split import Split
 from redraft.data.store import Dataset
-from redraft.data.trace import Trace
-from redraft.data.views import VIEWS, apply_view
+from redraft.data.views import VIEWS
 from redraft.errors import InputError, suggestion
-from redraft.execute.dataset import read_messages
-from redraft.lm.base import base_tokenizer, load_base
-from redraft.lm.batch import Chunks, encode
+from redraft.lm.base import load_base
+from redraft.lm.batch import Chunks
 from redraft.lm.checkpoint import Model
-from redraft.lm.codec import CODECS, Codec, pieces
-from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
+from redraft.lm.codec import CODECS, Codec
+from redraft.lm.corpus import Corpus, made_of, make_corpus, open_corpus
+from redraft.lm.model import StudentLM, StudentVectors
 from redraft.lm.optimizer import OPTIMIZERS
 from redraft.lm.rows import UPDATES
 from redraft.lm.schedule import SCHEDULES
-from redraft.lm.settings import PRESETS, Preset, TrainConfig
-from redraft.lm.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
-from redraft.progress import say
-from redraft.rundir import atomic_folder, sha256_json
+from redraft.lm.settings import PRESETS, Preset, Recipe, TrainConfig, recipe_of
+from redraft.lm.tokenizer import Tokenizer
 
 
 class Prepared(NamedTuple):
@@ -88,28 +84,6 @@ def check(view: str, config: TrainConfig) -> None:
         raise InputError(f"cooldown is {config.cooldown}; it must be a share from 0 up.")
 
 
-def _codec(dataset: Dataset, split: Split, config: TrainConfig, given: Tokenizer | None, folder: Path) -> Codec:
-    """The codec with the tokenizer given, the base model's, or one trained on the train traces, kept in `folder`."""
-    if given:
-        tokenizer = given
-    elif config.base:
-        tokenizer = base_tokenizer(config.base)
-    elif folder.exists():
-        tokenizer = load_tokenizer(folder)
-    else:
-        say("training the tokenizer")
-        texts = (piece for trace in _train_traces(dataset, split) for piece in pieces(trace.title, trace.states))
-        tokenizer = train_tokenizer(texts, config.vocabulary)
-        with atomic_folder(folder) as temporary:
-            tokenizer.save(temporary)
-    assert config.codec is not None  # filled in by its preset
-    return CODECS[config.codec](tokenizer, config.codec_options)
-
-
-def _train_traces(dataset: Dataset, split: Split) -> Iterator[Trace]:
-    return split.select(dataset.traces(), TRAIN)
-
-
 def prepare(
     dataset: Dataset,
     split: Split,
@@ -119,6 +93,7 @@ def prepare(
     card: Mapping[str, Any],
     tokenizer: Tokenizer | None,
     folder: Path,
+    shared: Path | None = None,
 ) -> Prepared:
     """The untrained model, and the encoded training and validation traces.
 
@@ -126,55 +101,55 @@ def prepare(
         dataset: All traces.
         split: Which of them train and validate.
         view: What of them the model sees.
-        config: Settings.
+        config: Settings, those of its preset filled in.
         card: What the model's card begins with.
         tokenizer: The one to use, if not the base model's or one trained here.
-        folder: Where a tokenizer trained here is kept, and found again.
+        folder: Where what is read here is kept, and found again.
+        shared: Where a run keeps the same for several views, if it does.
 
     Raises:
         InputError: There is nothing to train on, feedback without verdicts, or the base model can't be used.
     """
-    students: set[str] = set()
-    languages: Counter[str] = Counter()
-    for trace in _train_traces(dataset, split):
-        students.add(trace.student)
-        languages.update(state.language for state in trace.states if state.language)
-    if not students:
-        raise InputError(
-            f"the split {split.name!r} has no traces to train on.",
-            where=dataset.path,
-            remedy="Split again, with fewer students and titles held out.",
-        )
-    verdicts = read_messages(dataset) if config.codec_options.feedback else None
-    index = StudentIndex(sorted(students))
-    codec = _codec(dataset, split, config, tokenizer, folder)
-    lm = _new_lm(config, codec, len(index))
-    ranked = sorted(languages, key=lambda language: (-languages[language], language))
-    about = {**card, "language": ranked[0] if ranked else None, "context": lm.context}
-    model = Model(lm=lm, codec=codec, students=index, card=about)
-
-    def chosen(part: str) -> Iterable[Trace]:
-        return apply_view(
-            view,
-            lambda: split.select(dataset.traces(), part),
-            seed=config.seed,
-            count_tokens=codec.count_tokens,
-            downsample=part == TRAIN,
-        )
-
-    say(f"encoding the {view} view")
-    training = encode(chosen(TRAIN), codec, index, lm.context, verdicts=verdicts)
+    wanted = made_of(dataset, split, config, tokenizer)
+    places = [place for place in (shared, folder) if place]
+    found = (open_corpus(place, wanted, view, config, tokenizer) for place in places)
+    corpus = next(filter(None, found), None) or _read(dataset, split, [view], config, tokenizer, folder)
+    lm = _new_lm(config, corpus.codec, len(corpus.students))
+    about = {**card, "language": corpus.language, "context": lm.context}
+    model = Model(lm=lm, codec=corpus.codec, students=corpus.students, card=about)
+    training = corpus.training(view)
     if not len(training):
         raise InputError(f"the view {view!r} leaves no traces to train on.", where=dataset.path)
+    return Prepared(model, training, corpus.held_out(view))
 
-    def some(part: str) -> Chunks:
-        few = heapq.nsmallest(
-            config.validation_traces, chosen(part), key=lambda trace: sha256_json([*trace.pair, trace.sample])
-        )
-        return encode(few, codec, index, lm.context, verdicts=verdicts)
 
-    counts = split.counts()
-    return Prepared(model, training, {part: some(part) for part in (VALIDATION, *TEST_SPLITS) if counts[part]})
+def read_for(dataset: Dataset, split: Split, views: Sequence[str], config: TrainConfig, folder: Path) -> None:
+    """Read a dataset once for the models of several views, for `train` to find in `folder`.
+
+    Raises:
+        InputError: As `prepare`, and for settings that make no sense.
+    """
+    config, _ = filled_in(config)
+    for view in views:
+        check(view, config)
+    wanted = made_of(dataset, split, config, None)
+    if not all(open_corpus(folder, wanted, view, config, None) for view in views):
+        _read(dataset, split, views, config, None, folder)
+
+
+def filled_in(config: TrainConfig) -> tuple[TrainConfig, Recipe]:
+    """The settings with what they leave to their preset, and that alone."""
+    recipe, base = recipe_of(config)
+    return replace(config, base=base, **asdict(recipe)), recipe
+
+
+def _read(
+    dataset: Dataset, split: Split, views: Sequence[str], config: TrainConfig, tokenizer: Tokenizer | None, folder: Path
+) -> Corpus:
+    def context(codec: Codec) -> int:
+        return _new_lm(config, codec, 1).context
+
+    return make_corpus(dataset, split, views, config, tokenizer, context=context, folder=folder)
 
 
 def _new_lm(config: TrainConfig, codec: Codec, n_students: int) -> StudentLM:

@@ -1,7 +1,7 @@
 """Train a student model: one loop, resumable to the bit, in one process or several.
 
 In: a dataset, its split, a view, settings. Out: a model folder, published as `redraft.rundir.output` says. Until then
-everything is in `OUT.partial`: the tokenizer, the tracker's logs, `checkpoint.pt` and the best model so far. A run
+everything is in `OUT.partial`: the encoded traces, the tracker's logs, `checkpoint.pt` and the best model so far. A run
 killed at any moment and started again ends with the same weights, bit for bit, on a CPU with the same number of
 threads: data order, hidden titles and students, and dropout depend on seed and step alone. Not guaranteed: that on a
 GPU, or with a time limit.
@@ -36,9 +36,9 @@ from redraft.lm.batch import Batch, Chunks, Collator, plan
 from redraft.lm.checkpoint import MODEL, Evaluation, Model, load_model, save_model, write_model, writing
 from redraft.lm.launch import check_launch, launch, precision, start_tracker
 from redraft.lm.optimizer import Optimizer
-from redraft.lm.prepare import Prepared, check, prepare
+from redraft.lm.prepare import Prepared, check, filled_in, prepare
 from redraft.lm.schedule import Cooldown, Schedule
-from redraft.lm.settings import Recipe, TrainConfig, decay_of, recipe_of
+from redraft.lm.settings import Recipe, TrainConfig, decay_of
 from redraft.lm.tokenizer import load_tokenizer
 from redraft.lm.validate import Known, Whose, bits_of, own, validate
 from redraft.progress import Bar, bar, hush, say
@@ -55,21 +55,21 @@ def train(
     out: Path,
     config: TrainConfig | None = None,
     tokenizer_from: Path | None = None,
+    corpus: Path | None = None,
     overwrite: bool = False,
 ) -> Model:
     """Train a model on the train traces of `split` under a view; go on if an earlier attempt was cut short.
 
     Without `tokenizer_from` (a model's or tokenizer's folder) the tokenizer is the base model's, or is trained on the
-    trace view of the train traces, whatever `view` is, so that all views of a split share one.
+    trace view of the train traces, whatever `view` is, so that all views of a split share one. `corpus` is a folder in
+    which `prepare.read_for` put what models of several views start from; without it the dataset is read here.
 
     Raises:
         InputError: Unknown view, codec or preset; no traces to train on; a base model that can't be used.
         DatasetError: `out` holds something else, or another process writes it.
         TrainingError: The loss is no longer a number.
     """
-    config = config or TrainConfig()
-    recipe, base = recipe_of(config)
-    config = replace(config, base=base, **asdict(recipe))
+    config, recipe = filled_in(config or TrainConfig())
     check(view, config)
     check_launch(config)
     config = replace(config, precision=precision(config.precision))
@@ -85,10 +85,11 @@ def train(
         if output.is_done():
             say(f"{out}: already trained.")
             return load_model(out)
-        with accelerator.main_process_first():  # it trains the tokenizer that the others find
+        with accelerator.main_process_first():  # it reads the dataset, and the others find what it read
             prepared = prepare(
-                dataset, split, view, config, card=request, tokenizer=tokenizer, folder=output.scratch / "tokenizer"
-            )
+                dataset, split, view, config,
+                card=request, tokenizer=tokenizer, folder=output.scratch / "corpus", shared=corpus,
+            )  # fmt: skip
         trained = _Run(prepared, config, recipe, output.scratch, accelerator).fit()
         if accelerator.is_main_process:
             _publish(trained, output)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -31,6 +32,7 @@ from redraft.execute.dataset import execute_dataset, is_judged
 from redraft.execute.engine import EngineOptions, make_engine
 from redraft.lm.checkpoint import load_model
 from redraft.lm.machine import parallel_models
+from redraft.lm.prepare import read_for
 from redraft.lm.sample import exchanged, requests_for, sample
 from redraft.lm.settings import SampleConfig, TrainConfig
 from redraft.lm.train import train
@@ -79,6 +81,8 @@ HELD = 0.2
 """Share of the demo's students and titles held out."""
 TRAIN_SHARE, SAMPLE_SHARE = 0.45, 0.2
 """Shares of a budget for training and sampling; the rest is for tokenizing, executing, the studies and the report."""
+CORPUS = "corpus"
+"""The folder of a run in which what all its models start from is, as long as they are trained."""
 MATCHED = "matched-student"
 PILOT = 10
 """Pairs a split drawn once to learn how long a trace takes; with five samples each they fill a batch."""
@@ -168,8 +172,10 @@ def _study(stages: Stages, config: RunConfig, sampling_seconds: float = 60) -> P
     write_text(run / RUN_FILE, settings.dump(config))
     workers = parallel_models()
     views = (*config.views, *config.recovery_views)
+    stages("read", {**trained, "views": views}, lambda: _read(run, views, config))
     stages.side_by_side({f"train {view}": Stage(trained, partial(_train, run, view, config)) for view in views},
                         workers=min(workers, len(views)))  # fmt: skip
+    shutil.rmtree(run / CORPUS, ignore_errors=True)  # it holds what students wrote, and has served its purpose
     if not config.max_pairs:
         config = _plan_sampling(stages, config, split, sampling_seconds * workers)
         write_text(run / RUN_FILE, settings.dump(config))
@@ -214,10 +220,15 @@ def _filled(split: Split) -> list[str]:
     return [name for name in TEST_SPLITS if split.counts()[name]]
 
 
+def _read(run: Path, views: Sequence[str], config: RunConfig) -> None:
+    dataset = open_dataset(run / config.dataset)
+    read_for(dataset, load_split(dataset, config.split), views, config.train, run / CORPUS)
+
+
 def _train(run: Path, view: str, config: RunConfig) -> None:
     dataset = open_dataset(run / config.dataset)
     split = load_split(dataset, config.split)
-    train(dataset, split=split, view=view, out=run / "models" / view, config=config.train)
+    train(dataset, split=split, view=view, out=run / "models" / view, config=config.train, corpus=run / CORPUS)
 
 
 def _sample(run: Path, view: str, config: RunConfig) -> None:

@@ -237,9 +237,10 @@ class Codec(ABC):
         return opened
 
     def _coded(self, parts: Sequence[str | int]) -> list[list[int]]:
-        """Ids of each part; an id is itself."""
-        texts = iter(self.tokenizer.encode_many([part for part in parts if isinstance(part, str)]))
-        return [next(texts) if isinstance(part, str) else [part] for part in parts]
+        """Ids of each part; an id is itself. A text that several parts hold is tokenized once."""
+        texts = list(dict.fromkeys(part for part in parts if isinstance(part, str)))
+        coded = dict(zip(texts, self.tokenizer.encode_many(texts), strict=True))
+        return [coded[part] if isinstance(part, str) else [part] for part in parts]
 
     def _tokenized(self, parts: Iterable[str | int]) -> list[int]:
         return [token for ids in self._coded(list(parts)) for token in ids]
@@ -323,8 +324,12 @@ class Codec(ABC):
         return own_L
 
     def count_tokens(self, trace: Trace) -> int:
-        """Tokens that count when views are matched: all but masks and padding."""
-        return sum(token not in (self.mask_id, self.pad_id) for token in self.encode(trace))
+        """Tokens that count when views are matched: all but masks, padding and feedback."""
+        return self.counted(self.encode(trace))
+
+    def counted(self, ids: Sequence[int]) -> int:
+        """The same of a whole trace's ids."""
+        return int(self._own(ids, 0).sum())
 
     # Reading
 
