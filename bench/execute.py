@@ -1,9 +1,10 @@
-"""Programs judged a second: `python bench/execute.py [FOLDER] [--programs 3000] [--workers 2] [--pages 40]`.
+"""Programs judged per second: `python bench/execute.py [FOLDER] [--programs 3000] [--workers 2] [--pages 40]`.
 
-FOLDER holds released rollouts (without one, those supplied beside the project); a fixed random draw of their distinct
+FOLDER holds released rollouts (without one, those supplied beside the project, or else a simulated class). A fixed random
+draw of their distinct
 programs is judged without a cache, the engine's start included. The same run also judges a few of them in Chromium,
 with our own runtime as the page's script, and says how many times faster V8 is. Memory is that of the pool's
-processes, copies included, as proportional set size, looked at ten times a second.
+processes, copies included, as proportional set size, looked at twice per second.
 """
 
 from __future__ import annotations
@@ -93,10 +94,10 @@ def main() -> None:
     drawn = draw(given.folder, given.programs)
     fast, memory, verdicts = rate("v8", drawn, EngineOptions(workers=given.workers))
     said = ", ".join(f"{count} {name}" for name, count in verdicts.most_common())
-    print(f"v8: {len(drawn)} programs, {fast:.0f} a second, pool's peak memory {memory:.0f} MB ({said})")
+    print(f"v8: {len(drawn)} programs, {fast:.0f} per second, pool's peak memory {memory:.0f} MB ({said})")
     if given.pages:
         slow, memory, _ = rate("chromium", drawn[: given.pages], EngineOptions(workers=given.workers, script="own"))
-        print(f"chromium: {given.pages} programs, {slow:.2f} a second, peak memory {memory:.0f} MB")
+        print(f"chromium: {given.pages} programs, {slow:.2f} per second, peak memory {memory:.0f} MB")
         print(f"v8 is {fast / slow:.0f} times as fast")
 
 
