@@ -92,7 +92,7 @@ main(sys.argv[1:])
 def test_a_format_of_one_file_and_one_line_is_a_command(tmp_path: Path) -> None:
     (tmp_path / "diary.py").write_text(DIARY)
     (tmp_path / "class").mkdir()
-    (tmp_path / "class" / "ann.txt").write_text("fd 1\nTODO\nfd 2\n")
+    (tmp_path / "class" / "ann.txt").write_text("fd 1\nTODO\nfd 2\nfd\n")
     (tmp_path / "class" / "bob.txt").write_text("DONE\nrt 90\n")
 
     def run(*arguments: str) -> str:
@@ -112,7 +112,7 @@ def test_a_format_of_one_file_and_one_line_is_a_command(tmp_path: Path) -> None:
     assert "[default: TODO,DONE]" in text
     run("diary", "class", "--out", "d", "--title", "house", "--skip", "TODO, fd 2")
     traces = list(open_dataset(tmp_path / "d").traces())
-    assert sorted([state.code for state in trace.states] for trace in traces) == [["DONE", "rt 90"], ["fd 1"]]
+    assert sorted([state.code for state in trace.states] for trace in traces) == [["DONE", "rt 90"], ["fd 1", "fd"]]
     assert {trace.title for trace in traces} == {"house"}
 
 
