@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from redraft.results import Result
     from redraft.studies.adapt.study import adapt
     from redraft.studies.audit.study import audit
-    from redraft.studies.behaviour.study import evaluate
+    from redraft.studies.behaviour.study import behaviour
     from redraft.studies.common.claims import judge
     from redraft.studies.describe.study import describe
     from redraft.studies.probe.study import probe
@@ -72,8 +72,8 @@ _HOMES = {
     "adapt": "redraft.studies.adapt.study",
     "apply_view": "redraft.data.views",
     "audit": "redraft.studies.audit.study",
+    "behaviour": "redraft.studies.behaviour.study",
     "describe": "redraft.studies.describe.study",
-    "evaluate": "redraft.studies.behaviour.study",
     "fit_students": "redraft.lm.adapt",
     "ingest": "redraft.data.ingest",
     "line_edits": "redraft.data.edits",
@@ -122,8 +122,8 @@ __all__ = [
     "adapt",
     "apply_view",
     "audit",
+    "behaviour",
     "describe",
-    "evaluate",
     "fit_students",
     "ingest",
     "judge",
@@ -154,8 +154,20 @@ def __getattr__(name: str) -> Any:
 
     homes = _HOMES | {source: home for home, _, source in (target.partition(":") for target in SOURCES.values())}
     if name not in homes:
-        raise AttributeError(f"module 'redraft' has no attribute {name!r}")
+        name = _renamed(name)
     return getattr(import_module(homes[name]), name)
+
+
+def _renamed(name: str) -> str:
+    """Today's name of what an earlier version called so, with a warning."""
+    import warnings
+
+    from redraft.studies.registry import renamed
+
+    if name not in renamed():
+        raise AttributeError(f"module 'redraft' has no attribute {name!r}")
+    warnings.warn(f"redraft.{name} is now called redraft.{renamed()[name]}.", FutureWarning, stacklevel=3)
+    return renamed()[name]
 
 
 def __dir__() -> list[str]:

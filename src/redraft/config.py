@@ -7,7 +7,7 @@ all such errors of a file are reported together. Each field is documented by the
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
@@ -20,22 +20,39 @@ from redraft.errors import InputError, suggestion
 C = TypeVar("C")
 
 
+def read_toml(file: Path) -> dict[str, Any]:
+    """What a TOML file holds.
+
+    Raises:
+        InputError: It can't be read, or isn't TOML.
+    """
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"can't be read ({error.strerror}).", where=file) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"is not valid TOML: {error}.", where=file) from error
+
+
 def load(
-    cls: type[C], files: Sequence[Path] = (), overrides: Mapping[str, Any] | None = None, *, base: C | None = None
-) -> C:
+    cls: type[C], files: Sequence[Path] = (), overrides: Mapping[str, Any] | None = None, *, base: C | None = None,
+    read: Callable[[Path], dict[str, Any]] = read_toml,
+) -> C:  # fmt: skip
     """Build a `cls` from `base` (its defaults), then `files` from left to right, then `overrides` (nested mappings).
+
+    Args:
+        cls: A frozen dataclass.
+        files: Of settings; a later file's key wins.
+        overrides: What wins over files.
+        base: What stands where nothing else is given.
+        read: Reads a file, in a way that knows names of older versions, say.
 
     Raises:
         InputError: A file can't be read, isn't TOML, or holds unknown keys or values of a wrong type.
     """
     merged: dict[str, Any] = {} if base is None else asdict(base)  # type: ignore[call-overload]
     for file in files:
-        try:
-            table = tomllib.loads(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"can't be read ({error.strerror}).", where=file) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"is not valid TOML: {error}.", where=file) from error
+        table = read(file)
         problems = _problems(cls, table, "")
         if problems:
             raise InputError(" ".join(problems), where=file)

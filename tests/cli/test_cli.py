@@ -111,5 +111,5 @@ def test_a_full_disk_is_explained_and_nothing_half_written_stays(tmp_path: Path)
 
 def test_help_names_every_command() -> None:
     done = subprocess.run([sys.executable, "-m", "redraft", "--help"], capture_output=True, text=True, check=True)
-    for command in ("ingest", "simulate", "describe", "split", "train", "sample", "metrics", "evaluate", "report"):
+    for command in ("ingest", "simulate", "describe", "split", "train", "sample", "metrics", "behaviour", "report"):
         assert command in done.stdout

@@ -35,15 +35,15 @@ TOY = """
     import pyarrow.parquet as pq
     from redraft.metrics.reference import document
     from redraft.studies.behaviour.figures import figures
-    from redraft.studies.behaviour.settings import EvaluateConfig
-    from redraft.studies.behaviour.study import evaluate
+    from redraft.studies.behaviour.settings import BehaviourConfig
+    from redraft.studies.behaviour.study import behaviour
     from redraft.studies.variance.settings import VarianceConfig
 
     assert document().count("toy_share") == 2, "declared, and where it is shown"
     assert "What a toy is." in document()
     assert "toy_share" in VarianceConfig().metrics
     run = fabricate.make_run(Path(sys.argv[1]), students=12, titles=6)
-    evaluate(run, EvaluateConfig(replicates=20, workers=1))
+    behaviour(run, BehaviourConfig(replicates=20, workers=1))
     assert min(pq.read_table(run / "metrics" / "real.parquet")["toy_share"].to_pylist()) > 0
     drawn = {figure.name: figure.svg for figure in figures(run)}
     assert "toys at play" in drawn["whole-traces"]

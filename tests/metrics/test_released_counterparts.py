@@ -36,8 +36,8 @@ from redraft.pipeline.settings import protocol_files
 from redraft.report.html import write_report
 from redraft.results import Result
 from redraft.studies.behaviour.figures import backtracking
-from redraft.studies.behaviour.settings import EvaluateConfig
-from redraft.studies.behaviour.study import evaluate
+from redraft.studies.behaviour.settings import BehaviourConfig
+from redraft.studies.behaviour.study import behaviour
 from redraft.studies.common.compared import measured
 
 CODES = (
@@ -196,7 +196,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
         writer.finish()
     asked = ("comments_final", "attempts", "backtracking_t3", "seconds_total", "runs_final")
     return run, {
-        definitions: evaluate(run, EvaluateConfig(definitions=definitions, metrics=asked, replicates=20))
+        definitions: behaviour(run, BehaviourConfig(definitions=definitions, metrics=asked, replicates=20))
         for definitions in LIKENESS
     }
 
@@ -227,7 +227,7 @@ def test_values_by_either_definitions_are_kept_apart(evaluated: tuple[Path, dict
     for view in ("real", "trace"):
         files = [run / "metrics" / f"{view}.parquet", run / "metrics/released" / f"{view}.parquet"]
         assert [pq.read_schema(file).metadata[b"definitions"] for file in files] == [b"corrected", b"released"]
-    again = evaluate(run, EvaluateConfig(definitions="released", metrics=("comments_final",), replicates=20))
+    again = behaviour(run, BehaviourConfig(definitions="released", metrics=("comments_final",), replicates=20))
     kept = {(r.model, r.baseline, r.statistic, r.split, str(r.condition)): r.value for r in rows["released"]
             if r.metric == "comments_final"}  # fmt: skip
     assert {(r.model, r.baseline, r.statistic, r.split, str(r.condition)): r.value for r in again
@@ -261,7 +261,7 @@ def test_backtracking_without_a_scored_pair_is_not_drawn() -> None:
 
 def test_the_protocol_asks_for_them() -> None:
     (file,) = protocol_files("released")
-    asked = build(EvaluateConfig, tomllib.loads(file.read_text())["evaluate"])
+    asked = build(BehaviourConfig, tomllib.loads(file.read_text())["behaviour"])
     assert asked.definitions == "released"
-    assert set(asked.metrics) == {*EvaluateConfig().metrics, "seconds_total"}
-    assert EvaluateConfig().definitions == "corrected"
+    assert set(asked.metrics) == {*BehaviourConfig().metrics, "seconds_total"}
+    assert BehaviourConfig().definitions == "corrected"

@@ -30,7 +30,7 @@ from redraft.pipeline.study import share_out
 
 SMALL = """
 views = ["trace", "synthetic", "last"]
-recovery_views = []
+unsampled_views = []
 controls = ["other-student"]
 studies = ["variance"]
 max_pairs = 3
@@ -42,7 +42,7 @@ validate_every = 4
 [sample]
 per_pair = 2
 rounds = 1
-[evaluate]
+[behaviour]
 replicates = 60
 workers = 1
 """
@@ -107,7 +107,7 @@ def test_simulate_to_report_and_again(tmp_path: Path, small: Path, capsys: pytes
     check(run, "simulated")
     assert "imulated" in (run / "report.html").read_text()
     stages = json.loads((run / "stages.json").read_text())
-    assert {"split", "train trace", "sample last", "evaluate", "report"} <= set(stages)
+    assert {"split", "train trace", "sample last", "describe", "behaviour", "report"} <= set(stages)
     samples = redraft.open_dataset(run / "samples" / "trace")
     assert samples.origin == "model"
 

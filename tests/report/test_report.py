@@ -28,8 +28,8 @@ from redraft.report import training
 from redraft.report.html import write_report
 from redraft.results import Result
 from redraft.rundir import RunDir
-from redraft.studies.behaviour.settings import EvaluateConfig
-from redraft.studies.behaviour.study import evaluate
+from redraft.studies.behaviour.settings import BehaviourConfig
+from redraft.studies.behaviour.study import behaviour
 from redraft.studies.common.claims import PRIMARY, judge, own_claims
 from redraft.studies.common.findings import by_study, claims_table, findings, sentences
 
@@ -37,8 +37,8 @@ from redraft.studies.common.findings import by_study, claims_table, findings, se
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_run(tmp_path_factory.mktemp("report"))
-    evaluate(folder)
-    RunDir(folder).finish("evaluate", {}, 1.5)
+    behaviour(folder)
+    RunDir(folder).finish("behaviour", {}, 1.5)
     history = pa.table({"step": [1, 2], "tokens": [100, 200], "train_loss": [3.0, 2.0], "validation_loss": [3.1, None]})
     (folder / "models/trace").mkdir(parents=True)
     pq.write_table(history, folder / "models/trace/history.parquet")
@@ -245,14 +245,14 @@ def test_commands(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     with pytest.raises(InputError, match="not a run"):
         commands.report(tmp_path)
     (tmp_path / "run.toml").write_text('dataset = "x"\n')
-    with pytest.raises(DatasetError, match="redraft evaluate"):
+    with pytest.raises(DatasetError, match="redraft behaviour"):
         commands.report(tmp_path)
 
 
 def test_run_of_one_view_has_a_report(tmp_path: Path) -> None:
     folder = make_run(tmp_path, students=12, titles=4)
     (folder / "run.toml").write_text('dataset = "../class"\nviews = ["last"]\n')
-    evaluate(folder, EvaluateConfig(metrics=("comments_final",), replicates=20))
+    behaviour(folder, BehaviourConfig(metrics=("comments_final",), replicates=20))
     page = write_report(folder).read_text()
     assert "figure-final-programs" in page
     assert "figure-whole-traces" not in page

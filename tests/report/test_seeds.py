@@ -16,15 +16,15 @@ from redraft.cli import studies as commands
 from redraft.data.store import Origin
 from redraft.errors import DatasetError, UsageError
 from redraft.report.seeds import Repeated, compare_seeds
-from redraft.studies.behaviour.study import evaluate
+from redraft.studies.behaviour.study import behaviour
 
 
 def seeded(folder: Path, seed: int, **changes: object) -> Path:
     """Give a run another seed and other settings, and evaluate it."""
     settings = tomllib.loads((folder / "run.toml").read_text())
-    settings["evaluate"]["seed"] = seed
+    settings["behaviour"]["seed"] = seed
     (folder / "run.toml").write_text(tomli_w.dumps({**settings, "seed": seed, **changes}))
-    evaluate(folder)
+    behaviour(folder)
     return folder
 
 

@@ -19,8 +19,8 @@ from redraft.metrics.metric import Place
 from redraft.metrics.registry import shown
 from redraft.report.html import write_report
 from redraft.results import Result
-from redraft.studies.behaviour.settings import EvaluateConfig
-from redraft.studies.behaviour.study import evaluate
+from redraft.studies.behaviour.settings import BehaviourConfig
+from redraft.studies.behaviour.study import behaviour
 from redraft.studies.common.claims import PRIMARY, PRIMARY_FAMILY, judge
 from redraft.studies.common.compared import measured
 from redraft.studies.common.finals import near_duplicates, random_bleu, read_finals
@@ -30,7 +30,7 @@ from redraft.studies.common.run import open_run
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_run(tmp_path_factory.mktemp("knows"))
-    evaluate(folder)
+    behaviour(folder)
     return folder
 
 
@@ -66,7 +66,7 @@ def test_model_that_knows_the_students_is_ranked_first(rows: list[Result]) -> No
 
 
 def test_model_of_shuffled_students_has_no_within_title_agreement(tmp_path: Path) -> None:
-    rows = evaluate(make_run(tmp_path, shuffled=True))
+    rows = behaviour(make_run(tmp_path, shuffled=True))
     for metric in ("comments_final", "backtracking"):
         row = one(rows, model="trace", metric=metric, statistic="within_r", split="all")
         assert row.value is not None
@@ -85,7 +85,7 @@ def test_final_only_model_has_no_trace_metrics(rows: list[Result]) -> None:
 
 def test_other_metrics_of_traces_are_shown_with_them(tmp_path: Path) -> None:
     folder = make_run(tmp_path, students=12, titles=4)
-    rows = evaluate(folder, EvaluateConfig(metrics=("comments_final", "seconds_total"), replicates=20))
+    rows = behaviour(folder, BehaviourConfig(metrics=("comments_final", "seconds_total"), replicates=20))
     assert "seconds_total" not in {row.metric for row in rows if row.model == "last" and row.baseline is None}
     write_report(folder)
     drawn = pq.read_table(folder / "points-whole-traces.parquet")
@@ -161,7 +161,7 @@ def test_agreement_is_set_against_how_often_a_title_was_trained_on(rows: list[Re
 def test_evaluating_again_gives_the_same_rows_from_the_cache(run: Path, rows: list[Result]) -> None:
     cached = run / "metrics" / "real.parquet"
     before = cached.stat().st_mtime_ns
-    assert evaluate(run) == rows
+    assert behaviour(run) == rows
     assert cached.stat().st_mtime_ns == before
 
 
@@ -169,7 +169,7 @@ def test_cache_of_other_data_is_not_used(run: Path) -> None:
     cached = run / "metrics" / "trace.parquet"
     whole = pq.read_table(cached)
     pq.write_table(whole.slice(0, 3).replace_schema_metadata({"dataset": "other"}), cached)
-    evaluate(run, EvaluateConfig(metrics=("comments_final",), replicates=20))
+    behaviour(run, BehaviourConfig(metrics=("comments_final",), replicates=20))
     assert pq.read_table(cached).equals(whole)
 
 
@@ -204,7 +204,7 @@ def test_samples_of_another_split_are_refused(tmp_path: Path) -> None:
     folder = make_run(tmp_path)
     make_split(open_dataset(tmp_path / "class"), SplitConfig(held_students=0.2, held_titles=0.2, seed=99))
     with pytest.raises(DatasetError, match="another split"):
-        evaluate(folder)
+        behaviour(folder)
     assert not (folder / "results").exists()
 
 
@@ -216,7 +216,7 @@ def test_models_are_compared_on_the_pairs_all_have(tmp_path: Path) -> None:
                        overwrite=True) as writer:  # fmt: skip
         writer.write_shard(0, traces)
         writer.finish()
-    rows = evaluate(folder, EvaluateConfig(metrics=("comments_final",), replicates=20))
+    rows = behaviour(folder, BehaviourConfig(metrics=("comments_final",), replicates=20))
     alone = [row for row in rows if row.model and not row.baseline]
     counts = {row.n for row in alone if row.split == "all" and row.metric == "ended_share"}
     lost = len({t.pair for t in open_dataset(folder / "samples/trace").traces() if t.student == "s00"})
@@ -227,16 +227,16 @@ def test_models_are_compared_on_the_pairs_all_have(tmp_path: Path) -> None:
 
 def test_unknown_settings_are_named(tmp_path: Path) -> None:
     folder = make_run(tmp_path)
-    (folder / "run.toml").write_text('dataset = "../class"\nviews = ["trace"]\n[evaluate]\nreplicate = 5\n')
+    (folder / "run.toml").write_text('dataset = "../class"\nviews = ["trace"]\n[behaviour]\nreplicate = 5\n')
     with pytest.raises(InputError, match="Did you mean 'replicates'"):
-        evaluate(folder)
+        behaviour(folder)
     with pytest.raises(InputError, match="Did you mean 'comments_final'"):
-        EvaluateConfig(metrics=("comment_final",))
+        BehaviourConfig(metrics=("comment_final",))
     (folder / "run.toml").write_text('dataset = "../class"\nviews = ["nothing"]\n')
     with pytest.raises(DatasetError, match="no samples"):
-        evaluate(folder)
+        behaviour(folder)
     with pytest.raises(InputError, match="not a run"):
-        evaluate(tmp_path / "nowhere")
+        behaviour(tmp_path / "nowhere")
 
 
 def test_one_student_is_no_crash(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_one_student_is_no_crash(tmp_path: Path) -> None:
                            overwrite=True) as writer:  # fmt: skip
             writer.write_shard(0, kept)
             writer.finish()
-    rows = evaluate(folder)
+    rows = behaviour(folder)
     assert {row.n_students for row in rows if row.model and row.n} == {1}
     assert all(row.low is None and row.p is None and row.reason for row in rows if row.model)
 
@@ -266,7 +266,7 @@ def test_samples_of_no_test_pair_leave_everything_unscored(tmp_path: Path) -> No
                            overwrite=True) as writer:  # fmt: skip
             writer.write_shard(0, data)
             writer.finish()
-    rows = evaluate(folder)
+    rows = behaviour(folder)
     assert rows
     assert all(row.value is None and row.n == 0 and row.reason for row in rows)
     assert "not testable" in write_report(folder).read_text()
@@ -279,7 +279,7 @@ def test_a_model_that_writes_no_whole_program_is_named(tmp_path: Path) -> None:
         last.path, origin="model", provenance={**last.manifest.provenance, "cut": 1}, overwrite=True
     ) as writer:
         writer.finish(rejected={"no_state": 9})
-    rows = evaluate(folder)
+    rows = behaviour(folder)
     of_models = [row for row in rows if row.model]
     assert of_models
     assert all(row.value is None for row in of_models)

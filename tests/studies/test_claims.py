@@ -16,8 +16,9 @@ from redraft.errors import InputError
 from redraft.metrics.agreement import mean_contrast
 from redraft.metrics.bootstrap import Clusters
 from redraft.results import Result
-from redraft.studies.common.claims import STUDIES, Claim, is_equivalent, judge, load_claims, own_claims
+from redraft.studies.common.claims import Claim, is_equivalent, judge, load_claims, own_claims
 from redraft.studies.common.findings import claims_table, sentences
+from redraft.studies.registry import STUDIES
 
 CLAIM = Claim(
     study="behaviour", name="x", about="The one is nearer", metric="bleu_final", statistic="mean", model="trace",
@@ -37,7 +38,9 @@ def row_of(claim: Claim = CLAIM, origin: str = "students", **changes: object) ->
 
 def test_redraft_s_claims_cover_every_study_and_the_paper_s_claims_of_no_difference() -> None:
     claims = own_claims().claims
-    assert {claim.study for claim in claims} == set(STUDIES)
+    judged = [study.name for study in STUDIES if study.claims]
+    assert list(dict.fromkeys(claim.study for claim in claims)) == judged
+    assert {"behaviour", "probe", "adapt", "recover", "steer", "represent"} <= set(judged)
     none = {(c.study, c.metric) for c in claims if c.expected == "equivalent"}
     assert none >= {
         ("behaviour", "bleu_final"), ("recover", "executes"), ("probe", "year_final"), ("probe", "probe_final_runs"),
@@ -45,7 +48,7 @@ def test_redraft_s_claims_cover_every_study_and_the_paper_s_claims_of_no_differe
     }  # fmt: skip
     assert len({(c.study, c.name) for c in claims}) == len(claims)
     # A bootstrap p of 2,000 replicates is at least 2/2001: with more claims a study could support none.
-    assert all(len(own_claims().of(study)) * 2 / 2001 < 0.05 for study in STUDIES)
+    assert all(len(own_claims().of(study)) * 2 / 2001 < 0.05 for study in judged)
     printed = [c.printed for c in claims if c.split == "unseen-seen" and c.printed]
     assert printed == [{"trace-downsampled": 0.276, "last": 0.246}]
 
@@ -54,9 +57,7 @@ def test_everything_wrong_in_a_file_is_named_at_once(tmp_path: Path) -> None:
     file = tmp_path / "claims.toml"
     file.write_text(
         """
-        [behavior.a]
-        metric = "x"
-        [behaviour.b]
+        [b]
         about = "B"
         metric = "bleu_finel"
         statistic = "men"
@@ -66,9 +67,9 @@ def test_everything_wrong_in_a_file_is_named_at_once(tmp_path: Path) -> None:
         expected = "equivalent"
         split = "seen"
         source = "here"
-        [behaviour.c]
+        [c]
         metrik = "bleu_final"
-        [behaviour.d]
+        [d]
         about = "D"
         metric = "backtracking"
         statistic = "within_r"
@@ -77,28 +78,25 @@ def test_everything_wrong_in_a_file_is_named_at_once(tmp_path: Path) -> None:
         smallest = "small"
         margin = 0.1
         source = "here"
-        [statistics]
-        mean = "mean"
-        within_r = "r"
         """
     )
     with pytest.raises(InputError) as caught:
-        load_claims(file)
+        load_claims("behaviour", file)
     said = str(caught.value)
     for text in (
-        "'behavior'", "'bleu_finel'. Did you mean 'bleu_final'?", "'men'. Did you mean 'mean'?", "'seen'",
-        "above 0", "equivalence, but with nothing", "[behaviour.c] lacks about, metric", "'metrik'",
+        "'bleu_finel'. Did you mean 'bleu_final'?", "'men'. Did you mean 'mean'?", "'seen'",
+        "above 0", "equivalence, but with nothing", "[c] lacks about, metric", "'metrik'",
         "'smallest' is 'small'",
     ):  # fmt: skip
         assert text in said
     file.write_text(
-        '[behaviour.d]\nabout = "D"\nmetric = "backtracking"\nstatistic = "mean"\nmodel = "trace"\nagainst = "last"\n'
-        'smallest = 0.1\nmargin = 0.1\nsource = "x"\n[statistics]\nmean = "mean"\n'
+        '[d]\nabout = "D"\nmetric = "backtracking"\nstatistic = "mean"\nmodel = "trace"\nagainst = "last"\n'
+        'smallest = 0.1\nmargin = 0.1\nsource = "x"\n'
     )
     with pytest.raises(InputError, match="whole traces with a model of final programs"):
-        load_claims(file)
+        load_claims("behaviour", file)
     with pytest.raises(InputError, match="can't be read"):
-        load_claims(tmp_path / "none.toml")
+        load_claims("behaviour", tmp_path / "none.toml")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import tomli_w
-from test_recovery import FakeEngine
+from test_recover_mending import FakeEngine
 
 from factories import make_dataset, make_trace
 from known import known
@@ -193,7 +193,7 @@ def test_contrasts_are_those_fixed_beforehand(rows: list[Result]) -> None:
     assert won.p_adjusted is not None
     models = one(rows, model="trace", baseline="synthetic", metric="executes", statistic="mean_difference",
                  condition={"start": "free"})  # fmt: skip
-    assert (models.value, models.family) == (0.5, "recovery: models")
+    assert (models.value, models.family) == (0.5, "recover: models")
     time = one(rows, model="trace", metric="executes", statistic="mean_difference",
                condition={"student": "own", "seconds": "60", "against": "1 s"})  # fmt: skip
     assert (time.value, time.condition["margin"]) == (0, "0.05")

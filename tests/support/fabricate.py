@@ -99,7 +99,7 @@ def make_run(
     (run / "run.toml").write_text(
         tomli_w.dumps({
             "dataset": "../class", "split": "default", "views": ["trace", "last", "synthetic"], "seed": 1,
-            "evaluate": {"replicates": replicates, "metrics": METRICS}, "sample": {"per_pair": 3},
+            "behaviour": {"replicates": replicates, "metrics": METRICS}, "sample": {"per_pair": 3},
         })
     )  # fmt: skip
 

@@ -15,11 +15,11 @@ from cyclopts import App, CycloptsError, UnknownCommandError
 
 import redraft
 from redraft.errors import RedraftError, suggestion
+from redraft.studies.registry import STUDIES, renamed
 
 _COMMANDS = {
     "ingest": ("redraft.cli.ingest:app", "turn logs into a dataset"),
     "simulate": ("redraft.cli.simulate:simulate", "write the logs of a simulated class, and the truth about it"),
-    "describe": ("redraft.cli.describe:describe", "say what is in a dataset"),
     "split": ("redraft.cli.split:split", "divide a dataset into training and test splits"),
     "train": ("redraft.cli.models:train", "train a model with a vector per student"),
     "add-students": ("redraft.cli.models:add_students", "give a model vectors for students it hasn't met"),
@@ -28,15 +28,8 @@ _COMMANDS = {
     "execute": ("redraft.cli.execute:execute", "say of every program whether it runs"),
     "draw": ("redraft.cli.draw:draw", "draw what a program draws, or a sheet of many"),
     "metrics": ("redraft.cli.metrics:metrics", "measure every trace of a dataset"),
-    "evaluate": ("redraft.cli.studies:evaluate", "compare a run's samples with the real traces"),
-    "variance": ("redraft.cli.variance:variance", "say how much of each metric is the student's or the title's"),
-    "probe": ("redraft.cli.studies:probe", "ask what the models' vectors say of programs to come and of students"),
-    "adapt": ("redraft.cli.studies:adapt", "say how few traces of a new student a model needs"),
-    "recover": ("redraft.cli.studies:recover", "study who can mend failing programs: models, baselines, students"),
+    **{study.name: (study.command or f"redraft.cli.studies:{study.name}", study.does) for study in STUDIES},
     "suggest": ("redraft.cli.suggest:suggest", "suggest how a student may mend a failing program"),
-    "steer": ("redraft.cli.studies:steer", "say how far students' vectors steer what a model writes"),
-    "represent": ("redraft.cli.studies:represent", "compare what a run's models make of the same traces"),
-    "audit": ("redraft.cli.studies:audit", "look for students and titles that a run's models know less well"),
     "report": ("redraft.cli.studies:report", "write a run's report, one HTML file"),
     "seeds": ("redraft.cli.studies:seeds", "say which findings of runs with different seeds are chance"),
     "demo": ("redraft.cli.runs:demo", "simulate a class and do all of the above, in five minutes"),
@@ -60,6 +53,7 @@ for _name, (_target, _) in _COMMANDS.items():
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; never shows a traceback unless REDRAFT_TRACEBACK is set."""
     gc.set_threshold(20_000, 20, 20)  # loading libraries makes many objects and no garbage
+    arguments = _renamed(sys.argv[1:] if arguments is None else arguments)
     try:
         app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
@@ -78,6 +72,15 @@ def main(arguments: list[str] | None = None) -> None:
             "Run again with REDRAFT_TRACEBACK=1 to see where, and report it.",
             1,
         )
+
+
+def _renamed(arguments: list[str]) -> list[str]:
+    """Today's name of a study's command for one of an earlier version, with a note."""
+    new = renamed().get(arguments[0]) if arguments else None
+    if new is None:
+        return arguments
+    print(f"redraft: `redraft {arguments[0]}` is now called `redraft {new}`.", file=sys.stderr)  # noqa: T201
+    return [new, *arguments[1:]]
 
 
 def _usage(error: CycloptsError) -> str:

@@ -27,7 +27,7 @@ def describe(
 
     Args:
         dataset: The dataset's folder.
-        out: Also write results rows (Parquet and CSV) and figures (SVG) of lengths and long tails to this folder.
+        out: Also write results rows (Parquet and CSV), figures (SVG) and tables (CSV) to this folder.
         as_json: Print JSON instead of tables.
         memory: What the database may use before it spills to disk.
     """
@@ -40,12 +40,10 @@ def describe(
     else:
         _print(found)
     if out is not None:
-        from redraft.plots.style import save
-        from redraft.studies.describe.figures import figures
+        from redraft.studies.registry import study_named
 
         study.write(found, out)
-        for figure in figures(out):
-            save(figure, out)
+        study_named("describe").save_chapter(out)
 
 
 def _print(found: Description) -> None:

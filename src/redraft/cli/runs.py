@@ -23,8 +23,8 @@ def demo(
     """Simulate a class, train three student models on it and report how well they know the students.
 
     Stages: simulate, ingest, split (20% of students and of titles held out), train and sample the trace, last and
-    synthetic views, evaluate, report. Under five minutes on two cores; under two with --small. A stage that is done is
-    not done again; a run cut short goes on where it was. The class is simulated: it shows what the instruments find,
+    synthetic views, study, report. Under five minutes on two cores; under two with --small. A stage that is done is not
+    done again; a run cut short goes on where it was. The class is simulated: it shows what the instruments find,
     nothing about students.
 
     Example: redraft demo --out runs/demo --seed 1

@@ -38,7 +38,7 @@ def suggest(
     """Suggest how a student may mend a failing program: small edits, in their own style, that end in one that runs.
 
     Prints edit sequences, best first, each with its diffs and what they change in plain words. Every program is run in
-    the sandbox; no sequence is shown that doesn't end in a running one. docs/recovery.md has the objective.
+    the sandbox; no sequence is shown that doesn't end in a running one. docs/recover.md has the objective.
 
     Example: redraft suggest --model trace.model --student 3f9a --title house drafts/1.coffee drafts/2.coffee
 

@@ -38,9 +38,8 @@ def variance(
         workers: Processes that measure; 0: one a core.
     """
     from redraft.data.store import open_dataset
-    from redraft.plots.style import save
     from redraft.plots.tables import with_interval
-    from redraft.studies.variance.chapter import figures, tables
+    from redraft.studies.registry import study_named
     from redraft.studies.variance.figures import STYLES
     from redraft.studies.variance.settings import VarianceConfig
     from redraft.studies.variance.study import variance as study
@@ -59,8 +58,5 @@ def variance(
         shown.add_row(name, *cells, f"{mine['student_share'].n:,}")
     Console(highlight=False).print(shown)
     if out is not None:
-        for figure in figures(out):
-            save(figure, out)
-        for made in tables(out):
-            made.save(out)
+        study_named("variance").save_chapter(out)
         say(f"{out / 'results' / 'variance.parquet'}: {len(rows):,} rows")

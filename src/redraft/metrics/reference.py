@@ -47,7 +47,7 @@ counts `n`, `n_with_program` and `tok` (tokens).
     counterparts = """
 ## Our metrics by the released code's definitions
 
-With `definitions = "released"` in the section `[evaluate]` of run.toml, as the protocol `released` sets it, the
+With `definitions = "released"` in the section `[behaviour]` of run.toml, as the protocol `released` sets it, the
 behaviour study takes our metrics by the released code's definitions: under our names the values of that code's columns
 (of `colors_last` the sum). Whether programs run is told by the verdicts of `[execute]`, as always. Everything else is
 unscored, because that code has no such metric: pauses (`seconds_active`; its time is `seconds_total`), backtracking of

@@ -7,23 +7,17 @@ much of it is done, the budget sets.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, make_dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from redraft.data.split import SplitConfig
 from redraft.errors import UsageError, suggestion
 from redraft.execute.dataset import ExecuteConfig
 from redraft.lm.settings import Precision, SampleConfig, TrainConfig
-from redraft.studies.adapt.settings import AdaptConfig
-from redraft.studies.audit.settings import AuditConfig
-from redraft.studies.behaviour.settings import EvaluateConfig
-from redraft.studies.common.claims import own_claims
 from redraft.studies.common.run import CONTROLS
-from redraft.studies.probe.settings import ProbeConfig
-from redraft.studies.recover.settings import RecoverConfig
-from redraft.studies.represent.settings import RepresentConfig
-from redraft.studies.steer.settings import SteerConfig
-from redraft.studies.variance.settings import VarianceConfig
+from redraft.studies.interface import Budget
+from redraft.studies.registry import STUDIES, Study, study_named
 
 RUN_FILE = "run.toml"
 CORRECTED = "corrected"
@@ -35,17 +29,13 @@ PRECISION: Precision = "fp32"
 
 BEHAVIOUR_VIEWS = ("trace", "last", "synthetic", "trace-downsampled", "synthetic-downsampled")
 """The paper's five models (section 3.1)."""
-RECOVERY_VIEWS = ("synthetic-complex",)
-"""A sixth for recovery (appendix J)."""
-STUDIES = ("variance", "probe", "adapt", "recover", "steer", "represent", "audit")
-
-FULL_MINUTES = 480
-"""Budget from which on studies have the size that the paper's design asks for; a choice, not a measurement."""
+UNSAMPLED_VIEWS = ("synthetic-complex",)
+"""A sixth, whose model goes on with failing programs (appendix J)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Everything a run is made with; kept, resolved, in run.toml."""
+    """What a run is made with; kept, resolved, in run.toml, with a section for each study (`WholeRun`)."""
 
     dataset: str
     """The dataset's folder, absolute or relative to the run's folder."""
@@ -55,12 +45,12 @@ class RunConfig:
     """Name of the dataset's split."""
     views: tuple[str, ...] = BEHAVIOUR_VIEWS
     """Views of the training data; one model each, trained and sampled."""
-    recovery_views: tuple[str, ...] = RECOVERY_VIEWS
-    """Views whose models are trained for recovery alone."""
+    unsampled_views: tuple[str, ...] = UNSAMPLED_VIEWS
+    """Views whose models are trained and not sampled, for the studies that read models."""
     controls: tuple[str, ...] = tuple(CONTROLS)
     """What the trace model is sampled for again with other students' vectors."""
-    studies: tuple[str, ...] = STUDIES
-    """Studies beside behaviour."""
+    studies: tuple[str, ...] = tuple(study.name for study in STUDIES if study.done == "by default")
+    """Studies beside those that every run does."""
     seed: int = 1
     """Seed of the split, the models and the samples."""
     command: str = ""
@@ -78,22 +68,32 @@ class RunConfig:
     """How each model is sampled."""
     execute: ExecuteConfig = field(default_factory=ExecuteConfig)
     """How it is told which programs run."""
-    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
-    """How the samples are compared with the students' traces."""
-    variance: VarianceConfig = field(default_factory=VarianceConfig)
-    """How variance is shared out."""
-    probe: ProbeConfig = field(default_factory=ProbeConfig)
-    """How the models' vectors are probed."""
-    adapt: AdaptConfig = field(default_factory=AdaptConfig)
-    """How adaptation to new students is studied."""
-    recover: RecoverConfig = field(default_factory=RecoverConfig)
-    """How recovery is studied."""
-    steer: SteerConfig = field(default_factory=SteerConfig)
-    """How steering by students' vectors is studied."""
-    represent: RepresentConfig = field(default_factory=RepresentConfig)
-    """How representations are studied."""
-    audit: AuditConfig = field(default_factory=AuditConfig)
-    """How the run is audited."""
+
+    def __post_init__(self) -> None:
+        for name in self.studies:
+            study_named(name, where="studies")
+
+    @property
+    def trained_views(self) -> tuple[str, ...]:
+        """Views that a model is trained of."""
+        return (*self.views, *self.unsampled_views)
+
+    @property
+    def to_do(self) -> list[Study]:
+        """The studies of this run, in order."""
+        return [study for study in STUDIES if study.done == "always" or study.name in self.studies]
+
+    def of(self, study: Study) -> Any:
+        """A study's settings."""
+        return getattr(self, study.name)
+
+
+WholeRun: type[RunConfig] = make_dataclass(
+    "WholeRun",
+    [(study.name, study.config, field(default_factory=study.config)) for study in STUDIES],
+    bases=(RunConfig,), namespace={"__module__": __name__}, frozen=True, kw_only=True,
+)  # fmt: skip
+"""Everything a run is made with: `RunConfig`, and a field for each study's settings, named like the study."""
 
 
 def protocol_files(name: str) -> list[Path]:
@@ -109,36 +109,18 @@ def protocol_files(name: str) -> list[Path]:
     return files[name]
 
 
+def fit_studies(config: RunConfig, minutes: float) -> RunConfig:
+    """The run with studies of a size that fits a budget: each one's settings say how they shrink."""
+    budget = Budget(minutes, config.seed, config.trained_views)
+    sections: dict[str, Any] = {study.name: config.of(study).within(budget) for study in STUDIES}
+    return replace(config, **sections)
+
+
 def within(config: RunConfig, minutes: float) -> RunConfig:
-    """The run with studies of a size that fits into a budget's rest, the paper's design at `FULL_MINUTES`."""
-
-    def some(full: int, least: int, by: float = FULL_MINUTES) -> int:
-        return max(least, min(full, round(full * minutes / by)))
-
-    trained = (*config.views, *config.recovery_views)
-    adapt, probe = config.adapt, config.probe
-    if 2 * minutes < FULL_MINUTES:
-        # fits cost as many traces as the ks add up to, 17 in place of 55; student probes as much as there are metrics
-        adapt = replace(adapt, ks=(0, 1, 2, 4, 10), sampled_ks=(0, 1, 4, 10))
-        claimed = {claim.metric for claim in own_claims().of("probe")}
-        probe = replace(probe, student_metrics=tuple(name for name in probe.student_metrics if name in claimed))
+    """The run, of a size that fits a budget: studies, samples and the traces that validate."""
+    budget = Budget(minutes, config.seed, config.trained_views)
     return replace(
-        config,
-        train=replace(config.train, validation_traces=some(500, 100)),  # at the end each is read three times a split
-        sample=replace(config.sample, per_pair=some(5, 2)),  # more pairs tell more than more samples of each
-        adapt=replace(
-            adapt, students=some(100, 20), tuning_students=some(20, 2), tuning_traces=some(10, 4),
-            seeds=some(3, 1), max_epochs=some(100, 20), test_traces=some(100, 10),
-            seed=config.seed,
-        ),
-        probe=replace(
-            probe, titles=some(100, 12), traces_per_title=some(50, 12), permutations=some(999, 199),
-            repeats=some(5, 1), halves=some(20, 10), seed=config.seed,
-        ),
-        steer=replace(config.steer, students=some(20, 10), per_pair=some(2, 1), seed=config.seed),
-        represent=replace(config.represent, traces=some(1000, 100), seed=config.seed),
-        recover=replace(
-            config.recover, cases=some(200, 40, by=FULL_MINUTES / 6), seed=config.seed,  # yes or no: many are needed
-            views=tuple(view for view in ("trace", "synthetic", *RECOVERY_VIEWS) if view in trained),
-        ),
-    )  # fmt: skip
+        fit_studies(config, minutes),
+        train=replace(config.train, validation_traces=budget.some(500, 100)),  # at the end read three times a split
+        sample=replace(config.sample, per_pair=budget.some(5, 2)),  # more pairs tell more than more samples of each
+    )

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -37,24 +37,24 @@ from redraft.lm.sample import exchanged, requests_for, sample
 from redraft.lm.settings import SampleConfig, TrainConfig
 from redraft.lm.train import train
 from redraft.metrics.shuffle import derange
-from redraft.pipeline.settings import PRECISION, PRESET, RUN_FILE, RunConfig, protocol_files, within
+from redraft.pipeline.settings import (
+    PRECISION,
+    PRESET,
+    RUN_FILE,
+    RunConfig,
+    WholeRun,
+    fit_studies,
+    protocol_files,
+    within,
+)
 from redraft.pipeline.stages import Stage, Stages
 from redraft.progress import say
 from redraft.report.html import write_report
 from redraft.rundir import write_json, write_text
-from redraft.studies.adapt.study import adapt
-from redraft.studies.audit.study import audit
-from redraft.studies.behaviour.settings import EvaluateConfig
-from redraft.studies.behaviour.study import evaluate
 from redraft.studies.common.compared import CONTROLLED
 from redraft.studies.common.findings import findings
-from redraft.studies.common.run import control_folder, open_run
-from redraft.studies.probe.study import probe
-from redraft.studies.recover.study import recover
-from redraft.studies.represent.study import represent
-from redraft.studies.steer.study import steer
-from redraft.studies.variance.settings import VarianceConfig
-from redraft.studies.variance.study import variance
+from redraft.studies.common.run import control_folder, read_settings
+from redraft.studies.interface import FULL_MINUTES
 
 
 class DemoSize(NamedTuple):
@@ -101,10 +101,10 @@ def demo(
     made = SimulateConfig(students=students, seed=seed)
     stages("simulate", asdict(made), lambda: simulate(made, logs))
     stages("ingest", asdict(made), lambda: _ingest(logs, dataset))
-    defaults = RunConfig(
+    defaults = WholeRun(
         dataset=dataset.name,
         views=("trace", "synthetic", "last"),
-        recovery_views=(),
+        unsampled_views=(),
         controls=(),
         studies=("variance",),
         seed=seed,
@@ -121,9 +121,9 @@ def demo(
             seed=seed, preset=PRESET, precision=PRECISION, steps=size.steps, validate_every=100, patience=3
         ),
         sample=SampleConfig(seed=seed, rounds=2, per_pair=size.per_pair),
-        evaluate=EvaluateConfig(seed=seed),
     )
-    return _study(stages, settings.load(RunConfig, config, base=defaults))
+    wanted = settings.load(WholeRun, config, base=fit_studies(defaults, FULL_MINUTES), read=read_settings)
+    return _study(stages, wanted)
 
 
 def reproduce(
@@ -139,9 +139,9 @@ def reproduce(
     if not budget_minutes >= 1:
         raise UsageError(f"a budget of {budget_minutes:g} minutes is too small.", remedy="Give at least one minute.")
     open_dataset(data)
-    models = len(RunConfig.views) + len(RunConfig.recovery_views)
+    models = len(RunConfig.views) + len(RunConfig.unsampled_views)
     share = TRAIN_SHARE * budget_minutes * min(parallel_models(), models) / models
-    wanted = RunConfig(
+    wanted = WholeRun(
         protocol=protocol,
         dataset=os.path.relpath(data.resolve(), out.resolve()),
         split=split_name,
@@ -150,9 +150,8 @@ def reproduce(
         splitting=SplitConfig(seed=seed, held_students=0.1, held_titles=0.1, validation_share=0.05),
         train=TrainConfig(seed=seed, preset=PRESET, precision=PRECISION, epochs=200, patience=8, minutes=share),
         sample=SampleConfig(seed=seed),
-        evaluate=EvaluateConfig(seed=seed),
     )
-    wanted = settings.load(RunConfig, files, base=within(wanted, budget_minutes))
+    wanted = settings.load(WholeRun, files, base=within(wanted, budget_minutes), read=read_settings)
     return _study(Stages(out), wanted, sampling_seconds=SAMPLE_SHARE * 60 * budget_minutes)
 
 
@@ -171,7 +170,7 @@ def _study(stages: Stages, config: RunConfig, sampling_seconds: float = 60) -> P
     trained = {"dataset": dataset.fingerprint, "split": split.hash, "train": asdict(config.train)}
     write_text(run / RUN_FILE, settings.dump(config))
     workers = parallel_models()
-    views = (*config.views, *config.recovery_views)
+    views = config.trained_views
     stages("read", {**trained, "views": views}, lambda: _read(run, views, config))
     stages.side_by_side({f"train {view}": Stage(trained, partial(_train, run, view, config)) for view in views},
                         workers=min(workers, len(views)))  # fmt: skip
@@ -187,10 +186,8 @@ def _study(stages: Stages, config: RunConfig, sampling_seconds: float = 60) -> P
     stages.side_by_side(samplings, workers=min(workers, len(samplings)))
     executed = {**sampled, "controls": config.controls, "execute": asdict(config.execute)}
     stages("execute", executed, lambda: _execute(run, config))
-    evaluated = {**executed, "evaluate": asdict(config.evaluate)}
-    stages("evaluate", evaluated, lambda: evaluate(run))
-    for name in config.studies:
-        stages(name, {**executed, name: asdict(getattr(config, name))}, partial(STUDIES[name], run))
+    for study in config.to_do:
+        stages(study.name, {**executed, study.name: asdict(config.of(study))}, partial(study.do, run))
     stages("report", {**asdict(config), **trained}, lambda: write_report(run))
     total = time.perf_counter() - stages.started
     say(f"{'total':<20}{total:>10.1f} s")
@@ -259,18 +256,6 @@ def _execute(run: Path, config: RunConfig) -> None:
         for dataset in (open_dataset(folder) for folder in (run / config.dataset, *samples) if folder.exists()):
             if not is_judged(dataset, engine, name=name, rule=rule):
                 execute_dataset(dataset, engine, name=name, rule=rule, cache=cache)
-
-
-def _variance(run: Path) -> None:
-    opened = open_run(run)
-    variance(opened.dataset, opened.section("variance", VarianceConfig), out=run, rule=opened.rule)
-
-
-STUDIES: dict[str, Callable[[Path], object]] = {
-    "variance": _variance, "probe": probe, "adapt": adapt, "recover": recover, "steer": steer,
-    "represent": represent, "audit": audit,
-}  # fmt: skip
-"""Studies beside behaviour, by the name of their settings and of their results."""
 
 
 def _plan_sampling(stages: Stages, config: RunConfig, split: Split, seconds: float) -> RunConfig:

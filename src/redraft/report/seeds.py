@@ -78,7 +78,7 @@ def compare_seeds(folders: Sequence[str | Path], out: Path) -> list[Repeated]:
     rows = {seed: read_rows(run.path) for seed, run in runs.items()}
     for seed, run in runs.items():
         if not rows[seed]:
-            raise DatasetError("has no results yet.", where=run.path, remedy=f"First: redraft evaluate {run.path}")
+            raise DatasetError("has no results yet.", where=run.path, remedy=f"First: redraft behaviour {run.path}")
     judged = {seed: judge(mine) for seed, mine in rows.items()}
     claims = [Repeated(verdicts[0].claim, dict(zip(judged, verdicts, strict=True)))
               for verdicts in zip(*judged.values(), strict=True)]  # fmt: skip

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
 from redraft.data.split import TEST_SPLITS
 from redraft.errors import InputError, suggestion
 from redraft.lm.settings import SampleConfig
 from redraft.metrics.metric import Place
 from redraft.metrics.registry import MEASURED, shown
+from redraft.studies.interface import Budget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,3 +90,13 @@ class AdaptConfig:
             )
         if len(self.plateau) != 2 or not {*self.plateau, *self.sampled_ks} <= {*self.ks}:
             raise InputError("in [adapt] plateau must be two of ks, and sampled_ks some of them.")
+
+    def within(self, budget: Budget) -> Self:
+        """Of a size that fits a budget."""
+        # fits cost as many traces as the ks add up to, 17 in place of 55
+        ks, sampled_ks = ((0, 1, 2, 4, 10), (0, 1, 4, 10)) if budget.is_tight else (self.ks, self.sampled_ks)
+        return replace(
+            self, ks=ks, sampled_ks=sampled_ks, students=budget.some(100, 20), tuning_students=budget.some(20, 2),
+            tuning_traces=budget.some(10, 4), seeds=budget.some(3, 1), max_epochs=budget.some(100, 20),
+            test_traces=budget.some(100, 10), seed=budget.seed,
+        )  # fmt: skip

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 from redraft.errors import InputError, suggestion
 from redraft.metrics.metric import Place
 from redraft.metrics.permutation import PERMUTATIONS
 from redraft.metrics.registry import METRICS, shown
+from redraft.studies.interface import Budget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,3 +35,7 @@ class AuditConfig:
         for name in self.metrics:
             if name not in METRICS:
                 raise InputError(f"unknown metric {name!r} in [audit]. {suggestion(name, METRICS)}")
+
+    def within(self, budget: Budget) -> Self:
+        """Of a size that fits a budget."""
+        return self

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from redraft.errors import InputError, suggestion
 from redraft.metrics.metric import Place
 from redraft.metrics.registry import MEASURED, Definitions, shown
+from redraft.studies.interface import Budget
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateConfig:
-    """How a run is evaluated: the section [evaluate] of `run.toml`."""
+class BehaviourConfig:
+    """How samples are compared with the students' traces: the section [behaviour] of `run.toml`."""
 
     metrics: tuple[str, ...] = shown(Place.FINAL_PROGRAMS, Place.WHOLE_TRACES)
     """Properties of programs and traces to compare by correlation; names of the metrics' registry."""
@@ -29,4 +31,8 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         for name in self.metrics:
             if name not in MEASURED:
-                raise InputError(f"unknown metric {name!r} in [evaluate]. {suggestion(name, MEASURED)}")
+                raise InputError(f"unknown metric {name!r} in [behaviour]. {suggestion(name, MEASURED)}")
+
+    def within(self, budget: Budget) -> Self:
+        """Of a size that fits a budget."""
+        return replace(self, seed=budget.seed)

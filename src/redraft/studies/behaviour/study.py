@@ -5,7 +5,7 @@ traces in `metrics/`. For every split and model: correlations over pairs of each
 titles), means of text likeness, Self-BLEU and the share that ended; the same for the baselines; contrasts between
 models; how far their means lie from the real traces'; and the primary claims again under stricter conditions. What
 can't be computed is unscored, with the reason. Metrics are the corrected ones, or follow the released code's
-definitions (`EvaluateConfig.definitions`); a row says which (`Result.definitions`).
+definitions (`BehaviourConfig.definitions`); a row says which (`Result.definitions`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from redraft.metrics.registry import METRICS, PAIRED, shown
 from redraft.metrics.released.counterparts import ABSENT, DEFINED, NO_SUCH
 from redraft.metrics.titles import frequency_trend
 from redraft.results import Result
-from redraft.studies.behaviour.settings import EvaluateConfig
+from redraft.studies.behaviour.settings import BehaviourConfig
 from redraft.studies.common.claims import (
     CONTRASTS,
     PRIMARY,
@@ -39,7 +39,6 @@ from redraft.studies.common.compared import Compared, Measures, compare_models
 from redraft.studies.common.families import adjusted
 from redraft.studies.common.finals import near_duplicates
 from redraft.studies.common.run import Run, open_run
-from redraft.studies.describe import study as describe
 
 REAL_TRACES = "real-traces"
 """The test traces themselves, as what a model's mean is compared with."""
@@ -48,8 +47,8 @@ ALL = "all"
 MEAN = "mean"
 
 
-def evaluate(folder: str | Path, config: EvaluateConfig | None = None) -> list[Result]:
-    """Evaluate a run and write its results.
+def behaviour(folder: str | Path, config: BehaviourConfig | None = None) -> list[Result]:
+    """Compare a run's samples with the students' traces, and write the results.
 
     Args:
         folder: The run's folder: `run.toml`, and samples in `samples/VIEW/`.
@@ -60,7 +59,7 @@ def evaluate(folder: str | Path, config: EvaluateConfig | None = None) -> list[R
         DatasetError: No samples, or samples of a model trained on another split.
     """
     run = open_run(folder)
-    config = config or run.section("evaluate", EvaluateConfig)
+    config = config or run.section("behaviour", BehaviourConfig)
     workers = config.workers or os.cpu_count() or 1
     measures = Measures(run, workers, config.definitions)
     whole = compare_models(measures, seed=config.seed)
@@ -70,7 +69,6 @@ def evaluate(folder: str | Path, config: EvaluateConfig | None = None) -> list[R
     rows = adjusted(rows)
     results.write(rows, run.path / "results" / "behaviour.parquet")
     write_table(_points(whole), run.path / "points-pairs.parquet")
-    describe.write(describe.describe(run.dataset), run.path)
     return rows
 
 
@@ -78,7 +76,7 @@ def evaluate(folder: str | Path, config: EvaluateConfig | None = None) -> list[R
 class Job:
     """One row still to be computed."""
 
-    compute: Callable[[Clusters, EvaluateConfig], Estimate]
+    compute: Callable[[Clusters, BehaviourConfig], Estimate]
     clusters: Clusters
     metric: str
     model: str | None = None
@@ -90,7 +88,7 @@ class Job:
     nothing: str
     """Why there are no pairs, where there are none."""
 
-    def row(self, run: Run, config: EvaluateConfig) -> Result:
+    def row(self, run: Run, config: BehaviourConfig) -> Result:
         """Compute it."""
         found = self.compute(self.clusters, config)
         unit = _unit(self.metric, found.statistic)
@@ -116,7 +114,7 @@ def _unit(metric: str, statistic: str) -> str:
     return "rho" if statistic.endswith("spearman") else "r"
 
 
-def _main(compared: Compared, config: EvaluateConfig) -> Iterator[Job]:
+def _main(compared: Compared, config: BehaviourConfig) -> Iterator[Job]:
     """Everything, for all pairs and for each split."""
     for split in (ALL, *TEST_SPLITS):
         part = _in_split(compared, split)
@@ -130,7 +128,7 @@ def _main(compared: Compared, config: EvaluateConfig) -> Iterator[Job]:
     yield from _primary(compared, {})
 
 
-def _sensitivity(measures: Measures, whole: Compared, config: EvaluateConfig) -> Iterator[Job]:
+def _sensitivity(measures: Measures, whole: Compared, config: BehaviourConfig) -> Iterator[Job]:
     """The primary claims again, under conditions that might explain them away."""
     yield from _primary(whole.select(~whole.truncated), {"truncated": "left out"})
     twins = near_duplicates(whole.finals, whole.pairs, config.near_duplicate)
@@ -144,7 +142,7 @@ def _in_split(compared: Compared, split: str) -> Compared:
 
 
 def _sides(
-    part: Compared, split: str, config: EvaluateConfig, *, model: str | None = None, baseline: str | None = None
+    part: Compared, split: str, config: BehaviourConfig, *, model: str | None = None, baseline: str | None = None
 ) -> Iterator[Job]:
     """The rows of one model or baseline."""
     columns = part.views[model] if model else part.baselines[baseline or ""]
@@ -162,7 +160,7 @@ _MEANS = frozenset(PAIRED)
 """Metrics that are means over pairs rather than correlations with the real side."""
 
 
-def _contrasts(part: Compared, split: str, config: EvaluateConfig) -> Iterator[Job]:
+def _contrasts(part: Compared, split: str, config: BehaviourConfig) -> Iterator[Job]:
     """Differences between models, on every metric both have; the primary ones come on their own."""
     primary = {(c.metric, c.statistic, c.model, c.against, c.split) for c in PRIMARY}
     sides = {**part.baselines, **part.views}
@@ -176,7 +174,7 @@ def _contrasts(part: Compared, split: str, config: EvaluateConfig) -> Iterator[J
                     yield _contrast(part, metric, statistic, a, b, split, {}, f"behaviour: {a} - {b}, {split}")
 
 
-def _levels(part: Compared, split: str, config: EvaluateConfig) -> Iterator[Job]:
+def _levels(part: Compared, split: str, config: BehaviourConfig) -> Iterator[Job]:
     """Whether models do as much as the students, which no correlation sees: test traces' means, and the distance."""
     beside = replace(part, baselines={REAL_TRACES: part.real})
     for metric in config.metrics:
@@ -204,7 +202,7 @@ def _frequency(compared: Compared) -> Iterator[Job]:
                 )  # fmt: skip
 
 
-def _trend(real: Floats, generated: Floats, frequency: Floats) -> Callable[[Clusters, EvaluateConfig], Estimate]:
+def _trend(real: Floats, generated: Floats, frequency: Floats) -> Callable[[Clusters, BehaviourConfig], Estimate]:
     return lambda clusters, config: frequency_trend(
         real, generated, frequency, clusters, seed=config.seed, replicates=config.replicates
     )
@@ -232,7 +230,7 @@ def _contrast(
     values_a, values_b = part.views[a][metric], {**part.views, **part.baselines}[b][metric]
     real = part.real.get(metric)
 
-    def compute(clusters: Clusters, config: EvaluateConfig) -> Estimate:
+    def compute(clusters: Clusters, config: BehaviourConfig) -> Estimate:
         if statistic == MEAN:
             return agreement.mean_contrast(values_a, values_b, clusters, seed=config.seed, replicates=config.replicates)
         assert real is not None
@@ -246,8 +244,8 @@ def _contrast(
     )  # fmt: skip
 
 
-def _estimator(statistic: str, real: Floats | None, values: Floats) -> Callable[[Clusters, EvaluateConfig], Estimate]:
-    def compute(clusters: Clusters, config: EvaluateConfig) -> Estimate:
+def _estimator(statistic: str, real: Floats | None, values: Floats) -> Callable[[Clusters, BehaviourConfig], Estimate]:
+    def compute(clusters: Clusters, config: BehaviourConfig) -> Estimate:
         if statistic == MEAN:
             return agreement.mean(values, clusters, seed=config.seed, replicates=config.replicates)
         assert real is not None

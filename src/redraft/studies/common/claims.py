@@ -1,6 +1,7 @@
-"""The claims every study is judged by, fixed in `claims.toml` before any result is seen, and the judge.
+"""The claims studies are judged by, fixed in each study's `claims.toml` before any result is seen, and the judge.
 
-In: that file; results rows of any studies. Out: a `Verdict` for every claim. A row belongs to a claim if study, metric,
+In: those files, whose fields docs/studies.md explains; results rows of any studies. Out: a `Verdict` for every claim.
+A row belongs to a claim if study, metric,
 statistic, model, baseline, split and condition are exactly the claim's; a claim without a row is not testable, and says
 so. The rule, in this order:
 
@@ -22,19 +23,19 @@ only what the data's origin allows.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from redraft.config import build
+from redraft.config import build, read_toml
 from redraft.data.split import TEST_SPLITS
 from redraft.errors import InputError, suggestion
 from redraft.metrics.agreement import holm
 from redraft.metrics.registry import METRICS
 from redraft.results import Result
+from redraft.studies.registry import STUDIES
 
 FINAL_ONLY = frozenset({"last"})
 """Views whose models write final programs only; trace metrics don't apply to them."""
@@ -47,8 +48,8 @@ CONTRASTS = (
 
 PRIMARY_FAMILY = "behaviour: primary"
 
-STUDIES = ("behaviour", "probe", "adapt", "recover", "steer", "represent")
-"""The studies that have claims."""
+STATISTICS = {"within_r": "within-title r", "pooled_r": "pooled r", "between_r": "between-title r", "mean": "mean"}
+"""Statistics of several studies -> words; a study's own stand in its `claims.toml`."""
 
 SIGNIFICANT = 0.05
 
@@ -57,7 +58,7 @@ Outcome = Literal["supported", "contradicted", "equivalent", "inconclusive", "no
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A comparison that counts. `claims.toml` explains the fields."""
+    """A comparison that counts: an entry of a study's `claims.toml`."""
 
     study: str
     """The study that measures it."""
@@ -119,10 +120,10 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Claims:
-    """What `claims.toml` holds."""
+    """What the studies' `claims.toml` hold."""
 
     claims: tuple[Claim, ...]
-    """In the file's order."""
+    """Study by study, in the files' order."""
     metrics: Mapping[str, str]
     """Metrics beyond the registry's -> words."""
     statistics: Mapping[str, str]
@@ -133,32 +134,24 @@ class Claims:
         return tuple(claim for claim in self.claims if claim.study == study)
 
 
-def load_claims(file: Path | None = None) -> Claims:
-    """Read claims; None: redraft's own.
+def load_claims(study: str, file: Path) -> Claims:
+    """Read a study's claims.
 
     Raises:
         InputError: The file can't be read, or anything in it is wrong; all problems are named together.
     """
-    path = file or Path(__file__).with_name("claims.toml")
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"can't be read ({error.strerror}).", where=path) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"is not valid TOML: {error}.", where=path) from error
+    tables = read_toml(file)
     metrics, statistics = (dict(tables.pop(name, {})) for name in ("metrics", "statistics"))
-    problems = [f"Unknown study {name!r}. {suggestion(name, STUDIES)}" for name in tables if name not in STUDIES]
+    problems: list[str] = []
     claims: list[Claim] = []
-    for study, entries in tables.items():
-        for name, entry in entries.items() if study in STUDIES else ():
-            where = f"[{study}.{name}]"
-            found = _claim(study, name, entry)
-            wrong = found if isinstance(found, list) else _problems(found, {*METRICS, *metrics}, statistics)
-            problems += [f"{where} {problem}" for problem in wrong]
-            if isinstance(found, Claim):
-                claims.append(found)
+    for name, entry in tables.items():
+        found = _claim(study, name, entry)
+        if isinstance(found, Claim):
+            claims.append(found)
+            found = _problems(found, {*METRICS, *metrics}, {*STATISTICS, *statistics})
+        problems += [f"[{name}] {problem}" for problem in found]
     if problems:
-        raise InputError(" ".join(problems), where=path)
+        raise InputError(" ".join(problems), where=file)
     return Claims(claims=tuple(claims), metrics=metrics, statistics=statistics)
 
 
@@ -207,8 +200,13 @@ def _problems(claim: Claim, metrics: Iterable[str], statistics: Iterable[str]) -
 
 @cache
 def own_claims() -> Claims:
-    """The claims redraft comes with."""
-    return load_claims()
+    """The claims of all studies, in the registry's order."""
+    found = [load_claims(study.name, study.claims) for study in STUDIES if study.claims]
+    return Claims(
+        claims=tuple(claim for one in found for claim in one.claims),
+        metrics={name: words for one in found for name, words in one.metrics.items()},
+        statistics=STATISTICS | {name: words for one in found for name, words in one.statistics.items()},
+    )
 
 
 def metric_words(name: str) -> str:

@@ -18,7 +18,8 @@ from redraft.plots.style import VIEW_STYLE, origin_words
 from redraft.plots.tables import Table, number, probability, split_words, table, with_interval
 from redraft.plots.words import BANNERS
 from redraft.results import Result
-from redraft.studies.common.claims import STUDIES, Claim, Verdict, judge, metric_words, own_claims
+from redraft.studies.common.claims import Claim, Verdict, judge, metric_words, own_claims
+from redraft.studies.registry import STUDIES
 
 STATISTICS = own_claims().statistics
 """Statistic -> words."""
@@ -41,8 +42,7 @@ def findings(run: Path, limit: int | None = 3) -> list[str]:
 
 def read_rows(run: Path) -> list[Result]:
     """The rows of all studies that have claims and were run."""
-    files = [run / "results" / f"{study}.parquet" for study in STUDIES]
-    return [row for file in files if file.exists() for row in results.read(file)]
+    return [row for study in STUDIES if study.claims for row in results.of_study(run, study.name)]
 
 
 def sentences(rows: Sequence[Result], limit: int | None = None) -> list[str]:

@@ -6,20 +6,24 @@ if the model was trained on this run's split: on another one, test traces may ha
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from redraft.config import build
+from redraft.config import build, read_toml
 from redraft.data.split import Split, load_split
 from redraft.data.store import MANIFEST, Dataset, open_dataset
 from redraft.errors import DatasetError, InputError, suggestion
 from redraft.execute.dataset import ExecuteConfig
+from redraft.progress import say
+from redraft.studies.registry import renamed
 
 C = TypeVar("C")
+
+OLD_NAMES = {"recovery_views": "unsampled_views"}
+"""Names of settings in earlier versions -> today's."""
 
 CONTROLS = {
     "other-student": "drawn with the vector of another student of the test pairs",
@@ -129,12 +133,28 @@ def open_run(folder: str | Path) -> Run:
     """
     path = Path(folder)
     file = path / "run.toml"
-    try:
-        return Run(path, tomllib.loads(file.read_text(encoding="utf-8")))
-    except OSError as error:
+    if not file.is_file():
         raise InputError(
-            f"is not a run ({error.strerror}: run.toml).", where=path,
+            "is not a run: it has no run.toml.", where=path,
             remedy="Start one with `redraft demo` or `redraft reproduce`.",
-        ) from error  # fmt: skip
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"is not valid TOML: {error}.", where=file) from error
+        )  # fmt: skip
+    return Run(path, read_settings(file))
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """The settings of a run in a file; names that earlier versions used are read as today's, and a note says so.
+
+    Raises:
+        InputError: The file can't be read, or isn't TOML.
+    """
+    today = renamed() | OLD_NAMES
+    table = read_toml(file)
+    old = {name: table.pop(name) for name in today if name in table}
+    for name in old:
+        _tell(file, name, today[name])
+    return {today[name]: value for name, value in old.items()} | table
+
+
+@cache
+def _tell(file: Path, old: str, new: str) -> None:
+    say(f"{file}: {old!r} is now called {new!r}, and is read as that.")

@@ -1,1 +1,1 @@
-"""What is in a dataset."""
+"""Say what is in a dataset: counts, distributions, rejected lines, frequent titles, splits."""

@@ -24,6 +24,8 @@ from redraft.data.duck import parse_memory
 from redraft.data.store import Dataset
 from redraft.results import Result
 from redraft.rundir import atomic_file
+from redraft.studies.common.run import open_run
+from redraft.studies.describe.settings import DescribeConfig
 
 SHARED_ACCOUNT = 200
 """Students with more traces look like accounts shared by a class (paper appendix A)."""
@@ -360,3 +362,20 @@ def write(description: Description, folder: Path) -> None:
     results.write(description.rows(), folder / "results" / "describe.parquet")
     with atomic_file(folder / "points-distributions.parquet") as temporary:
         pq.write_table(points(description), temporary, compression="zstd")
+
+
+def describe_run(folder: str | Path, config: DescribeConfig | None = None) -> list[Result]:
+    """Describe a run's dataset, and write the results.
+
+    Args:
+        folder: The run's folder, with `run.toml`.
+        config: Settings; None: those in `run.toml`.
+
+    Raises:
+        InputError: The folder is no run, or its settings are wrong.
+    """
+    run = open_run(folder)
+    config = config or run.section("describe", DescribeConfig)
+    found = describe(run.dataset, memory=config.memory)
+    write(found, run.path)
+    return found.rows()

@@ -5,13 +5,15 @@ The paper's design is in sections 4.2 and 4.3 and appendices H and I.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, Self
 
 from redraft.data.split import TEST_SPLITS
 from redraft.errors import InputError, suggestion
 from redraft.metrics.metric import Place
 from redraft.metrics.registry import MEASURED, shown
+from redraft.studies.common.claims import own_claims
+from redraft.studies.interface import Budget
 
 Kind = Literal["class", "binary", "number"]
 Grouping = Literal["student", "trace", "title", "prefix"]
@@ -154,3 +156,15 @@ class ProbeConfig:
     def alphas(self) -> tuple[float, ...]:
         """The penalties."""
         return tuple(10.0**power for power in range(self.alpha_powers[0], self.alpha_powers[1] + 1))
+
+    def within(self, budget: Budget) -> Self:
+        """Of a size that fits a budget."""
+        metrics = self.student_metrics
+        if budget.is_tight:  # student probes cost as much as there are metrics
+            claimed = {claim.metric for claim in own_claims().of("probe")}
+            metrics = tuple(name for name in metrics if name in claimed)
+        return replace(
+            self, student_metrics=metrics, titles=budget.some(100, 12), traces_per_title=budget.some(50, 12),
+            permutations=budget.some(999, 199), repeats=budget.some(5, 1), halves=budget.some(20, 10),
+            seed=budget.seed,
+        )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The chapter on recovery: can a model help a stuck student in the student's own style (paper section 4.5)?
+"""The chapter on recover: can a model help a stuck student in the student's own style (paper section 4.5)?
 
 In: a run's folder, the study's results rows. Out: figures and tables, the method in words, and a sentence a model on
 whether it beats the baselines.

@@ -40,8 +40,8 @@ STUDENT = "student"
 """The student's own outcome, shown as a baseline."""
 ANY_BASELINE = "any-baseline"
 """Success of any of the baselines."""
-PRIMARY = "recovery: primary"
-BESIDE_RULES = "recovery: beside rules"
+PRIMARY = "recover: primary"
+BESIDE_RULES = "recover: beside rules"
 BESIDE: Mapping[str, str] = {"beside": "rules"}
 """The condition that every other candidate is the rules'."""
 ALONE: Mapping[str, str] = {}
@@ -176,7 +176,7 @@ def _models(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
         mine = _at(sides, table.config, hand=OWN, start=start)
         for other in mine[1:]:
             for measure in CONTRASTED:
-                yield from _between(table, mine[0], other, measure, baseline=other.view, family="recovery: models")
+                yield from _between(table, mine[0], other, measure, baseline=other.view, family="recover: models")
 
 
 def _hands(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
@@ -186,7 +186,7 @@ def _hands(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
                 if other.view == strong.view:
                     for measure in CONTRASTED:
                         yield from _between(
-                            table, strong, other, measure, condition={"against": hand}, family="recovery: steering"
+                            table, strong, other, measure, condition={"against": hand}, family="recover: voices"
                         )
 
 
@@ -203,7 +203,7 @@ def _times(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
                 for measure in TIMED:
                     found = _between(
                         table, mine[seconds], mine[times[0]], measure, size=size,
-                        condition={"against": f"{times[0]:g} s"}, family="recovery: time",
+                        condition={"against": f"{times[0]:g} s"}, family="recover: time",
                     )  # fmt: skip
                     yield from (_equivalent(row, config.equivalence) for row in found)
 

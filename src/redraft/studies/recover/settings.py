@@ -1,16 +1,20 @@
-"""Settings of recovery: of the study, and of how edit sequences are ranked. Loads no torch."""
+"""Settings of recover: of the study, and of how edit sequences are ranked. Loads no torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from redraft.data.split import TEST_SPLITS
 from redraft.errors import InputError, suggestion
 from redraft.execute.registry import DEFAULT_ENGINE
+from redraft.studies.interface import FULL_MINUTES, Budget
 
 BLAMED, FREE = "blamed", "free"
 STARTS = (BLAMED, FREE)
 """Where a continuation's first edit begins."""
+VIEWS = ("trace", "synthetic", "synthetic-complex")
+"""Views that the paper lets go on with traces (appendix J)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +40,7 @@ class RankConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RecoverConfig:
-    """The study of recovery: the section [recover] of `run.toml`."""
+    """The study of recover: the section [recover] of `run.toml`."""
 
     splits: tuple[str, ...] = ("unseen-seen", "unseen-unseen")
     """Test splits that failing programs are taken from; the paper's are of held-out students (4.5)."""
@@ -108,6 +112,12 @@ class RecoverConfig:
         for name in ("kept", "amended"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"[recover] {name} is {getattr(self, name)}; give a share from 0 to 1.")
+
+    def within(self, budget: Budget) -> Self:
+        """Of a size that fits a budget."""
+        cases = budget.some(200, 40, by=FULL_MINUTES / 6)  # yes or no each: many are needed
+        views = tuple(view for view in VIEWS if view in budget.views)
+        return replace(self, cases=cases, views=views, seed=budget.seed)
 
 
 @dataclass(frozen=True, kw_only=True)

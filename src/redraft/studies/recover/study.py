@@ -1,4 +1,4 @@
-"""The study of recovery: can a model go on with a failing program so that it runs and stays the student's own?
+"""The study of recover: can a model go on with a failing program so that it runs and stays the student's own?
 
 In: a run's folder with models (paper section 4.5, appendix J, figure 7, table 4). Out: `results/recover.parquet` (and
 CSV), and `metrics/recover.parquet` with a value a case. Models go on with the trace of a held-out student from a

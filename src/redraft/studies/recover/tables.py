@@ -93,15 +93,15 @@ def _times(rows: Sequence[Result]) -> Table:
 
 def _contrasts(rows: Sequence[Result]) -> Table:
     """Models, hands and times against one another."""
-    families = ("recovery: models", "recovery: steering", "recovery: time")
+    families = ("recover: models", "recover: voices", "recover: time")
     shown = [row for row in rows if row.family in families and row.n]
     lines = []
     for row in shown:
         against = row.condition.get("against") or str(row.baseline)
         hand, seconds = row.condition.get("student", OWN), row.condition.get("seconds", "")
-        left = {"recovery: models": str(row.model), "recovery: steering": f"{row.model}: {hand}"}
+        left = {"recover: models": str(row.model), "recover: voices": f"{row.model}: {hand}"}
         side = left.get(row.family or "", f"{row.model}, {hand}: {seconds} s")
-        against = f"{against} ({row.condition.get('start')})" if row.family == "recovery: models" else against
+        against = f"{against} ({row.condition.get('start')})" if row.family == "recover: models" else against
         against = f"{against} student" if against in HANDS else against
         lines.append([WORDS[row.metric], f"{side} − {against}", with_interval(row), probability(row.p),
                       probability(row.p_adjusted), number(row.smallest_detectable), counts(row),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 from redraft.data.split import SPLITS
 from redraft.errors import InputError, suggestion
+from redraft.studies.interface import Budget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,3 +48,7 @@ class RepresentConfig:
         ]  # fmt: skip
         if wrong or self.groups < 2:
             raise InputError(f"in [represent] {', '.join(wrong or ['groups'])} must be at least {1 if wrong else 2}.")
+
+    def within(self, budget: Budget) -> Self:
+        """Of a size that fits a budget."""
+        return replace(self, traces=budget.some(1000, 100), seed=budget.seed)

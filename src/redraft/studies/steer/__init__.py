@@ -1,5 +1,5 @@
-"""The steering study: does a student's vector hand a model the student's ways on any title (paper appendix J)?
+"""Study how far students' vectors steer what a run's model writes: comments, colours, speed, going back and others.
 
-In: a run's folder with a model. Out: `results/steer.parquet` (and CSV). The vectors of the training students who do
-most and least of something draw programs on the same titles; what they differ in is how far the vectors steer.
+The students who do most and least of something, by their training traces, and the unknown student write on the same
+titles. The programs run in the sandbox.
 """

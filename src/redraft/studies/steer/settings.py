@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from redraft.errors import InputError
 from redraft.execute.registry import DEFAULT_ENGINE
 from redraft.metrics.metric import Place
 from redraft.metrics.registry import shown
+from redraft.studies.interface import Budget
 from redraft.studies.steer.targets import target_named
 
 
@@ -49,3 +51,7 @@ class SteerConfig:
         ]  # fmt: skip
         if wrong:
             raise InputError(f"in [steer] {', '.join(wrong)} must be at least 1.")
+
+    def within(self, budget: Budget) -> Self:
+        """Of a size that fits a budget."""
+        return replace(self, students=budget.some(20, 10), per_pair=budget.some(2, 1), seed=budget.seed)

@@ -1,1 +1,1 @@
-"""How much is the student's, how much the title's?"""
+"""Share out the variance of each metric over students, titles and the rest, with 95% intervals."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 from redraft.errors import InputError, suggestion
 from redraft.metrics.metric import Place
 from redraft.metrics.registry import MEASURED, shown
+from redraft.studies.interface import Budget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,3 +26,7 @@ class VarianceConfig:
         for name in self.metrics:
             if name not in MEASURED:
                 raise InputError(f"unknown metric {name!r} in [variance]. {suggestion(name, MEASURED)}")
+
+    def within(self, budget: Budget) -> Self:
+        """Of a size that fits a budget."""
+        return self

@@ -23,6 +23,7 @@ from redraft.metrics.registry import METRICS
 from redraft.metrics.variance import shares
 from redraft.results import Result
 from redraft.studies.common.compared import measured
+from redraft.studies.common.run import open_run
 from redraft.studies.variance.settings import VarianceConfig
 
 STUDY = "variance"
@@ -54,6 +55,20 @@ def variance(
     if out is not None:
         results.write(rows, out / "results" / f"{STUDY}.parquet")
     return rows
+
+
+def variance_of_run(folder: str | Path, config: VarianceConfig | None = None) -> list[Result]:
+    """Share out the variance of each metric over the pairs of a run's dataset, and write the results.
+
+    Args:
+        folder: The run's folder, with `run.toml`.
+        config: Settings; None: those in `run.toml`.
+
+    Raises:
+        InputError: The folder is no run, or its settings are wrong.
+    """
+    run = open_run(folder)
+    return variance(run.dataset, config or run.section(STUDY, VarianceConfig), out=run.path, rule=run.rule)
 
 
 def rows_of(dataset: Dataset, table: pa.Table, metrics: Sequence[str], *, seed: int = 0) -> list[Result]:
