@@ -1,8 +1,7 @@
 # make demo | test | check | site | bench | bench-long: each makes .venv from requirements.lock first if it's missing.
 PYTHON ?= python3
-VENV ?= .venv
-BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed
+BIN := .venv/bin
+INSTALLED := .venv/.installed
 RUNTIME := src/redraft/execute/v8/runtime
 READY := $(RUNTIME)/dist/manifest.json
 
@@ -11,8 +10,8 @@ READY := $(RUNTIME)/dist/manifest.json
 
 $(INSTALLED): requirements.lock pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "redraft needs Python 3.11 or newer: make PYTHON=python3.12")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV) (once; a few minutes) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv (once; a few minutes) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

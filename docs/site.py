@@ -59,8 +59,8 @@ def write_api() -> None:
     """A page of the public names and one for each room, to be filled with docstrings."""
     folder = SOURCES / "api"
     folder.mkdir()
-    homes = redraft._HOMES
-    names = "\n\n".join(f"::: {homes[name]}.{name}" for name in sorted(redraft.__all__, key=str.lower))
+    public = {name: getattr(redraft, name) for name in sorted(redraft.__all__, key=str.lower)}
+    names = "\n\n".join(f"::: {value.__module__}.{name}" for name, value in public.items())
     intro = "What `import redraft` offers. Each name is imported on its first use.\n\n"
     (folder / "index.md").write_text(f"# From Python\n\n{intro}{names}\n")
     for room in ROOMS:
