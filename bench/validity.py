@@ -183,7 +183,7 @@ def within(found: Sides, metric: str, **settings: int) -> Estimate:
 
 
 def own_less_other(found: Sides, metric: str, **settings: int) -> Estimate:
-    """The student's own hand against another student's."""
+    """The student's own voice against another student's."""
     return correlation_contrast(
         "within_r", found.real[metric], found.oracle[metric], found.other[metric], found.clusters, **settings
     )
@@ -363,7 +363,7 @@ def class_lines(made: Found) -> Iterator[str]:
     yield "| contrast | class | metric | difference | significant |"
     yield "| --- | --- | --- | --- | --- |"
     for words, by_metric in made.contrasts.items():
-        what = "trace - synthetic" if words == BY_RULE else "own hand - another student's"
+        what = "trace - synthetic" if words == BY_RULE else "own voice - another student's"
         for metric, found in by_metric.items():
             yield f"| {what} | {words} | {metric} | {average(found)} | {share(found)} |"
     yield "\n**Traits** against the students' mean metrics (p over all metrics by exchanging whole students).\n"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
@@ -127,11 +128,34 @@ def write(rows: Sequence[Result], path: Path) -> None:
         pyarrow.csv.write_csv(flat, temporary)
 
 
+OLD_CONDITIONS = {"hand": "voice", "student": "voice"}
+"""What version 0.1 called a condition -> today's name."""
+OLD_FAMILIES = {"recovery: steering": "recover: voices", "recovery: ": "recover: "}
+"""How a family's name began in version 0.1 -> begins today."""
+OLD_POINTS = {"whose": "voice"}
+"""What version 0.1 called a column of points -> today's name."""
+
+
 def read(path: Path) -> list[Result]:
     """Rows written by `write`, by this version or an older one."""
     table = pq.read_table(path)
-    rows = [Result(**{**row, "condition": dict(row["condition"] or ())}) for row in table.to_pylist()]
+    rows = [Result(**_with_new_names(row)) for row in table.to_pylist()]
     return rows if "reason" in table.column_names else [_with_reason(row) for row in rows]
+
+
+def read_points(path: Path) -> pa.Table:
+    """Points that a figure draws, written by this version or an older one."""
+    table = pq.read_table(path)
+    return table.rename_columns([OLD_POINTS.get(name, name) for name in table.column_names])
+
+
+def _with_new_names(row: dict[str, Any]) -> dict[str, Any]:
+    condition = {OLD_CONDITIONS.get(key, key): value for key, value in row["condition"] or ()}
+    family = row["family"]
+    for old, new in OLD_FAMILIES.items():
+        if family and family.startswith(old):
+            family = new + family.removeprefix(old)
+    return {**row, "condition": condition, "family": family}
 
 
 def _with_reason(row: Result) -> Result:

@@ -22,7 +22,7 @@ from redraft.lm.bits import bits_of
 from redraft.lm.checkpoint import Model, load_model, save_model
 from redraft.lm.model import UNKNOWN
 from redraft.lm.settings import FitConfig
-from redraft.lm.validate import own
+from redraft.lm.voice import own
 
 EPOCHS = 8
 WIDTH = 32

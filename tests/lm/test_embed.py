@@ -81,12 +81,12 @@ def plainly(
 @pytest.mark.parametrize("codec", CODECS)
 def test_vectors_are_those_of_plain_passes(family: str, codec: str) -> None:
     model = make_model(family, codec)
-    readings = [Reading(trace=trace, student=trace.student, hide_title=trace is ONE) for trace in TRACES]
+    readings = [Reading(trace=trace, voice=trace.student, hide_title=trace is ONE) for trace in TRACES]
     found = embed(model, readings, batch_tokens=300)
     assert found.shape == (count_steps(readings), 16)
     assert found.dtype == np.float32
     expected = [
-        plainly(model, r.trace, step, student=r.student, hide=r.hide_title)[-1] for r in readings for step in r.looks
+        plainly(model, r.trace, step, student=r.voice, hide=r.hide_title)[-1] for r in readings for step in r.looks
     ]
     np.testing.assert_allclose(found, expected, atol=2e-5)
     too_long = cut(model, readings)
@@ -96,16 +96,16 @@ def test_vectors_are_those_of_plain_passes(family: str, codec: str) -> None:
 
 @pytest.mark.parametrize("over", ["all", "state"])
 @pytest.mark.parametrize("codec", CODECS)
-def test_other_positions_layers_steps_and_readers(codec: str, over: str) -> None:
+def test_other_positions_layers_steps_and_voices(codec: str, over: str) -> None:
     model = make_model("gpt2", codec)
     readings = [
-        Reading(trace=LONG, student=None, steps=(9, 0, 3, 25)), Reading(trace=SHORT, student="c", steps=(2,)),
-        Reading(trace=HUGE, student="a", steps=(1, 1)), Reading(trace=SHORT, student="a", hide_title=True),
+        Reading(trace=LONG, voice=None, steps=(9, 0, 3, 25)), Reading(trace=SHORT, voice="c", steps=(2,)),
+        Reading(trace=HUGE, voice="a", steps=(1, 1)), Reading(trace=SHORT, voice="a", hide_title=True),
     ]  # fmt: skip
     found = embed(model, readings, over=over, layers=range(count_layers(model)))  # type: ignore[arg-type]
     assert found.shape == (3, 11, 16)
     expected = [
-        plainly(model, r.trace, step, student=r.student, hide=r.hide_title, over=over)
+        plainly(model, r.trace, step, student=r.voice, hide=r.hide_title, over=over)
         for r in readings for step in r.looks
     ]  # fmt: skip
     if over == "state":  # nothing of a state that fills the context but a part of it
@@ -117,7 +117,7 @@ def test_other_positions_layers_steps_and_readers(codec: str, over: str) -> None
 @pytest.mark.parametrize("codec", CODECS)
 def test_feedback_belongs_to_its_state(codec: str) -> None:
     model = make_model("gpt2", codec, feedback=True, relative_time=True)
-    reading = Reading(trace=LONG, student="c")
+    reading = Reading(trace=LONG, voice="c")
     found = embed(model, [reading], verdicts=MESSAGES)
     expected = [plainly(model, LONG, step, student="c", verdicts=MESSAGES)[-1] for step in reading.looks]
     np.testing.assert_allclose(found, expected, atol=2e-5)
@@ -128,7 +128,7 @@ def test_only_what_was_so_far_counts() -> None:
     """What a student does later, how the trace ends, and where it is read don't change a prefix's vector."""
     model = make_model()
     other = replace(SHORT, states=(*SHORT.states[:2], replace(SHORT.states[2], code="dot 99")), ended=False)
-    here, there = (embed(model, [Reading(trace=trace, student="a")]) for trace in (SHORT, other))
+    here, there = (embed(model, [Reading(trace=trace, voice="a")]) for trace in (SHORT, other))
     np.testing.assert_allclose(here[:3], there[:3], atol=1e-5)
     assert not np.allclose(here[3], there[3], atol=1e-3)
 
@@ -136,12 +136,12 @@ def test_only_what_was_so_far_counts() -> None:
 def test_students_and_titles_make_a_difference_and_nobody_is_unknown() -> None:
     model = make_model()
     own, another, unknown, stranger = (
-        embed(model, [Reading(trace=SHORT, student=student)]) for student in ("a", "b", None, "never met")
+        embed(model, [Reading(trace=SHORT, voice=student)]) for student in ("a", "b", None, "never met")
     )
     assert not np.allclose(own, another, atol=1e-3)
     np.testing.assert_array_equal(unknown, stranger)
     x, y = (
-        embed(model, [Reading(trace=replace(SHORT, title=title), student="a", hide_title=True)]) for title in ("x", "y")
+        embed(model, [Reading(trace=replace(SHORT, title=title), voice="a", hide_title=True)]) for title in ("x", "y")
     )
     np.testing.assert_array_equal(x, y)
 
@@ -149,7 +149,7 @@ def test_students_and_titles_make_a_difference_and_nobody_is_unknown() -> None:
 def test_vectors_go_where_they_are_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedding, "ENCODE_AT_ONCE", 2)
     model = make_model()
-    readings = [Reading(trace=trace, student="a") for trace in TRACES]
+    readings = [Reading(trace=trace, voice="a") for trace in TRACES]
     file = np.lib.format.open_memmap(tmp_path / "e.npy", mode="w+", dtype=np.float32, shape=(count_steps(readings), 16))
     told: list[int] = []
     embed(model, readings, out=file, done=told.append)
@@ -160,7 +160,7 @@ def test_vectors_go_where_they_are_wanted(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(UsageError, match="shape"):
         embed(model, readings, out=np.empty((3, 16), np.float32))
     with pytest.raises(UsageError, match="from 0 to 3"):
-        embed(model, [Reading(trace=SHORT, student="a", steps=(4,))])
+        embed(model, [Reading(trace=SHORT, voice="a", steps=(4,))])
     assert embed(model, []).shape == (0, 16)
 
 
@@ -171,5 +171,5 @@ def test_an_untrained_model_differs_in_weights_alone() -> None:
     assert model.fingerprint not in (fresh.fingerprint, other.fingerprint)
     shapes = [{name: tensor.shape for name, tensor in m.lm.state_dict().items()} for m in (model, fresh)]
     assert shapes[0] == shapes[1]
-    reading = Reading(trace=SHORT, student="a")
+    reading = Reading(trace=SHORT, voice="a")
     assert not np.allclose(embed(model, [reading]), embed(fresh, [reading]), atol=1e-3)

@@ -30,7 +30,8 @@ from redraft.lm.prepare import from_scratch
 from redraft.lm.score import COLUMNS, score
 from redraft.lm.settings import PRESETS
 from redraft.lm.train import train
-from redraft.lm.validate import nobody, validate
+from redraft.lm.validate import validate
+from redraft.lm.voice import nobody
 from toy import TOY, prepare_torch, toy_dataset
 
 SHORT = CodecConfig(title_tokens=8, overlap=16, relative_time=True)
@@ -66,14 +67,14 @@ def test_states_add_up_to_the_bits_that_training_reports(toy: tuple[Dataset, Mod
     assert (made.traces, made.states) == (len(dataset), dataset.manifest.states) == (len(traces), len(states))
     chunks = encode(dataset.traces(), model.codec, model.students, model.lm.context)
     assert len(chunks) > len(dataset) + 3  # one is longer than the context
-    readers = {
+    voices = {
         "": lambda rows_B: rows_B,
         "unknown_": nobody,
         "other_": lambda rows_B: torch.full_like(rows_B, model.students.row("s1")),
     }
-    for reader, whose in readers.items():
-        expected = validate(model.lm, chunks, model.codec, Accelerator(), batch_tokens=1024, whose=whose)
-        bits = [trace[f"{reader}bits"] for trace in traces]
+    for name, voice in voices.items():
+        expected = validate(model.lm, chunks, model.codec, Accelerator(), batch_tokens=1024, voice=voice)
+        bits = [trace[f"{name}bits"] for trace in traces]
         assert np.mean(bits) == pytest.approx(expected.bits.sum() / len(traces), rel=1e-6)
     assert made.bits_per_trace == pytest.approx(np.mean([trace["bits"] for trace in traces]))
     of: dict[tuple[Any, ...], list[dict[str, Any]]] = {tuple(trace[name] for name in KEY): [] for trace in traces}

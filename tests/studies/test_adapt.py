@@ -153,9 +153,9 @@ def test_a_second_run_reads_what_is_done_and_gives_the_same(
 
 def test_points_name_no_students(alike: Adapted) -> None:
     points = pq.read_table(alike.run / "points-adapt-students.parquet")
-    assert points.column_names == ["model", "student", "k", "whose", "bits"]
+    assert points.column_names == ["model", "student", "k", "voice", "bits"]
     assert sorted(set(points["student"].to_pylist())) == list(range(22))
-    own = [row["bits"] for row in points.to_pylist() if (row["whose"], row["k"]) == ("own", 2)]
+    own = [row["bits"] for row in points.to_pylist() if (row["voice"], row["k"]) == ("own", 2)]
     assert np.mean(own) == pytest.approx(one(alike.rows, "bits_per_trace", "mean", 2).value)
 
 
@@ -168,7 +168,7 @@ def test_random_beginnings_and_whole_modules(alike: Adapted, tmp_path: Path) -> 
     config = replace(CONFIG, start="random", trains="mlp", sampled_ks=(4,), ks=(0, 2, 4), max_epochs=4, students=6)
     rows = adapt(tmp_path / "run", config)
     points = pq.read_table(next((tmp_path / "run/work").rglob("bits-0.parquet"))).to_pylist()
-    begun = {(p["student"], p["seed"]): p["bits"] for p in points if p["whose"] == "own"}
+    begun = {(p["student"], p["seed"]): p["bits"] for p in points if p["voice"] == "own"}
     assert len(begun) == 12
     assert all(begun[student, 0] != begun[student, 1] for student in range(6))
     assert one(rows, "bits_per_trace", "mean", 4).n == 6

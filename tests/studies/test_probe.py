@@ -403,16 +403,14 @@ def test_embeddings_of_another_model_are_not_used(run: Path) -> None:
     opened = open_run(run)
     traces = [*opened.dataset.traces()][::90][:3]
     first = Vectors(opened, traces, ProbeConfig()).of("trace")
-    readings = [Reading(trace=trace, student=trace.student) for trace in traces]
+    readings = [Reading(trace=trace, voice=trace.student) for trace in traces]
     np.testing.assert_allclose(first, embed(load_model(run / "models" / "trace"), readings), atol=1e-5)
     assert not np.allclose(first, Vectors(opened, traces, ProbeConfig()).of("last"), atol=1e-3)
     changed = Vectors(opened, traces, ProbeConfig(over="all")).of("trace")  # same name, another key
     assert not np.allclose(first, changed, atol=1e-3)
     shuffled = Vectors(opened, traces, ProbeConfig())
-    whose = shuffled.readers("shuffled").of
-    expected = embed(
-        load_model(run / "models" / "trace"), [replace(r, student=whose[r.trace.student]) for r in readings]
-    )
+    whose = shuffled.voices("shuffled").of
+    expected = embed(load_model(run / "models" / "trace"), [replace(r, voice=whose[r.trace.student]) for r in readings])
     np.testing.assert_allclose(shuffled.of("trace", "shuffled"), expected, atol=1e-5)
 
 

@@ -32,7 +32,7 @@ from redraft.studies.recover.problem import Problem
 from redraft.studies.recover.rank import Path, paths, ranked
 from redraft.studies.recover.settings import RankConfig, RecoverConfig
 from redraft.studies.recover.style import FEATURES, Style, features
-from redraft.studies.recover.voices import MATCHED, OWN, STRONG, UNKNOWN, choose, hands
+from redraft.studies.recover.voices import MATCHED, OWN, STRONG, UNKNOWN, choose
 from redraft.studies.recover.wording import changes, diff, kinds
 
 
@@ -336,45 +336,45 @@ def test_proposals_are_distinct_and_another_program(name: str) -> None:
     assert asked.failing.code not in found
 
 
-# Steering
+# Voices
 
 
 def test_strong_students_are_those_who_backtrack_least_over_enough_traces() -> None:
     habits = {f"s{i}": Habit(traces=20 + i, counted=20, backtracking=float(i)) for i in range(80)}
     habits["once"] = Habit(traces=500, counted=0, backtracking=0.0)  # runs each program once
     habits["few"] = Habit(traces=19, counted=19, backtracking=0.0)
-    steering = choose(habits, RecoverConfig())
-    assert set(steering.strong) == {f"s{i}" for i in range(20)}
-    assert len(set(steering.matched)) == 20
-    assert not set(steering.matched) & set(steering.strong)
-    assert "fewer" not in steering.note
-    assert steering.matched[:2] == ("s20", "s21"), "the nearest in the number of traces that are left"
+    voices = choose(habits, RecoverConfig())
+    assert set(voices.strong) == {f"s{i}" for i in range(20)}
+    assert len(set(voices.matched)) == 20
+    assert not set(voices.matched) & set(voices.strong)
+    assert "fewer" not in voices.note
+    assert voices.matched[:2] == ("s20", "s21"), "the nearest in the number of traces that are left"
 
 
 def test_the_papers_strong_student_is_one() -> None:
     habits = {f"s{i}": Habit(traces=21, counted=21, backtracking=float(10 - i)) for i in range(8)}
-    steering = choose(habits, RecoverConfig(strong_students=1, strong_traces=21, strong_states=1))
-    assert steering.strong == ("s7",)
+    voices = choose(habits, RecoverConfig(strong_students=1, strong_traces=21, strong_states=1))
+    assert voices.strong == ("s7",)
 
 
 def test_few_students_are_scaled_down_and_said() -> None:
     habits = {f"s{i}": Habit(traces=6, counted=6, backtracking=float(i)) for i in range(9)}
-    steering = choose(habits, RecoverConfig())
-    assert steering.strong == ("s0", "s1")
-    assert "this data has fewer" in steering.note
+    voices = choose(habits, RecoverConfig())
+    assert voices.strong == ("s0", "s1")
+    assert "this data has fewer" in voices.note
     assert choose({"a": Habit(traces=9, counted=9)}, RecoverConfig()).strong == ()
     assert choose({}, RecoverConfig()).strong == ()
 
 
 def test_hands_go_round_the_students() -> None:
-    steering = choose(
+    voices = choose(
         {f"s{i}": Habit(traces=20, counted=20, backtracking=i) for i in range(8)}, RecoverConfig(strong_students=2)
     )
-    assert hands(OWN, "me", "c", 3, steering) == ["me"] * 3
-    assert hands(UNKNOWN, "me", "c", 2, steering) == [None, None]
-    assert set(hands(STRONG, "me", "c", 4, steering)) == set(steering.strong)
-    assert set(hands(MATCHED, "me", "c", 4, steering)) == set(steering.matched)
-    assert len({tuple(hands(STRONG, "me", str(c), 2, steering)) for c in range(20)}) == 2, "an order of the case's own"
+    assert voices.of(OWN, "me", "c", 3) == ["me"] * 3
+    assert voices.of(UNKNOWN, "me", "c", 2) == [None, None]
+    assert set(voices.of(STRONG, "me", "c", 4)) == set(voices.strong)
+    assert set(voices.of(MATCHED, "me", "c", 4)) == set(voices.matched)
+    assert len({tuple(voices.of(STRONG, "me", str(c), 2)) for c in range(20)}) == 2, "an order of the case's own"
 
 
 # Cases

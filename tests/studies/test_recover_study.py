@@ -90,13 +90,13 @@ class FakeSampler:
 
     def __init__(self) -> None:
         self.drawn = 0
-        self.students: list[str | None] = []
+        self.voices: list[str | None] = []
 
     def __call__(self, model: Model, wanted: Any, config: Any, done: Any) -> list[Continued]:
         found = []
         for each in wanted:
             self.drawn += 1
-            self.students.append(each.student)
+            self.voices.append(each.voice)
             failing = each.prefix.states[-1]
             good = replace(failing, code=failing.code.replace("oops 5", "dot 5"))
             mends = model.card["view"] == "trace" and each.number % 2 == 1
@@ -155,7 +155,7 @@ def test_programs_run_by_the_runs_rule(folder: Path, monkeypatch: pytest.MonkeyP
         recover(folder)
 
 
-MAIN = {"student": "own", "seconds": "60", "start": "blamed", "candidates": "4"}
+MAIN = {"voice": "own", "seconds": "60", "start": "blamed", "candidates": "4"}
 
 
 def test_the_study_measures_what_was_planted(folder: Path, rows: list[Result]) -> None:
@@ -195,12 +195,12 @@ def test_contrasts_are_those_fixed_beforehand(rows: list[Result]) -> None:
                  condition={"start": "free"})  # fmt: skip
     assert (models.value, models.family) == (0.5, "recover: models")
     time = one(rows, model="trace", metric="executes", statistic="mean_difference",
-               condition={"student": "own", "seconds": "60", "against": "1 s"})  # fmt: skip
+               condition={"voice": "own", "seconds": "60", "against": "1 s"})  # fmt: skip
     assert (time.value, time.condition["margin"]) == (0, "0.05")
     assert "not shown to be equivalent: no case differs" in (time.note or ""), "no variation shows nothing"
     assert "every case has this value" in (time.note or "")
     strong = one(rows, model="trace", metric="executes", statistic="mean_difference",
-                 condition={"student": "strong", "against": "matched"})  # fmt: skip
+                 condition={"voice": "strong", "against": "matched"})  # fmt: skip
     assert strong.value == 0
     assert "backtrack least" in (strong.note or "")
 
@@ -223,7 +223,7 @@ def test_beside_rules_every_other_candidate_is_theirs(rows: list[Result]) -> Non
 def test_points_hold_no_students(folder: Path, rows: list[Result]) -> None:
     points = pq.read_table(folder / "metrics" / "recover.parquet")
     assert not {f"s{i:02d}" for i in range(24)} & {str(v) for column in points.columns for v in column.to_pylist()}
-    assert set(points["hand"].to_pylist()) == {None, "own", "strong", "matched"}
+    assert set(points["voice"].to_pylist()) == {None, "own", "strong", "matched"}
 
 
 def test_the_report_shows_it(folder: Path, rows: list[Result]) -> None:
@@ -269,9 +269,9 @@ def test_it_goes_on_with_what_is_drawn_and_never_with_a_stale_one(
 def test_hands_are_strangers_or_trained_students(folder: Path, sampler: FakeSampler) -> None:
     recover(folder, replace(RecoverConfig(cases=3), views=("trace",), candidates=(2,), seconds=(60.0,)))
     known = load_model(folder / "models" / "trace").students
-    met = [student for student in sampler.students if student in known]
+    met = [student for student in sampler.voices if student in known]
     assert len(met) == 2 * 3 * 2, "strong and matched"
-    assert len(sampler.students) == 4 * 3 * 2, "own twice, strong, matched: own is unknown to the model"
+    assert len(sampler.voices) == 4 * 3 * 2, "own twice, strong, matched: own is unknown to the model"
 
 
 def test_a_program_too_long_for_a_model_is_unscored(
@@ -289,7 +289,7 @@ def test_a_program_too_long_for_a_model_is_unscored(
     rows = recover(
         folder, RecoverConfig(cases=60, candidates=(1,), seconds=(60.0,), views=("trace",), seed=5, replicates=50)
     )
-    row = one(rows, model="trace", metric="executes", condition={"student": "own", "candidates": "1", "start": "free"})
+    row = one(rows, model="trace", metric="executes", condition={"voice": "own", "candidates": "1", "start": "free"})
     assert 0 < row.unscored < 60
     assert row.n + row.unscored == 60
 

@@ -24,14 +24,14 @@ ROW = Result(
 def made(config: AdaptConfig, *, scored: bool) -> list[Result]:
     rows = []
     for cell in cells(config):
-        value = 10.0 - cell.k + (0.0 if cell.whose == "own" else 2.0)
+        value = 10.0 - cell.k + (0.0 if cell.voice == "own" else 2.0)
         rows.append(
             replace(
                 ROW,
                 metric=cell.metric,
                 statistic=cell.statistic + ("_difference" if cell.against else ""),
-                baseline=cell.against or (None if cell.whose == "own" else cell.whose),
-                condition={} if cell.whose == "mean-vector" else {"k": str(cell.k)},
+                baseline=cell.against or (None if cell.voice == "own" else cell.voice),
+                condition={} if cell.voice == "mean-vector" else {"k": str(cell.k)},
                 value=value if scored else None,
                 low=value - 1 if scored else None,
                 high=value + 1 if scored else None,

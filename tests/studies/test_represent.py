@@ -110,10 +110,10 @@ def test_vectors_are_of_the_states_they_say(studied: Studied) -> None:
         trace = traces[str(vectors.students[m]), str(vectors.titles[m])]
         assert run.split.of[trace.pair] == "seen-seen"
         step = int(vectors.steps[m])
-        (whole,) = embed(model, [Reading(trace=trace, student=trace.student, steps=(step,))])
+        (whole,) = embed(model, [Reading(trace=trace, voice=trace.student, steps=(step,))])
         np.testing.assert_allclose(vectors.of["synthetic", PREFIX][-1][m], whole, atol=1e-5)
         one = replace(trace, states=(trace.states[step - 1],))
-        (alone,) = embed(model, [Reading(trace=one, student=trace.student, steps=(1,))])
+        (alone,) = embed(model, [Reading(trace=one, voice=trace.student, steps=(1,))])
         np.testing.assert_allclose(vectors.of["synthetic", STATE][-1][m], alone, atol=1e-5)
         assert (vectors.edits[m] == -1) == (step == 1)
     assert {EDIT_TYPES[kind] for kind in vectors.edits if kind >= 0} >= {"large_add", "small_add", "modify"}

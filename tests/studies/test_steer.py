@@ -56,7 +56,7 @@ def find(rows: list[Result], metric: str, baseline: str | None = None, **conditi
 
 
 def test_vectors_of_students_who_use_a_colour_make_the_model_use_it(studied: Studied) -> None:
-    apart = find(studied.rows, "colour:red", hand="most", against="least")
+    apart = find(studied.rows, "colour:red", voice="most", against="least")
     assert apart.value is not None
     assert apart.low is not None
     assert apart.value > 1  # students write it three times in a program, or never
@@ -67,8 +67,8 @@ def test_vectors_of_students_who_use_a_colour_make_the_model_use_it(studied: Stu
     assert apart.effect_size > 1
     assert (apart.n_students, apart.n_titles) == (14, len(TITLES))
     assert apart.clusters == "student (conditional)"  # nine titles are too few to resample
-    assert find(studied.rows, "colour:red", "training-traces", hand="most").value == 3
-    assert find(studied.rows, "colour:red", "training-traces", hand="least").value == 0
+    assert find(studied.rows, "colour:red", "training-traces", voice="most").value == 3
+    assert find(studied.rows, "colour:red", "training-traces", voice="least").value == 0
 
 
 def test_values_are_means_over_cells_of_the_samples(studied: Studied) -> None:
@@ -86,19 +86,19 @@ def test_values_are_means_over_cells_of_the_samples(studied: Studied) -> None:
     ends = chosen.ends["colour:red"]
     assert {colour_of(student) for student in ends.most} == {"red"}
     assert "red" not in {colour_of(student) for student in ends.least}
-    assert find(studied.rows, "colour:red", hand="most").value == pytest.approx(by(ends.most))
-    apart = find(studied.rows, "colour:red", hand="most", against="least")
+    assert find(studied.rows, "colour:red", voice="most").value == pytest.approx(by(ends.most))
+    apart = find(studied.rows, "colour:red", voice="most", against="least")
     # every student writes on every title, so that the difference of means is that of cells
     assert apart.value == pytest.approx(by(ends.most) - by(ends.least))
     unknown = [np.mean(found) for (student, _), found in cells.items() if student.startswith("unknown-")]
-    assert find(studied.rows, "colour:red", hand="unknown").value == pytest.approx(np.mean(unknown))
+    assert find(studied.rows, "colour:red", voice="unknown").value == pytest.approx(np.mean(unknown))
 
 
 def test_steering_says_whether_programs_still_run(studied: Studied) -> None:
-    ran = find(studied.rows, "executes", target="colour:red", hand="most")
+    ran = find(studied.rows, "executes", target="colour:red", voice="most")
     assert ran.value is not None
     assert 0 <= ran.value <= 1
-    find(studied.rows, "executes", target="colour:red", hand="most", against="unknown")
+    find(studied.rows, "executes", target="colour:red", voice="most", against="unknown")
 
 
 def test_what_nobody_does_is_unscored(studied: Studied) -> None:
@@ -109,9 +109,9 @@ def test_what_nobody_does_is_unscored(studied: Studied) -> None:
 
 def test_students_who_do_not_differ_are_not_told_apart(tmp_path: Path) -> None:
     rows = study(tmp_path, differ=False).rows
-    done = [known(find(rows, "colour:red", "training-traces", hand=hand).value) for hand in ("most", "least")]
+    done = [known(find(rows, "colour:red", "training-traces", voice=voice).value) for voice in ("most", "least")]
     assert done[0] > done[1]  # chosen by chance, they differ where they were chosen
-    apart = find(rows, "colour:red", hand="most", against="least")
+    apart = find(rows, "colour:red", voice="most", against="least")
     assert apart.value is not None
     assert apart.p is not None
     assert abs(apart.value) < 0.5
@@ -166,7 +166,7 @@ def test_report_shows_every_hand_and_what_students_do(studied: Studied) -> None:
     (figure,) = report.figures(studied.run)
     for word in ("least", "unknown", "most", "occurrences of red", "Simulated class"):
         assert word in figure.svg
-    assert figure.points.num_rows == 5  # three hands, and two sides' training traces; functions are unscored
+    assert figure.points.num_rows == 5  # three voices, and two sides' training traces; functions are unscored
     (table,) = report.tables(studied.run)
     assert [row[0] for row in table.rows] == ["occurrences of red", "functions"]
     said = report.sentences(studied.rows)

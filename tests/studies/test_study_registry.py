@@ -7,17 +7,20 @@ import json
 import subprocess
 import sys
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import redraft
 from fabricate import make_run
-from redraft import config
+from redraft import config, results
 from redraft.cli import main
 from redraft.errors import InputError, UsageError
 from redraft.pipeline.settings import WholeRun, protocol_files, within
+from redraft.results import Result
 from redraft.studies.behaviour.settings import BehaviourConfig
 from redraft.studies.common.run import open_run, read_settings
 from redraft.studies.registry import STUDIES, Study
@@ -190,3 +193,29 @@ def test_names_of_earlier_versions_are_read_with_a_note(tmp_path: Path, capsys: 
     assert "`redraft evaluate` is now called `redraft behaviour`" in capsys.readouterr().err
     with pytest.warns(FutureWarning, match=r"redraft\.behaviour"):
         assert redraft.evaluate is redraft.behaviour
+
+
+def test_results_of_earlier_versions_are_read_with_todays_names(tmp_path: Path) -> None:
+    base = Result(
+        origin="simulated", dataset="d", study="recover", metric="executes", level="program", statistic="mean", n=1,
+        n_students=1, n_titles=1, value=1.0,
+    )  # fmt: skip
+    old = [
+        replace(base, condition={"student": "strong", "seconds": "1"}, family="recovery: steering"),
+        replace(base, condition={"student": "own"}, family="recovery: primary, trace - baselines, kept_success"),
+        replace(base, study="steer", condition={"hand": "most", "against": "least"}, family="steer: most - least"),
+    ]
+    results.write(old, tmp_path / "old.parquet")
+    read = results.read(tmp_path / "old.parquet")
+    assert [row.condition for row in read] == [
+        {"voice": "strong", "seconds": "1"}, {"voice": "own"}, {"voice": "most", "against": "least"},
+    ]  # fmt: skip
+    assert [row.family for row in read] == [
+        "recover: voices", "recover: primary, trace - baselines, kept_success", "steer: most - least",
+    ]  # fmt: skip
+    assert results.read_points(_points(tmp_path)).column_names == ["model", "voice", "bits"]
+
+
+def _points(folder: Path) -> Path:
+    pq.write_table(pa.table({"model": ["trace"], "whose": ["own"], "bits": [1.0]}), folder / "points.parquet")
+    return folder / "points.parquet"

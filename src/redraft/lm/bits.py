@@ -1,9 +1,9 @@
 """What a model's every id costs, trace by trace: -log2 of the probability it gives to the id after all before.
 
-In: a model, encoded traces, whose vectors to read them with. Out: bits, an entry an id, 0 for those that aren't
+In: a model, encoded traces, the voices to read them in (`voice`). Out: bits, an entry an id, 0 for those that aren't
 charged (see `codec.base`); a trace longer than the context is read chunk by chunk, as in training.
 
-Axes in names: R readers, N ids of a trace, B sequences, L tokens, V vocabulary.
+Axes in names: R readings, one a voice, N ids of a trace, B sequences, L tokens, V vocabulary.
 """
 
 from __future__ import annotations
@@ -20,26 +20,24 @@ from torch.nn.functional import cross_entropy, pad
 from redraft.lm.batch import Chunks, Collator, Encoded, cut, plan
 from redraft.lm.checkpoint import Model
 from redraft.lm.model import IGNORE
-
-Reader = Callable[[Tensor], Tensor]
-"""Whose vectors to read with: from the rows of traces' own students to rows of the table."""
+from redraft.lm.voice import Voice
 
 
 @torch.inference_mode()
 def bits_of(
     model: Model,
     encoded: Sequence[Encoded],
-    readers: Sequence[Reader],
+    voices: Sequence[Voice],
     *,
     batch_tokens: int,
     done: Callable[[int], None] = lambda _: None,
 ) -> list[NDArray[np.float64]]:
-    """What each id of each trace costs each reader (R, N).
+    """What each id of each trace costs in each voice (R, N).
 
     Args:
         model: The model.
         encoded: The traces.
-        readers: Whose vectors to read with.
+        voices: What to read them in.
         batch_tokens: Tokens read at once.
         done: Told how many more traces are begun.
     """
@@ -50,7 +48,7 @@ def bits_of(
     for which in plan(chunks, batch_tokens=batch_tokens, seed=0, epoch=0):
         ids_BL, rows_B, _ = (tensor.to(model.lm.device) for tensor in collate(which))
         charged_BL = collate.charged(which).to(model.lm.device)
-        nats_RBL = np.stack([_nats(model, ids_BL, reader(rows_B), charged_BL) for reader in readers])
+        nats_RBL = np.stack([_nats(model, ids_BL, voice(rows_B), charged_BL) for voice in voices])
         for nats_RL, chunk in zip(nats_RBL.swapaxes(0, 1), which.tolist(), strict=True):
             costs[chunk] = nats_RL[:, : chunks.lengths[chunk]] / math.log(2)
         done(int(chunks.heads[which].sum()))

@@ -1,8 +1,8 @@
 """Go on with a trace: the states so far and the time of the next one are given, the model draws the rest.
 
-In: a model, and for each draw whose hand goes on with which prefix. Out: the new states of each draw, in order. The
-hand may be any student's: their own, another's to steer by, or the unknown student's. A draw depends on the model, its
-prefix, student, id and number alone.
+In: a model, and for each draw which prefix to go on from, and in whose voice. Out: the new states of each draw, in
+order. The voice may be any student's: their own, another's to steer by, or the unknown student's. A draw depends on the
+model, its prefix, voice, id and number alone.
 
 A prefix must leave a quarter of the model's context to the model. The oldest states are left out until it does, as few
 as that takes; the first one kept then stands as a trace's first would, numbered 1, its program whole, its time in full.
@@ -54,8 +54,8 @@ class Continuation(NamedTuple):
     """One draw that is asked for."""
 
     prefix: Prefix
-    student: str | None
-    """Whose vector; None, or a student the model has not met: the unknown student's."""
+    voice: str | None
+    """The student whose vector goes on; None, or a student the model has not met: the unknown student's."""
     id: str
     """Of the case: with the number and the seed, what its random numbers depend on."""
     number: int = 0
@@ -135,7 +135,7 @@ def go_on(
     model.lm.to(PartialState().device)
     drafts = [
         Draft(
-            student=UNKNOWN if each.student is None else model.students.row(each.student),
+            student=UNKNOWN if each.voice is None else model.students.row(each.voice),
             ids=list(each.prefix.ids),
             stream=(config.seed, each.id, each.number),
         )
@@ -172,7 +172,7 @@ def edit_bits(model: Model, wanted: Sequence[Continuation], states: Sequence[Seq
         return []
     model.lm.to(PartialState().device)
     coded = model.codec.encode_marked(traces)
-    rows = [UNKNOWN if each.student is None else model.students.row(each.student) for each in wanted]
+    rows = [UNKNOWN if each.voice is None else model.students.row(each.voice) for each in wanted]
     encoded = [Encoded(one.ids, row) for one, row in zip(coded, rows, strict=True)]
     costs = bits_of(model, encoded, [lambda rows_B: rows_B], batch_tokens=READ_TOKENS)
     found = []

@@ -1,9 +1,9 @@
 """What a model makes of the beginnings of traces: means of its token states.
 
-In: a model and readings: a trace, whose vector to read it with, whether the title is hidden, and after how many states
+In: a model and readings: a trace, the voice to read it in, whether the title is hidden, and after how many states
 to look (steps, 0 to n). Out: a vector for each step, of the last layer or of several.
 
-    readings = [Reading(trace=trace, student=trace.student) for trace in traces]     # every step of every trace
+    readings = [Reading(trace=trace, voice=trace.student) for trace in traces]     # every step of every trace
     embedding_ND = embed(model, readings)                                            # N = count_steps(readings)
     embedding_KND = embed(model, readings, layers=range(count_layers(model)))        # every layer
 
@@ -52,8 +52,8 @@ class Reading:
 
     trace: Trace
     """What is read."""
-    student: str | None
-    """Whose vector it is read with; None, or one the model has not met: the unknown student's."""
+    voice: str | None
+    """The student whose vector it is read with; None, or one the model has not met: the unknown student's."""
     steps: Sequence[int] = EVERY_STEP
     """After how many states to look, in the order wanted; none: after 0, 1, ... all."""
     hide_title: bool = False
@@ -229,7 +229,7 @@ def _sequences(
 
 
 def _row(model: Model, reading: Reading) -> int:
-    return UNKNOWN if reading.student is None else model.students.row(reading.student)
+    return UNKNOWN if reading.voice is None else model.students.row(reading.voice)
 
 
 def _span(encoded: _Encoded, step: int, over: Over, row: int) -> _Span:

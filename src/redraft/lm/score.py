@@ -33,11 +33,11 @@ from redraft.data.trace import Trace
 from redraft.errors import InputError, UsageError
 from redraft.execute.dataset import read_messages
 from redraft.lm.batch import Encoded
-from redraft.lm.bits import Reader, bits_of
+from redraft.lm.bits import bits_of
 from redraft.lm.checkpoint import Model
 from redraft.lm.codec import EDIT, ENDING, TIME, Coded, Verdicts
 from redraft.lm.model import StudentIndex
-from redraft.lm.validate import nobody
+from redraft.lm.voice import Voice, nobody, own
 from redraft.progress import bar, say
 from redraft.rundir import Kind, Output, write_json
 
@@ -70,9 +70,9 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
 }
 """Column -> its type and meaning."""
 READ = ("bits", "time_bits", "edit_bits", "ending_bits")
-"""Columns that each further reader has too, behind its name; and `gained_over_READER`."""
-READERS = {"unknown": "the unknown student's vector", "other": "another student's vector"}
-"""Further readers -> whose vector they read with."""
+"""Columns that each further voice has too, behind its name; and `gained_over_VOICE`."""
+VOICES = {"unknown": "the unknown student's vector", "other": "another student's vector"}
+"""Voices beside the student's own -> whose vector a trace is read with."""
 OF_STATES, OF_TRACES = {"state", "edit_probability", "cumulative_bits"}, {"states", "ended"}
 """Columns that one table alone has."""
 
@@ -111,9 +111,9 @@ def score(
     if batch_tokens < 1:
         raise UsageError(f"batch_tokens is {batch_tokens}; it must be at least 1.")
     split = _split_of(model, dataset, splits)
-    readers = {"own": _own, **_readers(model.students, unknown, other)}
+    voices = {"own": own, **_voices(model.students, unknown, other)}
     verdicts = read_messages(dataset) if model.codec.run_id is not None else {}
-    request = _request(model, dataset, splits, [*readers], other, batch_tokens)
+    request = _request(model, dataset, splits, [*voices], other, batch_tokens)
     with Output(out, kind=SCORES, request=request, overwrite=overwrite, inputs=[dataset.path]) as output:
         if output.done:
             return _summary(out)
@@ -123,13 +123,13 @@ def score(
         with bar("scoring", None if splits else len(dataset)) as watcher:
             parts = _write_parts(
                 output.scratch, traces, watcher.advance,
-                lambda group: _tables(model, group, split, readers, verdicts, batch_tokens, watcher.advance),
+                lambda group: _tables(model, group, split, voices, verdicts, batch_tokens, watcher.advance),
             )  # fmt: skip
         if not parts:
             raise InputError("there are no traces to score.", where=dataset.path)
         for name in TABLES:
             _assemble(output.folder / f"{name}.parquet", [_part(output.scratch, name, part) for part in range(parts)])
-        write_json(output.folder / MANIFEST, {**request, "columns": _meanings([*readers])})
+        write_json(output.folder / MANIFEST, {**request, "columns": _meanings([*voices])})
         output.publish()
     return _summary(out)
 
@@ -152,12 +152,8 @@ def _write_parts(
     raise AssertionError
 
 
-def _own(rows_B: Any) -> Any:
-    return rows_B
-
-
-def _readers(students: StudentIndex, unknown: bool, other: str | None) -> dict[str, Reader]:
-    readers: dict[str, Reader] = {"unknown": nobody} if unknown else {}
+def _voices(students: StudentIndex, unknown: bool, other: str | None) -> dict[str, Voice]:
+    voices: dict[str, Voice] = {"unknown": nobody} if unknown else {}
     if other is not None:
         if other not in students:
             raise InputError(
@@ -166,8 +162,8 @@ def _readers(students: StudentIndex, unknown: bool, other: str | None) -> dict[s
                 remedy="Name one of those in its students.parquet (keyed hashes, as in the dataset).",
             )
         row = students.row(other)
-        readers["other"] = lambda rows_B: rows_B.new_full(rows_B.shape, row)
-    return readers
+        voices["other"] = lambda rows_B: rows_B.new_full(rows_B.shape, row)
+    return voices
 
 
 def _split_of(model: Model, dataset: Dataset, wanted: Sequence[str]) -> Split | None:
@@ -197,7 +193,7 @@ def _warn(model: Model, unknown: bool) -> None:
 
 
 def _request(
-    model: Model, dataset: Dataset, splits: Sequence[str], readers: Sequence[str], other: str | None, batch_tokens: int
+    model: Model, dataset: Dataset, splits: Sequence[str], voices: Sequence[str], other: str | None, batch_tokens: int
 ) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
@@ -209,7 +205,7 @@ def _request(
         "dataset_fingerprint": dataset.fingerprint,
         "origin": dataset.origin,
         "splits": list(splits),
-        "readers": list(readers),
+        "readers": list(voices),  # as earlier versions called them
         "other": other,
         "batch_tokens": batch_tokens,
     }
@@ -248,35 +244,35 @@ def _summary(out: Path) -> Score:
 # The rows
 
 
-def _meanings(readers: Sequence[str]) -> dict[str, str]:
+def _meanings(voices: Sequence[str]) -> dict[str, str]:
     """Column -> meaning."""
     meanings = {name: words for name, (_, words) in COLUMNS.items()}
-    for reader in readers[1:]:
-        whose = READERS[reader]
-        meanings |= {f"{reader}_{name}": f"{name}, read with {whose}" for name in READ}
-        meanings[f"gained_over_{reader}"] = f"{reader}_bits - bits: what the student's own vector is worth"
+    for voice in voices[1:]:
+        whose = VOICES[voice]
+        meanings |= {f"{voice}_{name}": f"{name}, read with {whose}" for name in READ}
+        meanings[f"gained_over_{voice}"] = f"{voice}_bits - bits: what the student's own vector is worth"
     return meanings
 
 
-def _schema(table: str, readers: Sequence[str]) -> pa.Schema:
+def _schema(table: str, voices: Sequence[str]) -> pa.Schema:
     left_out = OF_TRACES if table == "states" else OF_STATES
     return pa.schema(
         [
             pa.field(name, COLUMNS[name][0] if name in COLUMNS else pa.float64(), metadata={"description": words})
-            for name, words in _meanings(readers).items()
+            for name, words in _meanings(voices).items()
             if name not in left_out
         ]
     )
 
 
 def _tables(
-    model: Model, traces: Sequence[Trace], split: Split | None, readers: Mapping[str, Reader], verdicts: Verdicts,
+    model: Model, traces: Sequence[Trace], split: Split | None, voices: Mapping[str, Voice], verdicts: Verdicts,
     batch_tokens: int, done: Callable[[float], None],
 ) -> dict[str, pa.Table]:  # fmt: skip
     """Both tables' rows of some traces."""
     coded = model.codec.encode_marked(traces, verdicts=verdicts)
     encoded = [Encoded(one.ids, model.students.row(trace.student)) for trace, one in zip(traces, coded, strict=True)]
-    bits = bits_of(model, encoded, [*readers.values()], batch_tokens=batch_tokens, done=done)
+    bits = bits_of(model, encoded, [*voices.values()], batch_tokens=batch_tokens, done=done)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
     for trace, one, bits_RN in zip(traces, coded, bits, strict=True):
         key = {
@@ -287,10 +283,10 @@ def _tables(
             "split": split.of.get(trace.pair) if split else None,
             "known": trace.student in model.students,
         }
-        states = list(_states(trace, one, model.codec.charged(one.ids), dict(zip(readers, bits_RN, strict=True))))
+        states = list(_states(trace, one, model.codec.charged(one.ids), dict(zip(voices, bits_RN, strict=True))))
         rows["states"] += [{**key, **state} for state in states]
         rows["traces"].append({**key, **_sums(trace, states)})
-    return {name: pa.Table.from_pylist(rows[name], schema=_schema(name, [*readers])) for name in TABLES}
+    return {name: pa.Table.from_pylist(rows[name], schema=_schema(name, [*voices])) for name in TABLES}
 
 
 def _states(
@@ -300,17 +296,17 @@ def _states(
     n = len(trace.states) + 1  # what belongs to none counts as state 0
     tokens = np.bincount(coded.states[charged_N], minlength=n)
     sums = {
-        (reader, part): np.bincount(coded.states, weights=bits_N * (coded.parts == part), minlength=n)
-        for reader, bits_N in bits.items()
+        (voice, part): np.bincount(coded.states, weights=bits_N * (coded.parts == part), minlength=n)
+        for voice, bits_N in bits.items()
         for part in (TIME, EDIT, ENDING)
     }
     total = 0.0
     for number, state in enumerate(trace.states, 1):
         row: dict[str, Any] = {"state": number, "tokens": int(tokens[number]), "characters": len(state.code)}
-        for reader in bits:
-            time, edit, ending = (float(sums[reader, part][number]) for part in (TIME, EDIT, ENDING))
+        for voice in bits:
+            time, edit, ending = (float(sums[voice, part][number]) for part in (TIME, EDIT, ENDING))
             ends = trace.ended and number == len(trace.states)
-            before = "" if reader == "own" else f"{reader}_"
+            before = "" if voice == "own" else f"{voice}_"
             row[f"{before}bits"] = time + edit + ending
             row[f"{before}time_bits"], row[f"{before}edit_bits"] = time, edit
             row[f"{before}ending_bits"] = ending if ends else None
@@ -326,13 +322,13 @@ def _sums(trace: Trace, states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if name in ("tokens", "characters") or name.endswith("bits"):
             values = [state[name] for state in states if state[name] is not None]
             row[name] = sum(values) if values else None
-    return _with_what_follows(row, ["own", *(reader for reader in READERS if f"{reader}_bits" in states[0])])
+    return _with_what_follows(row, ["own", *(voice for voice in VOICES if f"{voice}_bits" in states[0])])
 
 
-def _with_what_follows(row: dict[str, Any], readers: Sequence[str]) -> dict[str, Any]:
+def _with_what_follows(row: dict[str, Any], voices: Sequence[str]) -> dict[str, Any]:
     """A row with the columns that follow from its bits."""
     row["edit_probability"] = 2.0 ** -row["edit_bits"]
     row["ending_probability"] = None if row["ending_bits"] is None else 2.0 ** -row["ending_bits"]
-    for reader in readers[1:]:
-        row[f"gained_over_{reader}"] = row[f"{reader}_bits"] - row["bits"]
+    for voice in voices[1:]:
+        row[f"gained_over_{voice}"] = row[f"{voice}_bits"] - row["bits"]
     return row

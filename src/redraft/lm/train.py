@@ -40,7 +40,8 @@ from redraft.lm.prepare import Prepared, check, filled_in, prepare
 from redraft.lm.schedule import Cooldown, Schedule
 from redraft.lm.settings import Recipe, TrainConfig, decay_of
 from redraft.lm.tokenizer import load_tokenizer
-from redraft.lm.validate import Known, Whose, bits_of, own, validate
+from redraft.lm.validate import Known, bits_of, validate
+from redraft.lm.voice import Voice, own
 from redraft.progress import Bar, bar, hush, say
 from redraft.rundir import Output, atomic_file
 
@@ -302,10 +303,10 @@ class _Run:
         known = self._read(chunks)
         return float(known.bits.sum()) / int(chunks.heads.sum()), known.loss
 
-    def _read(self, chunks: Chunks, whose: Whose = own) -> Known:
+    def _read(self, chunks: Chunks, voice: Voice = own) -> Known:
         return validate(
             self.net, chunks, self.model.codec, self.accelerator,
-            batch_tokens=self.recipe.batch_tokens, whose=whose, bf16=self.bf16,
+            batch_tokens=self.recipe.batch_tokens, voice=voice, bf16=self.bf16,
         )  # fmt: skip
 
     def _finish(self) -> Model:

@@ -1,6 +1,6 @@
 """How well a model knows traces it isn't trained on, and what knowing their students is worth.
 
-In: a model, encoded traces, whose vectors to read them with. Out: nats a token, bits of each chunk; from those, a
+In: a model, encoded traces, the voice to read them in (`voice`). Out: nats a token, bits of each chunk; from those, a
 split's `Bits`. Several processes take turns with the batches and all get the sums.
 
 Axes in names: B sequences, L tokens, V vocabulary, N chunks.
@@ -22,9 +22,7 @@ from torch import Tensor, nn
 from redraft.lm.batch import Chunks, Collator, plan
 from redraft.lm.codec import Codec
 from redraft.lm.model import IGNORE, UNKNOWN, StudentLM
-
-Whose = Callable[[Tensor], Tensor]
-"""Which rows of the students' table to read sequences with, given their own students'."""
+from redraft.lm.voice import Voice, another, nobody, own
 
 
 class Known(NamedTuple):
@@ -54,21 +52,6 @@ class Bits:
     """The same, in place of another student's; None also if the model knows a single student."""
 
 
-def own(rows_B: Tensor) -> Tensor:
-    """Each student's own row."""
-    return rows_B
-
-
-def nobody(rows_B: Tensor) -> Tensor:
-    """For each student the unknown one."""
-    return torch.full_like(rows_B, UNKNOWN)
-
-
-def another(n_students: int) -> Whose:
-    """For each known student another one; the unknown one stays."""
-    return lambda rows_B: torch.where(rows_B == UNKNOWN, UNKNOWN, 1 + rows_B % n_students)
-
-
 @torch.no_grad()
 def validate(
     model: StudentLM,
@@ -77,7 +60,7 @@ def validate(
     accelerator: Accelerator,
     *,
     batch_tokens: int,
-    whose: Whose = own,
+    voice: Voice = own,
     bf16: bool = False,
 ) -> Known:
     """How well `model`, its students' rows current, knows `chunks` (at least one), titles and students shown."""
@@ -91,7 +74,7 @@ def validate(
         ids_BL, rows_B, labels_BL = (tensor.to(device) for tensor in collate(which))
         charged_BL = collate.charged(which).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            logits_BLV = model(ids_BL, whose(rows_B), use_cache=False).logits
+            logits_BLV = model(ids_BL, voice(rows_B), use_cache=False).logits
         nats_BL = _nats(logits_BLV, torch.where(labels_BL == IGNORE, charged_BL, labels_BL))
         is_learned_BL = labels_BL[:, 1:] != IGNORE
         learned += torch.stack([nats_BL[is_learned_BL].sum(), is_learned_BL.sum().double()])
@@ -108,21 +91,21 @@ def _nats(logits_BLV: Tensor, labels_BL: Tensor) -> Tensor:
     return nn.functional.cross_entropy(logits_BVL, labels_BL[:, 1:], ignore_index=IGNORE, reduction="none").double()
 
 
-def bits_of(chunks: Chunks, n_students: int, read: Callable[[Whose], Known]) -> Bits:
+def bits_of(chunks: Chunks, n_students: int, read: Callable[[Voice], Known]) -> Bits:
     """What a split's chunks come to; unknown students' are read once, as all vectors are one to them.
 
     Args:
         chunks: The split's, at least one.
         n_students: How many students the model knows.
-        read: Reads the chunks with the vectors that it is given.
+        read: Reads the chunks in the voice that it is given.
     """
     with_own = read(own).bits
     traces, characters = int(chunks.heads.sum()), int(chunks.characters.sum())
     is_known_N = chunks.rows != UNKNOWN
     known_traces = int((chunks.heads & is_known_N).sum())
 
-    def gained(whose: Whose) -> float:
-        return float((read(whose).bits - with_own)[is_known_N].sum()) / known_traces
+    def gained(voice: Voice) -> float:
+        return float((read(voice).bits - with_own)[is_known_N].sum()) / known_traces
 
     return Bits(
         traces=traces,

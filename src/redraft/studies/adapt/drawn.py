@@ -43,7 +43,7 @@ class Drawn:
     real: Mapping[str, Floats]
     """Metric -> the real value of each."""
     generated: Mapping[tuple[str, int], Mapping[str, Floats]]
-    """(whose, k) -> metric -> the generated value of each."""
+    """(voice, k) -> metric -> the generated value of each."""
     left_out: int
     """Pairs that have no sample for some k or side."""
 
@@ -56,11 +56,11 @@ def draw(fits: Fits) -> Drawn:
     tables: dict[tuple[str, int], list[pa.Table]] = defaultdict(list)
     for k in config.sampled_ks:
         for side in fits.sides(k):
-            if side.whose == MEAN_VECTOR:
+            if side.voice == MEAN_VECTOR:
                 continue
             for seed in _seeds(fits, side):
-                file = fits.folder / f"drawn-{side.whose}-{k}-{seed}-{_settings(fits)}.parquet"
-                tables[side.whose, k].append(kept_table(file, partial(_drawn, fits, side, k, seed, real, measured)))
+                file = fits.folder / f"drawn-{side.voice}-{k}-{seed}-{_settings(fits)}.parquet"
+                tables[side.voice, k].append(kept_table(file, partial(_drawn, fits, side, k, seed, real, measured)))
     common = set(real).intersection(*(pairs_of(table) for some in tables.values() for table in some))
     pairs = sorted(common)
     return Drawn(
@@ -76,7 +76,7 @@ def draw(fits: Fits) -> Drawn:
 
 def _seeds(fits: Fits, side: Side) -> Iterable[int]:
     """Of the samples: every seed for vectors that all seeds share, else the vectors' own."""
-    shared = side.whose == "own" and fits.config.start == "unknown"
+    shared = side.voice == "own" and fits.config.start == "unknown"
     return range(fits.config.seeds) if shared else (side.seed,)
 
 
@@ -108,7 +108,7 @@ def _drawn(fits: Fits, side: Side, k: int, seed: int, real: Mapping[Pair, Trace]
     )
     config = replace(fits.config.sample, seed=fits.config.sample.seed + 1000 * fits.config.seed + seed)
     requests = [Request(*pair, id=sha256_json(pair)[:16]) for pair in real]
-    out = fits.folder / "samples" / f"{side.whose}-{k}-{seed}-{_settings(fits)}"
+    out = fits.folder / "samples" / f"{side.voice}-{k}-{seed}-{_settings(fits)}"
     dataset = sample(knowing, requests, out=out, config=config, overwrite=True)
     table = measure(dataset, language=languages_of(measured))
     pairs = sorted(set(pairs_of(table)))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
@@ -29,7 +28,7 @@ def figures(run: Path) -> list[Figure]:
     found = []
     for view in views(rows):
         mine = [row for row in rows if row.model == view]
-        points = pq.read_table(run / "points-adapt-students.parquet").to_pylist()
+        points = results.read_points(run / "points-adapt-students.parquet").to_pylist()
         found += [_bits(view, mine, [point for point in points if point["model"] == view]), _generated(view, mine)]
     return [figure for figure in found if figure]
 
@@ -95,7 +94,7 @@ def _bits(view: str, rows: Sequence[Result], points: list[dict[str, Any]]) -> Fi
 
 def _students(axes: Axes, points: list[dict[str, Any]], colour: str) -> None:
     """Each student's bits against those with the vector it began as."""
-    own = {(point["student"], point["k"]): point["bits"] for point in points if point["whose"] == "own"}
+    own = {(point["student"], point["k"]): point["bits"] for point in points if point["voice"] == "own"}
     students, ks = (sorted({key[i] for key in own}) for i in (0, 1))
     change = np.array([[own[s, k] - own[s, ks[0]] for k in ks] for s in students])
     axes.plot(ks, change.T, color=colour, alpha=max(0.08, min(0.5, 8 / len(students))), linewidth=1)

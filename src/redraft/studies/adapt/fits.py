@@ -29,14 +29,14 @@ from redraft.lm.bits import bits_of
 from redraft.lm.checkpoint import Model
 from redraft.lm.codec import Verdicts
 from redraft.lm.settings import FitConfig
-from redraft.lm.validate import own
+from redraft.lm.voice import own
 from redraft.rundir import sha256_json
 from redraft.studies.adapt.newcomers import Newcomers, partners
 from redraft.studies.adapt.settings import AdaptConfig
 from redraft.studies.common.work import kept_array, kept_table
 
 OWN, OTHER, MEAN_VECTOR = "own", "other-student", "mean-vector"
-"""Whose vector a trace is read with."""
+"""Voices: whose vector a trace is read, or written, with."""
 
 
 class Choice(NamedTuple):
@@ -51,7 +51,7 @@ class Choice(NamedTuple):
 class Side(NamedTuple):
     """A vector for each evaluated student."""
 
-    whose: str
+    voice: str
     seed: int
     numbers: Tensor
     """(F, N)"""
@@ -118,7 +118,7 @@ class Fits:
         return [partners(self.newcomers.evaluated, seed) for seed in range(self.config.seeds)]
 
     def bits(self) -> pa.Table:
-        """A row a student, k, side and seed: student (number), whose, k, seed, traces, characters, bits (sums)."""
+        """A row a student, k, side and seed: student (number), voice, k, seed, traces, characters, bits (sums)."""
         return pa.concat_tables(
             kept_table(self.folder / f"bits-{k}.parquet", partial(self._bits, k)) for k in self.config.ks
         )
@@ -127,16 +127,16 @@ class Fits:
         sides = list(self.sides(k))
         tests = [self.tests(traces) for traces in self.newcomers.evaluated.values()]
         n = len(tests)
-        readers = [partial(torch.add, n * at) for at in range(len(sides))]
+        voices = [partial(torch.add, n * at) for at in range(len(sides))]
         knowing = replace(self.model, lm=with_fits(self.model, torch.cat([side.numbers for side in sides])))
         encoded = self._encoded(tests)
-        costs = bits_of(knowing, encoded, readers, batch_tokens=self.config.batch_tokens)
+        costs = bits_of(knowing, encoded, voices, batch_tokens=self.config.batch_tokens)
         of = np.array([one.row for one in encoded])
         bits_XF = [np.bincount(of, [cost[x].sum() for cost in costs], minlength=n) for x in range(len(sides))]
         traces_F, characters_F = np.bincount(of, minlength=n), np.bincount(of, [one.characters for one in encoded])
         return pa.concat_tables(
             pa.table({
-                "student": range(n), "whose": [side.whose] * n, "k": [k] * n, "seed": [side.seed] * n,
+                "student": range(n), "voice": [side.voice] * n, "k": [k] * n, "seed": [side.seed] * n,
                 "traces": traces_F, "characters": characters_F.astype(int), "bits": bits_F,
             })
             for side, bits_F in zip(sides, bits_XF, strict=True)

@@ -67,7 +67,7 @@ class Evidence:
     choices: dict[int, Choice]
     """What the tuning students chose for each k."""
     bits: dict[tuple[str, str, int], Floats]
-    """(metric, whose, k) -> a value a student."""
+    """(metric, voice, k) -> a value a student."""
     drawn: Drawn | None
     titles: int
     """Distinct titles among the test traces."""
@@ -80,7 +80,7 @@ class Evidence:
 
 
 POINTS = pa.schema(
-    [("model", pa.string()), ("student", pa.int64()), ("k", pa.int64()), ("whose", pa.string()), ("bits", pa.float64())]
+    [("model", pa.string()), ("student", pa.int64()), ("k", pa.int64()), ("voice", pa.string()), ("bits", pa.float64())]
 )
 
 
@@ -122,17 +122,17 @@ def _folder(run: Run, view: str, model: Model, config: AdaptConfig, new: Newcome
 def _by_student(view: str, table: pa.Table) -> tuple[dict[tuple[str, str, int], Floats], pa.Table]:
     """Each student's bits by metric, whose vector and k, means over seeds; and the points drawn."""
     means = [(name, "mean") for name in ("bits", "traces", "characters")]
-    table = table.group_by(["whose", "k", "student"]).aggregate(means)
-    table = table.sort_by([("whose", "ascending"), ("k", "ascending"), ("student", "ascending")])
-    whose, k = np.array(table["whose"].to_pylist()), table["k"].to_numpy()
+    table = table.group_by(["voice", "k", "student"]).aggregate(means)
+    table = table.sort_by([("voice", "ascending"), ("k", "ascending"), ("student", "ascending")])
+    voice, k = np.array(table["voice"].to_pylist()), table["k"].to_numpy()
     bits, traces, characters = (table[f"{name}_mean"].to_numpy() for name, _ in means)
     per_character = np.divide(bits, characters, out=np.full(len(bits), np.nan), where=characters > 0)
     per = dict(zip(BITS, (bits / traces, per_character), strict=True))
     found = {
-        (metric, str(side), int(number)): values[(whose == side) & (k == number)]
-        for metric, values in per.items() for side, number in {*zip(whose.tolist(), k.tolist(), strict=True)}
+        (metric, str(side), int(number)): values[(voice == side) & (k == number)]
+        for metric, values in per.items() for side, number in {*zip(voice.tolist(), k.tolist(), strict=True)}
     }  # fmt: skip
-    columns = [[view] * len(bits), table["student"], k, table["whose"], per["bits_per_trace"]]
+    columns = [[view] * len(bits), table["student"], k, table["voice"], per["bits_per_trace"]]
     return found, pa.table(columns, schema=POINTS)
 
 
@@ -144,7 +144,7 @@ class Cell:
     statistic: str
     """mean, pooled_r or within_r."""
     k: int
-    whose: str = OWN
+    voice: str = OWN
     """The side whose value it is, if it isn't a contrast."""
     against: str | None = None
     """The other side of a contrast; None: a value."""
@@ -175,12 +175,12 @@ def _of(
     metric: str, statistic: str, ks: Sequence[int], config: AdaptConfig, *, mean_vector: bool = False
 ) -> Iterator[Cell]:
     if mean_vector and 0 in ks:
-        yield Cell(metric=metric, statistic=statistic, k=0, whose=MEAN_VECTOR)
+        yield Cell(metric=metric, statistic=statistic, k=0, voice=MEAN_VECTOR)
     for k in ks:
         yield Cell(metric=metric, statistic=statistic, k=k)
         if not k:
             continue
-        yield Cell(metric=metric, statistic=statistic, k=k, whose=OTHER)
+        yield Cell(metric=metric, statistic=statistic, k=k, voice=OTHER)
         others = [OTHER]
         if 0 in ks:
             others += [MEAN_VECTOR, "k=0"] if mean_vector else ["k=0"]
@@ -198,8 +198,8 @@ def _rows(run: Run, evidence: Evidence, config: AdaptConfig) -> Iterator[Result]
         yield _row(
             run, evidence, found, note=_left_out(cell, evidence.drawn), metric=cell.metric,
             level=known.level if known else "trace",
-            baseline=cell.against or (None if cell.whose == OWN else cell.whose),
-            condition={} if cell.whose == MEAN_VECTOR else {"k": str(cell.k)},
+            baseline=cell.against or (None if cell.voice == OWN else cell.voice),
+            condition={} if cell.voice == MEAN_VECTOR else {"k": str(cell.k)},
             unit=_unit(cell), direction=("lower" if cell.metric in BITS else "higher"),
             family=f"adapt {evidence.view}: {cell.metric} {cell.statistic}, own - {cell.against}" if contrast else None,
         )  # fmt: skip
@@ -239,7 +239,7 @@ def _estimate(cell: Cell, evidence: Evidence, config: AdaptConfig) -> Estimate:
         )
         return Estimate(statistic=name, value=None, n=0, n_students=0, n_titles=0, reason=reason)
     clusters = Clusters.of([pair.student for pair in drawn.pairs], [pair.title for pair in drawn.pairs])
-    mine = drawn.generated[cell.whose, cell.k][cell.metric]
+    mine = drawn.generated[cell.voice, cell.k][cell.metric]
     theirs = drawn.generated[cell.other][cell.metric] if cell.against else None
     options: dict[str, Any] = {"seed": config.seed, "replicates": config.replicates}
     if cell.statistic == "mean":
@@ -267,7 +267,7 @@ def _of_bits(cell: Cell, evidence: Evidence, config: AdaptConfig) -> Estimate:
                         reason=evidence.reason)  # fmt: skip
     students = [*evidence.newcomers.evaluated]
     clusters = Clusters.of(students, ["all"] * len(students))
-    mine = evidence.bits[cell.metric, cell.whose, cell.k]
+    mine = evidence.bits[cell.metric, cell.voice, cell.k]
     options: dict[str, Any] = {"seed": config.seed, "replicates": config.replicates}
     if cell.against is None:
         found = agreement.mean(mine, clusters, **options)

@@ -232,7 +232,7 @@ OTHERS = {
     "shuffled": "another student's vector",
     "permuted": "permuted ones",
     "least": "students who do least of it",
-    "own": "the student's own hand",
+    "own": "the student's own voice",
     "matched": "other students with as many traces",
     "0.5 s": "half a second",
     "k=0": "none of the student's traces",

@@ -94,7 +94,7 @@ def _sides(vectors: Vectors, work: _Work, views: Sequence[str], config: ProbeCon
         elif control == "permuted":
             yield work.side(control, _own(vectors, first), model=first, input=control, permuted=True)
         else:
-            alone = vectors.readers(control).unmatched
+            alone = vectors.voices(control).unmatched
             note = f"{alone} students are exchanged with one of another year or mode" if alone else None
             yield work.side(control, _own(vectors, first, control), model=first, input=control, note=note)
 

@@ -46,22 +46,22 @@ class Vectors:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._models: dict[tuple[str, bool], Model] = {}
 
-    def of(self, view: str, reader: str = "own", *, hide_title: bool = False) -> NDArray[np.float64]:
+    def of(self, view: str, voice: str = "own", *, hide_title: bool = False) -> NDArray[np.float64]:
         """Embeddings (N, D).
 
         Args:
             view: The view whose model reads.
-            reader: `own`: with each student's vector; `shuffled`, `matched`: with another's; `untrained`: with fresh
+            voice: `own`: with each student's vector; `shuffled`, `matched`: with another's; `untrained`: with fresh
                 weights throughout.
             hide_title: Read without the title.
         """
-        model = self._model(view, untrained_one=reader == "untrained")
-        whose = self.readers(reader).of if reader in ("shuffled", "matched") else {}
+        model = self._model(view, untrained_one=voice == "untrained")
+        others = self.voices(voice).of if voice in ("shuffled", "matched") else {}
         readings = [
-            Reading(trace=trace, student=whose.get(trace.student, trace.student), hide_title=hide_title)
+            Reading(trace=trace, voice=others.get(trace.student, trace.student), hide_title=hide_title)
             for trace in self.traces
         ]
-        name = f"{view}-{reader}{'-untitled' if hide_title else ''}"
+        name = f"{view}-{voice}{'-untitled' if hide_title else ''}"
         folder = self.run.path / "work" / "probe" / name
         _claim(folder, self._key(model, readings))
         with bar(f"embed {name}", len(readings)) as watcher:
@@ -80,10 +80,10 @@ class Vectors:
     def cut(self, view: str) -> NDArray[np.bool_]:
         """Which prefixes (N,) are too long for the context of a view's model."""
         model = self._model(view)
-        readings = [Reading(trace=trace, student=None) for trace in self.traces]
+        readings = [Reading(trace=trace, voice=None) for trace in self.traces]
         return cut(model, readings, verdicts=self._messages(model))
 
-    def readers(self, control: str) -> Derangement:
+    def voices(self, control: str) -> Derangement:
         """Whose vector each student is read with in a control."""
         students = sorted({trace.student for trace in self.traces})
         habit = habits(self.run.dataset, students) if control == "matched" else {}
@@ -114,7 +114,7 @@ class Vectors:
             "dataset": self.run.dataset.fingerprint,
             "split": self.run.split.hash,
             "verdicts": " ".join(map(sha256_file, verdicts)) or None,
-            "readings": sha256_json([[*r.trace.pair, r.trace.sample, r.student, r.hide_title] for r in readings]),
+            "readings": sha256_json([[*r.trace.pair, r.trace.sample, r.voice, r.hide_title] for r in readings]),
             "over": self.config.over,
         }
 

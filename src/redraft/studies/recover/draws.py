@@ -1,4 +1,4 @@
-"""What the models make of the cases: continuations by view, hand and time, kept on disk so that a killed run goes on.
+"""What the models make of the cases: continuations by view, voice and time, kept on disk so that a killed run goes on.
 
 In: cases, a run's models. Out: for each condition and case, the programs of each continuation. A condition's file
 carries a fingerprint of everything its draws depend on; one of another fingerprint is drawn anew.
@@ -25,7 +25,7 @@ from redraft.rundir import sha256_json
 from redraft.studies.recover.cases import Case
 from redraft.studies.recover.names import blamed
 from redraft.studies.recover.settings import BLAMED, FREE, RecoverConfig
-from redraft.studies.recover.voices import MATCHED, OWN, STRONG, UNKNOWN, Steering, hands
+from redraft.studies.recover.voices import MATCHED, OWN, STRONG, UNKNOWN, Voices
 
 VERSION = 1
 """Raised whenever the same fingerprint would mean other draws."""
@@ -44,8 +44,8 @@ class Condition(NamedTuple):
 
     view: str
     """Whose model: the view it was trained on."""
-    hand: str
-    """Whose vector: one of `voices.HANDS`."""
+    voice: str
+    """Whose vector: one of `voices.KINDS`."""
     seconds: float
     """Added to the failing program's time."""
     candidates: int
@@ -56,25 +56,25 @@ class Condition(NamedTuple):
     @property
     def name(self) -> str:
         """For a file."""
-        return f"{self.view}-{self.hand}-{self.seconds:g}-{self.start}"
+        return f"{self.view}-{self.voice}-{self.seconds:g}-{self.start}"
 
 
 Draws = dict[str, list[tuple[str, ...]]]
 """Case -> the programs of each of its continuations, in order; a case whose prefix is too long is missing."""
 
 
-def conditions(view: str, config: RecoverConfig, *, strangers: bool, steered: bool) -> list[Condition]:
-    """What is drawn from a model: all candidates at the main time by every hand, fewer at other times by two.
+def conditions(view: str, config: RecoverConfig, *, strangers: bool, others: bool) -> list[Condition]:
+    """What is drawn from a model: all candidates at the main time in every voice, fewer at other times in two.
 
-    The student's own hand also begins where the verdict blames the program, if that is asked for.
+    The student's own voice also begins where the verdict blames the program, if that is asked for.
 
     Args:
         view: The model's.
         config: Times and numbers.
         strangers: The model has met none of the cases' students: their own vector is the unknown one.
-        steered: There are students to steer by.
+        others: There are other students' voices.
     """
-    kinds = [OWN, *([] if strangers else [UNKNOWN]), *([STRONG, MATCHED] if steered else [])]
+    kinds = [OWN, *([] if strangers else [UNKNOWN]), *([STRONG, MATCHED] if others else [])]
     most = config.candidates[-1]
     found = [Condition(view, OWN, config.main_seconds, most, start) for start in config.starts]
     found += [Condition(view, kind, config.main_seconds, most) for kind in kinds]
@@ -85,7 +85,7 @@ def conditions(view: str, config: RecoverConfig, *, strangers: bool, steered: bo
 
 
 def draw(
-    model: Model, cases: Sequence[Case], condition: Condition, steering: Steering, config: RecoverConfig, folder: Path,
+    model: Model, cases: Sequence[Case], condition: Condition, voices: Voices, config: RecoverConfig, folder: Path,
     depends: object,
 ) -> Draws:  # fmt: skip
     """The continuations of a condition, drawn or as they were kept.
@@ -94,7 +94,7 @@ def draw(
         model: Of the condition's view.
         cases: What to go on from.
         condition: How.
-        steering: Students to steer by.
+        voices: Whose go on.
         config: Nucleus, temperature, rounds and seed.
         folder: Where they are kept.
         depends: What they depend on beside the model, the cases and these settings: dataset and split.
@@ -103,10 +103,10 @@ def draw(
         per_pair=1, top_p=config.top_p, temperature=config.temperature, rounds=config.rounds, seed=config.seed
     )
     begun = [[case.id, _place(case, condition)] for case in cases]
-    fingerprint = sha256_json([VERSION, model.fingerprint, depends, begun, condition, steering, asdict(sampling)])
+    fingerprint = sha256_json([VERSION, model.fingerprint, depends, begun, condition, voices, asdict(sampling)])
     file = folder / f"{condition.name}.parquet"
     if not _is_kept(file, fingerprint):
-        rows = _draw(model, cases, condition, steering, sampling)
+        rows = _draw(model, cases, condition, voices, sampling)
         table = pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata({"fingerprint": fingerprint}))
         write_table(table, file)
     kept: Draws = {}
@@ -124,15 +124,15 @@ def _is_kept(file: Path, fingerprint: str) -> bool:
 
 
 def _draw(
-    model: Model, cases: Sequence[Case], condition: Condition, steering: Steering, sampling: SampleConfig
+    model: Model, cases: Sequence[Case], condition: Condition, voices: Voices, sampling: SampleConfig
 ) -> list[dict[str, object]]:
     wanted: list[Continuation] = []
     for case in cases:
         prefix = _prefix(model, case, condition)
         if prefix is not None:
-            students = hands(condition.hand, case.problem.student, case.id, condition.candidates, steering)
-            wanted += [Continuation(prefix, student, case.id, number) for number, student in enumerate(students)]
-    with bar(f"{condition.view}, {condition.hand}, {condition.seconds:g} s", len(wanted)) as watcher:
+            drawn_by = voices.of(condition.voice, case.problem.student, case.id, condition.candidates)
+            wanted += [Continuation(prefix, voice, case.id, number) for number, voice in enumerate(drawn_by)]
+    with bar(f"{condition.view}, {condition.voice}, {condition.seconds:g} s", len(wanted)) as watcher:
         drawn = go_on(model, wanted, sampling, watcher.advance)
     return [
         {"case": each.id, "number": each.number, "codes": [state.code for state in one.states], "ended": one.ended}

@@ -3,14 +3,14 @@
 In: sides, each with a value a case. Out: rows with intervals (R13: students and titles resampled). Which contrasts are
 made was fixed before any run:
 
-- **primary**: kept success with all candidates, own hand, main time, the first of `starts`: each model less each
+- **primary**: kept success with all candidates, own voice, main time, the first of `starts`: each model less each
   baseline, Holm over them. A model beats *the best* baseline if it beats every one of them: then it doesn't matter
   which is the best, and none need be chosen by looking. Beside it stands the model less `any-baseline`, the success of
   any of the baselines, which together have as many times more candidates: more than any one of them could reach.
 - **beside rules**: the same of the model's candidates and the rules' in turn, as many in all: does a model add to what
   simple rules mend? The baseline to look at is `rules`, all of whose candidates are rules'.
 - models: the first view less each other, at each start.
-- steering: by a strong student's hand less by the student's own, the unknown one's, and a matched one's.
+- voices: a strong student's less the student's own, the unknown one's, and a matched one's.
 - time: each time less the shortest. The paper finds none for success, which needs equivalence: the note says whether
   the whole interval lies within the margin.
 """
@@ -51,7 +51,7 @@ ALIKE = "every case has this value, so that resampling them can't tell how far o
 AGAINST_BASELINES = (KEPT, "kept_success_amended", "kept_success_first")
 """Measures by which models are compared with baselines."""
 CONTRASTED = ("executes", "attempts", "bleu_recovered", "kept_success_final", KEPT, "kept_success_first")
-"""Measures by which models and hands are compared."""
+"""Measures by which models and voices are compared."""
 BY_SPLIT = ("executes", KEPT, "kept_success_first")
 """Those told for each split too."""
 TIMED = ("executes", "attempts", "bleu_recovered", "kept_success_final")
@@ -67,7 +67,7 @@ class Side:
     baseline: str | None = None
     """A baseline's name."""
     condition: Mapping[str, str] = field(default_factory=dict)
-    """Hand (`student`), `seconds`, `start`, and perhaps `BESIDE`."""
+    """`voice`, `seconds`, `start`, and perhaps `BESIDE`."""
     columns: Mapping[tuple[int, str], Floats]
     """(Candidates, measure) -> (N,) values by case."""
     note: str | None = None
@@ -133,7 +133,7 @@ def rows_of(
         empty=empty,
     )  # fmt: skip
     sides = [*sides, _any_baseline(sides, len(cases))]
-    rows = [*_means(table, sides), *_primary(table, sides), *_models(table, sides), *_hands(table, sides)]
+    rows = [*_means(table, sides), *_primary(table, sides), *_models(table, sides), *_voices(table, sides)]
     return adjusted([*rows, *_times(table, sides)])
 
 
@@ -162,7 +162,7 @@ def _primary(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
     against = {side.baseline: side for side in sides if side.baseline in (*BASELINES, ANY_BASELINE)}
     start = table.config.starts[0]
     for main, beside in ((PRIMARY, ALONE), (BESIDE_RULES, BESIDE)):
-        for side in _at(sides, table.config, hand=OWN, start=start, beside=beside):
+        for side in _at(sides, table.config, voice=OWN, start=start, beside=beside):
             for (name, other), measure in product(against.items(), AGAINST_BASELINES):
                 key = most, measure
                 if key in side.columns and key in other.columns:
@@ -173,31 +173,31 @@ def _primary(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
 
 def _models(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
     for start in table.config.starts:
-        mine = _at(sides, table.config, hand=OWN, start=start)
+        mine = _at(sides, table.config, voice=OWN, start=start)
         for other in mine[1:]:
             for measure in CONTRASTED:
                 yield from _between(table, mine[0], other, measure, baseline=other.view, family="recover: models")
 
 
-def _hands(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
-    for strong in _at(sides, table.config, hand=STRONG):
-        for hand in (OWN, UNKNOWN, MATCHED):
-            for other in _at(sides, table.config, hand=hand):
+def _voices(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
+    for strong in _at(sides, table.config, voice=STRONG):
+        for voice in (OWN, UNKNOWN, MATCHED):
+            for other in _at(sides, table.config, voice=voice):
                 if other.view == strong.view:
                     for measure in CONTRASTED:
                         yield from _between(
-                            table, strong, other, measure, condition={"against": hand}, family="recover: voices"
+                            table, strong, other, measure, condition={"against": voice}, family="recover: voices"
                         )
 
 
 def _times(table: _Table, sides: Sequence[Side]) -> Iterator[Result]:
     config = table.config
     size = min(config.grid_candidates, config.candidates[-1])
-    for hand in (OWN, STRONG):
+    for voice in (OWN, STRONG):
         views = dict.fromkeys(side.view for side in sides if side.view)
         for view in views:
-            of_hand = [side for side in sides if side.view == view and side.condition["student"] == hand]
-            mine = {float(side.condition["seconds"]): side for side in of_hand if side.condition["start"] == FREE}
+            in_voice = [side for side in sides if side.view == view and side.condition["voice"] == voice]
+            mine = {float(side.condition["seconds"]): side for side in in_voice if side.condition["start"] == FREE}
             times = sorted(mine)
             for seconds in times[1:]:
                 for measure in TIMED:
@@ -248,8 +248,8 @@ def _between(
 
 
 def _at(
-    sides: Sequence[Side], config: RecoverConfig, *, hand: str, start: str = FREE, beside: Mapping[str, str] = ALONE
+    sides: Sequence[Side], config: RecoverConfig, *, voice: str, start: str = FREE, beside: Mapping[str, str] = ALONE
 ) -> list[Side]:
-    """The models' sides of a hand at the main time."""
-    wanted = {"student": hand, "seconds": f"{config.main_seconds:g}", "start": start, **beside}
+    """The models' sides in a voice at the main time."""
+    wanted = {"voice": voice, "seconds": f"{config.main_seconds:g}", "start": start, **beside}
     return [side for side in sides if side.view and dict(side.condition) == wanted]

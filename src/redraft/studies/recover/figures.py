@@ -101,7 +101,7 @@ def _by_time(rows: Sequence[Result]) -> Figure | None:
     shown = [
         row for row in means(rows)
         if row.model and row.metric in metrics and row.value is not None and row.condition.get("candidates") == size
-        and row.condition.get("student") in (OWN, STRONG) and row.condition.get("start") == FREE
+        and row.condition.get("voice") in (OWN, STRONG) and row.condition.get("start") == FREE
     ]  # fmt: skip
     if not shown:
         return None
@@ -140,13 +140,13 @@ def _by_time(rows: Sequence[Result]) -> Figure | None:
 def _time_panel(axes: Axes, rows: Sequence[Result], times: list[float], views: list[str]) -> None:
     for view in views:
         colour, marker = view_style(view, views)
-        for hand, line in ((OWN, "-"), (STRONG, "--")):
-            mine = [row for row in rows if (row.model, row.condition["student"]) == (view, hand)]
+        for voice, line in ((OWN, "-"), (STRONG, "--")):
+            mine = [row for row in rows if (row.model, row.condition["voice"]) == (view, voice)]
             mine.sort(key=lambda row: float(row.condition["seconds"]))
-            shift = 0.06 * (views.index(view) - 1) + 0.03 * (hand == STRONG)
+            shift = 0.06 * (views.index(view) - 1) + 0.03 * (voice == STRONG)
             at = [times.index(float(row.condition["seconds"])) + shift for row in mine]
             axes.errorbar(
                 at, [row.value or 0.0 for row in mine], yerr=_bars(mine), color=colour, marker=marker, markersize=4,
-                linestyle=line, elinewidth=0.8, label=f"{view}, {hand} student",
+                linestyle=line, elinewidth=0.8, label=f"{view}, {voice} student",
             )  # fmt: skip
     axes.set_xticks(range(len(times)), [f"{time:g}" for time in times])

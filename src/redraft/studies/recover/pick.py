@@ -35,7 +35,7 @@ def means(rows: Sequence[Result], **wanted: object) -> list[Result]:
 
 
 def primary_condition(rows: Sequence[Result]) -> dict[str, str]:
-    """Hand, time and start of the primary comparisons."""
+    """Voice, time and start of the primary comparisons."""
     found = next((row.condition for row in rows if row.family == PRIMARY), {})
     return {key: value for key, value in found.items() if key != "candidates"}
 

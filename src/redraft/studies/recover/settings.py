@@ -58,8 +58,8 @@ class RecoverConfig:
     grid_candidates: int = 5
     """Continuations of a case at the other times."""
     starts: tuple[str, ...] = ("blamed", "free")
-    """Where the first edit begins, by the student's own hand at the main time: where the verdict blames the program, or
-    wherever the model likes (the paper's; also by the other hands and at the other times). Primary is the first."""
+    """Where the first edit begins, in the student's own voice at the main time: where the verdict blames the program,
+    or wherever the model likes (the paper's; also in the other voices and at the other times). Primary is the first."""
     strong_students: int = 20
     """Strong students to steer by: those who backtrack least (appendix J: 1)."""
     strong_traces: int = 20

@@ -2,7 +2,7 @@
 
 In: a run's folder with models (paper section 4.5, appendix J, figure 7, table 4). Out: `results/recover.parquet` (and
 CSV), and `metrics/recover.parquet` with a value a case. Models go on with the trace of a held-out student from a
-program that fails, at several times and by several hands; baselines without a model propose as many programs; the
+program that fails, at several times and in several voices; baselines without a model propose as many programs; the
 student's own next programs stand beside them. Continuations are kept in `work/recover/`, verdicts in the user's cache,
 so that a killed run goes on.
 
@@ -35,7 +35,7 @@ from redraft.studies.recover.measures import Candidates, columns
 from redraft.studies.recover.names import in_turn
 from redraft.studies.recover.settings import BLAMED, RecoverConfig
 from redraft.studies.recover.style import Style
-from redraft.studies.recover.voices import HANDS, Steering, choose
+from redraft.studies.recover.voices import KINDS, Voices, choose
 
 
 def recover(folder: str | Path, config: RecoverConfig | None = None) -> list[Result]:
@@ -59,11 +59,11 @@ def recover(folder: str | Path, config: RecoverConfig | None = None) -> list[Res
         programs = {title: list(drawn) for title, drawn in evidence.programs.items()}
         knowledge = Knowledge(runner=runner, programs=programs)
         style = Style.of([one.code for one in evidence.finals], _language(cases))
-        steering = choose(evidence.habits, config)
+        voices = choose(evidence.habits, config)
         proposed = _proposed(cases, knowledge, config.candidates[-1])
         sides = _baseline_sides(cases, proposed, runner, style, config)
         for view, model in models.items():
-            sides += _model_sides(run, view, model, cases, proposed["rules"], steering, runner, style, config)
+            sides += _model_sides(run, view, model, cases, proposed["rules"], voices, runner, style, config)
     reasons = ", ".join(f"{count} with {reason}" for reason, count in left_out.most_common())
     rows = rows_of(run, sides, cases, config, empty=f"no failing program to mend ({reasons or 'no test pairs'})")
     results.write(rows, run.path / "results" / "recover.parquet")
@@ -114,25 +114,25 @@ def _measured(
 
 
 def _model_sides(
-    run: Run, view: str, model: Model, cases: Sequence[Case], rules: Sequence[Candidates], steering: Steering,
+    run: Run, view: str, model: Model, cases: Sequence[Case], rules: Sequence[Candidates], voices: Voices,
     runner: Runner, style: Style, config: RecoverConfig,
 ) -> list[Side]:  # fmt: skip
     """What a model comes to under each condition, and where it begins at the blamed place also beside the rules."""
     strangers = not any(case.problem.student in model.students for case in cases)
-    wanted = conditions(view, config, strangers=strangers, steered=bool(steering.strong))
+    wanted = conditions(view, config, strangers=strangers, others=bool(voices.strong))
     if not cases or model.codec.run_id is not None:
         why = "this model was trained with feedback, and can't go on without it" if cases else None
         return [Side(view=view, condition=_condition(one), columns={}, reason=why) for one in wanted]
     depends = [run.dataset.fingerprint, run.split.hash]
     sides = []
     for one in wanted:
-        drawn = draw(model, cases, one, steering, config, run.path / "work" / "recover", depends)
+        drawn = draw(model, cases, one, voices, config, run.path / "work" / "recover", depends)
         attempts: list[Candidates | None] = [drawn.get(case.id) for case in cases]
         if one.seconds == config.main_seconds:
             found = _measured(cases, attempts, runner, style, config)
         else:
             found = columns(cases, attempts, [one.candidates], runner, style, config, steps=False)
-        note = _note(one, model, strangers, steering)
+        note = _note(one, model, strangers, voices)
         sides.append(Side(view=view, condition=_condition(one), columns=found, note=note))
         if one.start == BLAMED:
             both = [None if own is None else [*in_turn(rule, own)] for rule, own in zip(rules, attempts, strict=True)]
@@ -142,17 +142,17 @@ def _model_sides(
 
 
 def _condition(condition: Condition) -> dict[str, str]:
-    return {"student": condition.hand, "seconds": f"{condition.seconds:g}", "start": condition.start}
+    return {"voice": condition.voice, "seconds": f"{condition.seconds:g}", "start": condition.start}
 
 
-def _note(condition: Condition, model: Model, strangers: bool, steering: Steering) -> str | None:
-    own, unknown, *steered = HANDS
-    if condition.hand in steered:
-        return steering.note
+def _note(condition: Condition, model: Model, strangers: bool, voices: Voices) -> str | None:
+    own, unknown, *others = KINDS
+    if condition.voice in others:
+        return voices.note
     notes = []
-    if condition.hand == own and strangers:
+    if condition.voice == own and strangers:
         notes.append("the model has met none of these students: their own vector is the unknown student's")
-    if (condition.hand == unknown or strangers) and not model.card["config"]["student_dropout"]:
+    if (condition.voice == unknown or strangers) and not model.card["config"]["student_dropout"]:
         notes.append("trained without student dropout: the unknown student's vector is untrained")
     return results.noted(*notes)
 
@@ -166,7 +166,7 @@ def _points(sides: Sequence[Side], cases: Sequence[Case]) -> pa.Table:
             parts.append(pa.table({
                 "case": pa.array(range(n), pa.int32()), "split": [case.split for case in cases],
                 "model": pa.array([side.view] * n, pa.string()), "baseline": pa.array([side.baseline] * n, pa.string()),
-                "hand": pa.array([side.condition.get("student")] * n, pa.string()),
+                "voice": pa.array([side.condition.get("voice")] * n, pa.string()),
                 "seconds": pa.array([side.condition.get("seconds")] * n, pa.string()),
                 "start": pa.array([side.condition.get("start")] * n, pa.string()),
                 "beside": pa.array([side.condition.get("beside")] * n, pa.string()),
@@ -178,7 +178,7 @@ def _points(sides: Sequence[Side], cases: Sequence[Case]) -> pa.Table:
 
 POINTS = pa.schema(
     [("case", pa.int32()), ("split", pa.string()), ("model", pa.string()), ("baseline", pa.string()),
-     ("hand", pa.string()), ("seconds", pa.string()), ("start", pa.string()), ("beside", pa.string()),
+     ("voice", pa.string()), ("seconds", pa.string()), ("start", pa.string()), ("beside", pa.string()),
      ("candidates", pa.int32()), ("measure", pa.string()), ("value", pa.float64())]
 )  # fmt: skip
 """Columns of `metrics/recover.parquet`."""

@@ -16,7 +16,7 @@ from redraft.studies.recover.estimates import ANY_BASELINE, STUDENT, reading
 from redraft.studies.recover.measures import KEPT
 from redraft.studies.recover.pick import RULES, WORDS, grid_size, main_row, means, views_of, who
 from redraft.studies.recover.settings import FREE
-from redraft.studies.recover.voices import HANDS, OWN
+from redraft.studies.recover.voices import KINDS, OWN
 
 
 def tables(run: Path) -> list[Table]:
@@ -40,7 +40,7 @@ def _primary(rows: Sequence[Result]) -> Table:
                       probability(row.p_adjusted), number(row.smallest_detectable), counts(row)])  # fmt: skip
     header = ("measure", "compared", "values", "difference", "p (Holm)", "detectable", "cases / students / titles")
     caption = (
-        "With all candidates on both sides, the student's own hand, at the main time, beginning where the verdict "
+        "With all candidates on both sides, the student's own voice, at the main time, beginning where the verdict "
         "blames the program unless settings say otherwise. The first measure is the main one: a model beats the best "
         "baseline only if every difference is above zero. 'Any baseline' succeeds if any of them does: of all their "
         "candidates together. 'Beside rules': every other candidate is the rules', as many in all."
@@ -77,32 +77,32 @@ def _times(rows: Sequence[Result]) -> Table:
         row for row in means(rows, metric="executes")
         if row.model and row.condition.get("candidates") == size and row.condition["start"] == FREE
     ]  # fmt: skip
-    sides = list(dict.fromkeys((row.model, row.condition["student"]) for row in shown))
+    sides = list(dict.fromkeys((row.model, row.condition["voice"]) for row in shown))
     lines = []
-    cells = {(row.model, row.condition["student"], row.condition["seconds"]): row for row in shown}
+    cells = {(row.model, row.condition["voice"], row.condition["seconds"]): row for row in shown}
     for seconds in sorted({row.condition["seconds"] for row in shown}, key=float):
         lines.append([seconds, *(with_interval(cells.get((*side, seconds))) for side in sides)])
-    header = ("seconds added", *(f"{view}, {hand}" for view, hand in sides))
+    header = ("seconds added", *(f"{view}, {voice}" for view, voice in sides))
     caption = (
         f"Share of final programs that run (mean of {size} continuations). The paper's table 4 (section J), of its own "
         "models and students: trace .64, .60, .64; synthetic .39, .39, .45; synthetic-complex .41, .40, .40 at .01, 1 "
-        "and 60 s. Unknown and matched hands are drawn at the main time only."
+        "and 60 s. Unknown and matched voices are drawn at the main time only."
     )
     return table("recover-time", "Final programs that run, by time added", caption, header, lines, shown)
 
 
 def _contrasts(rows: Sequence[Result]) -> Table:
-    """Models, hands and times against one another."""
+    """Models, voices and times against one another."""
     families = ("recover: models", "recover: voices", "recover: time")
     shown = [row for row in rows if row.family in families and row.n]
     lines = []
     for row in shown:
         against = row.condition.get("against") or str(row.baseline)
-        hand, seconds = row.condition.get("student", OWN), row.condition.get("seconds", "")
-        left = {"recover: models": str(row.model), "recover: voices": f"{row.model}: {hand}"}
-        side = left.get(row.family or "", f"{row.model}, {hand}: {seconds} s")
+        voice, seconds = row.condition.get("voice", OWN), row.condition.get("seconds", "")
+        left = {"recover: models": str(row.model), "recover: voices": f"{row.model}: {voice}"}
+        side = left.get(row.family or "", f"{row.model}, {voice}: {seconds} s")
         against = f"{against} ({row.condition.get('start')})" if row.family == "recover: models" else against
-        against = f"{against} student" if against in HANDS else against
+        against = f"{against} student" if against in KINDS else against
         lines.append([WORDS[row.metric], f"{side} − {against}", with_interval(row), probability(row.p),
                       probability(row.p_adjusted), number(row.smallest_detectable), counts(row),
                       reading(row)])  # fmt: skip
@@ -112,5 +112,5 @@ def _contrasts(rows: Sequence[Result]) -> Table:
         "Paired differences over the cases both score. Times are compared with the shortest: 'equivalent' needs the "
         "whole interval within the margin, and not significant is not the same."
     )
-    return table("recover-contrasts", "Models, hands and times compared", caption, header, lines, shown, words=2,
+    return table("recover-contrasts", "Models, voices and times compared", caption, header, lines, shown, words=2,
                  last_words=1, folded=True)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Whose hand goes on with a trace: the student's own, a strong student's, a matched one's, or nobody's.
+"""Whose voice goes on with a trace: the student's own, a strong student's, a matched one's, or nobody's.
 
 In: how training students work. Out: the strong students, and as many others matched to them.
 
@@ -7,7 +7,7 @@ favours students who run a program once, and one student may be strong for any r
 who backtrack least over at least 20 training traces of at least 3 states each; they are compared with the unknown
 student's vector and with 20 other trained students, each matched to a strong one by the number of training traces. Of
 few students fewer are strong: the number of traces asked for is halved until four times as many students as are wanted
-have them, and no more than a quarter of those are strong. `Steering.note` says what was done.
+have them, and no more than a quarter of those are strong. `Voices.note` says what was done.
 
 The candidates of a case go round the students of a kind, in an order of the case's own, so that a mean over cases is
 one over students too.
@@ -23,12 +23,12 @@ from redraft.studies.recover.evidence import Habit
 from redraft.studies.recover.settings import RecoverConfig
 
 OWN, UNKNOWN, STRONG, MATCHED = "own", "unknown", "strong", "matched"
-HANDS = (OWN, UNKNOWN, STRONG, MATCHED)
-"""Kinds of hands."""
+KINDS = (OWN, UNKNOWN, STRONG, MATCHED)
+"""Kinds of voices."""
 
 
-class Steering(NamedTuple):
-    """Students to steer by."""
+class Voices(NamedTuple):
+    """Students whose vectors go on with others' traces."""
 
     strong: tuple[str, ...]
     matched: tuple[str, ...]
@@ -36,8 +36,25 @@ class Steering(NamedTuple):
     note: str
     """How many there are, and by which rule."""
 
+    def of(self, kind: str, own: str | None, case: str, n: int) -> list[str | None]:
+        """Whose vector draws each of `n` candidates of a case; None is the unknown student's.
 
-def choose(habits: Mapping[str, Habit], config: RecoverConfig) -> Steering:
+        Args:
+            kind: One of `KINDS`.
+            own: The case's student.
+            case: The case's id.
+            n: How many.
+        """
+        if kind == OWN:
+            return [own] * n
+        if kind == UNKNOWN:
+            return [None] * n
+        chosen = self.strong if kind == STRONG else self.matched
+        order = sorted(chosen, key=lambda student: sha256_json([case, student]))
+        return [order[i % len(order)] for i in range(n)]
+
+
+def choose(habits: Mapping[str, Habit], config: RecoverConfig) -> Voices:
     """The strong students and their matches; none if fewer than two students have a trace that counts."""
     traces = config.strong_traces
     while traces > 1 and sum(habit.counted >= traces for habit in habits.values()) < 4 * config.strong_students:
@@ -66,23 +83,4 @@ def choose(habits: Mapping[str, Habit], config: RecoverConfig) -> Steering:
     )
     if (count, traces) != designed:
         note += f" (designed for {designed[0]} of at least {designed[1]} traces; this data has fewer)"
-    return Steering(tuple(strong), tuple(matched), note)
-
-
-def hands(kind: str, own: str | None, case: str, n: int, steering: Steering) -> list[str | None]:
-    """Whose vector draws each of `n` candidates of a case; None is the unknown student's.
-
-    Args:
-        kind: One of `HANDS`.
-        own: The case's student.
-        case: The case's id.
-        n: How many.
-        steering: The students to steer by.
-    """
-    if kind == OWN:
-        return [own] * n
-    if kind == UNKNOWN:
-        return [None] * n
-    chosen = steering.strong if kind == STRONG else steering.matched
-    order = sorted(chosen, key=lambda student: sha256_json([case, student]))
-    return [order[i % len(order)] for i in range(n)]
+    return Voices(tuple(strong), tuple(matched), note)

@@ -85,7 +85,7 @@ def read(run: Run, config: RepresentConfig) -> Vectors:
     """
     models = _models(run, config)
     traces = _chosen(run, config)
-    readings = [Reading(trace=t, student=t.student, steps=tuple(range(1, 1 + len(t.states)))) for t in traces]
+    readings = [Reading(trace=t, voice=t.student, steps=tuple(range(1, 1 + len(t.states)))) for t in traces]
     alone = [_alone(t, step) for t in traces for step in range(len(t.states))]
     feedback = any(model.codec.config.feedback for model in models.values())
     verdicts = read_messages(run.dataset) if feedback else {}
@@ -139,7 +139,7 @@ def _chosen(run: Run, config: RepresentConfig) -> list[Trace]:
 
 
 def _alone(trace: Trace, step: int) -> Reading:
-    return Reading(trace=replace(trace, states=(trace.states[step],)), student=trace.student, steps=(1,))
+    return Reading(trace=replace(trace, states=(trace.states[step],)), voice=trace.student, steps=(1,))
 
 
 def _edits(trace: Trace) -> Sequence[int]:

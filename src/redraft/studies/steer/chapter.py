@@ -20,7 +20,7 @@ METHODS: tuple[str, ...] = (
     "How much a student does of something is the mean over their training traces, each less its title's mean. With the "
     "vectors of those who do most of it and of those who do least, and with the unknown student's as many times, the "
     "model writes on the same titles from the beginning, whoever worked on them. It is steered if it writes more of it "
-    "by the hand of those who do most than of those who do least. Intervals resample students and titles. Whether "
+    "in the voice of those who do most than of those who do least. Intervals resample students and titles. Whether "
     "programs still run is shown beside it. A vector may carry more than the one trait: students who do most of "
     "something may share other habits. The students' own training traces are those they were chosen by, so that they "
     "lie farther apart than what the same students do otherwise.",
@@ -32,7 +32,7 @@ def sentences(rows: Sequence[Result]) -> list[str]:
     """What came out, a line a target."""
     said = []
     for target in targets_of(rows):
-        apart = find(rows, target, hand=MOST, against=LEAST)
+        apart = find(rows, target, voice=MOST, against=LEAST)
         if apart is None:
             continue
         stamp = origin_words(apart.origin, apart.dataset)

@@ -14,14 +14,14 @@ from matplotlib.figure import Figure as Canvas
 from redraft import results
 from redraft.plots.style import BASELINE, Figure, draw, origin_words, quiet, view_style
 from redraft.results import Result
-from redraft.studies.steer.pick import EXECUTES, HANDS, TRAINING, targets_of, words
+from redraft.studies.steer.pick import EXECUTES, TRAINING, VOICES, targets_of, words
 
 COLUMNS = 4
 """Panels side by side."""
 
 
 def figures(run: Path) -> list[Figure]:
-    """What each hand writes, a panel a target."""
+    """What is written in each voice, a panel a target."""
     rows = results.of_study(run, "steer")
     shown = [row for row in rows if row.statistic == "mean" and row.value is not None and row.metric != EXECUTES]
     targets = [name for name in targets_of(rows) if any(row.metric == name and row.baseline is None for row in shown)]
@@ -42,9 +42,9 @@ def figures(run: Path) -> list[Figure]:
     return [
         draw(
             "steer", paint, size=(9.6, 0.7 + 2.3 * lines),
-            stamp=f"{stamp}, {students} students a hand, {titles} titles",
+            stamp=f"{stamp}, {students} students a voice, {titles} titles",
             points=results.to_table(shown), title="What a student's vector hands to the model",
-            caption=f"{stamp}. What the model writes by the hand of up to {students} students who do least of "
+            caption=f"{stamp}. What the model writes in the voice of up to {students} students who do least of "
             f"something, of the unknown student, and of as many who do most, all on the same {titles} titles; a panel "
             "each. Grey: what those students' own training traces hold, on the titles they worked on. Bars are 95% "
             "intervals (students and titles resampled).",
@@ -55,19 +55,19 @@ def figures(run: Path) -> list[Figure]:
 
 
 def _panel(axes: Axes, rows: Sequence[Result]) -> None:
-    places = {hand: place for place, hand in enumerate(HANDS)}
+    places = {voice: place for place, voice in enumerate(VOICES)}
     real = [row for row in rows if row.baseline == TRAINING]
     drawn = [row for row in rows if row.baseline is None]
     colour, marker = view_style(drawn[0].model or "", [drawn[0].model or ""])
-    axes.plot([places[row.condition["hand"]] + 0.15 for row in real], [row.value or 0.0 for row in real], "_",
+    axes.plot([places[row.condition["voice"]] + 0.15 for row in real], [row.value or 0.0 for row in real], "_",
               color=BASELINE, markersize=14, markeredgewidth=1.6, label="these students' training traces")  # fmt: skip
-    at = [places[row.condition["hand"]] for row in drawn]
+    at = [places[row.condition["voice"]] for row in drawn]
     bars = [(x, row.low, row.high) for x, row in zip(at, drawn, strict=True) if row.low is not None]
     if bars:
         axes.vlines(*zip(*bars, strict=True), color=colour, linewidth=1.5)
     axes.plot(at, [row.value or 0.0 for row in drawn], marker, color=colour, markersize=6, markeredgecolor="white",
-              markeredgewidth=0.6, label=f"the {drawn[0].model} model by their hand")  # fmt: skip
-    axes.set_xticks(range(len(HANDS)), HANDS)
-    axes.set(xlim=(-0.5, len(HANDS) - 0.5), title=words(rows[0].metric), ylabel=rows[0].unit)
+              markeredgewidth=0.6, label=f"the {drawn[0].model} model in their voice")  # fmt: skip
+    axes.set_xticks(range(len(VOICES)), VOICES)
+    axes.set(xlim=(-0.5, len(VOICES) - 0.5), title=words(rows[0].metric), ylabel=rows[0].unit)
     axes.grid(visible=False, axis="x")
     quiet(axes, keep="left bottom")

@@ -11,7 +11,7 @@ from redraft.results import Result
 from redraft.studies.common.claims import metric_words
 
 MOST, LEAST, UNKNOWN = "most", "least", "unknown"
-HANDS = (LEAST, UNKNOWN, MOST)
+VOICES = (LEAST, UNKNOWN, MOST)
 EXECUTES = "executes"
 TRAINING = "training-traces"
 

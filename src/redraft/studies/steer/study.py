@@ -3,14 +3,14 @@
 In: a run's folder with a model. Out: `results/steer.parquet`. Students at both ends of a target, and the unknown
 student, write on the same titles; the paper leaves such steering to future work (appendix J). Rows, by target:
 
-- `mean`, condition `hand` (most, least, unknown): what that hand writes, a mean over students and titles;
-- `mean`, baseline `training-traces`, condition `hand`: what those students' own training traces hold, of all titles;
-- `mean_difference`, condition `hand` and `against`: most less least, and each less unknown;
-- metric `executes`, condition `target`: whether final programs run, by hand, and most less unknown: steering that
+- `mean`, condition `voice` (most, least, unknown): what is written in that voice, a mean over students and titles;
+- `mean`, baseline `training-traces`, condition `voice`: what those students' own training traces hold, of all titles;
+- `mean_difference`, condition `voice` and `against`: most less least, and each less unknown;
+- metric `executes`, condition `target`: whether final programs run, by voice, and most less unknown: steering that
   breaks programs is no use.
 
 Samples are kept in `work/steer/`, so that a killed run goes on. Students are clusters, and titles: intervals resample
-both. The unknown hand counts as many times as there are students a side, drawn anew each time.
+both. The unknown voice counts as many times as there are students a side, drawn anew each time.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ UNTRAINED = "trained without student dropout: the unknown student's vector is un
 
 @dataclass(frozen=True)
 class Cells:
-    """What each hand wrote on each title: means over its samples."""
+    """What was written in each voice on each title: means over its samples."""
 
     students: list[str]
     """(N,) whose vector; the unknown student's goes by several names."""
@@ -145,20 +145,21 @@ def _rows(run: Run, cells: Cells, target: Target, ends: Ends, trained: bool, con
         level=target.level, statistic="mean", unit=target.unit, n=0, n_students=0, n_titles=0, value=None,
         note=ends.note, reason=ends.reason,
     )  # fmt: skip
-    for hand, done in zip((MOST, LEAST), ends.done, strict=True):
-        yield replace(common, baseline=TRAINING, condition={"hand": hand}, n=len(who[hand]), n_students=len(who[hand]),
+    for voice, done in zip((MOST, LEAST), ends.done, strict=True):
+        n = len(who[voice])
+        yield replace(common, baseline=TRAINING, condition={"voice": voice}, n=n, n_students=n,
                       value=None if math.isnan(done) else done)  # fmt: skip
     broken = replace(common, metric=EXECUTES, level="program", unit="share", condition={"target": target.name})
     for base, contrasts in ((common, CONTRASTS), (broken, CONTRASTS[1:2])):
         strange = base if trained else replace(base, note=results.noted(UNTRAINED, base.note))
-        for hand in dict.fromkeys(hand for both in contrasts for hand in both):
-            found = replace(_mean(cells, base.metric, who[hand], config), p=None)  # not being 0 is no finding
-            yield _filled(strange if hand == UNKNOWN else base, found, hand=hand)
-        for hand, against in contrasts:
-            found = _difference(cells, base.metric, who[hand], who[against], config)
-            family = f"steer: {hand} - {against}" + (", programs that run" if base is broken else "")
+        for voice in dict.fromkeys(voice for both in contrasts for voice in both):
+            found = replace(_mean(cells, base.metric, who[voice], config), p=None)  # not being 0 is no finding
+            yield _filled(strange if voice == UNKNOWN else base, found, voice=voice)
+        for voice, against in contrasts:
+            found = _difference(cells, base.metric, who[voice], who[against], config)
+            family = f"steer: {voice} - {against}" + (", programs that run" if base is broken else "")
             about = replace(strange if against == UNKNOWN else base, family=family)
-            yield _filled(about, found, hand=hand, against=against)
+            yield _filled(about, found, voice=voice, against=against)
 
 
 def _filled(base: Result, found: Estimate, **condition: str) -> Result:
@@ -168,7 +169,7 @@ def _filled(base: Result, found: Estimate, **condition: str) -> Result:
 
 
 def _mean(cells: Cells, metric: str, students: Collection[str], config: SteerConfig) -> Estimate:
-    """What one hand wrote."""
+    """What was written in one voice."""
     mine = cells.written_by(students)
     return mean(cells.values[metric][mine], cells.clusters(mine), seed=config.seed, replicates=config.replicates)
 
@@ -176,7 +177,7 @@ def _mean(cells: Cells, metric: str, students: Collection[str], config: SteerCon
 def _difference(
     cells: Cells, metric: str, students: Collection[str], others: Collection[str], config: SteerConfig
 ) -> Estimate:
-    """What one hand wrote less what the other did, with d: that difference in standard deviations of cells."""
+    """What was written in one voice less what in the other, with d: that difference in standard deviations of cells."""
     first, second = cells.written_by(students), cells.written_by(others)
     either = first | second
     values, mine = cells.values[metric][either], first[either].astype(np.float64)
