@@ -264,7 +264,7 @@ text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
 
 
 @given(st.sets(st.tuples(text, text), min_size=1, max_size=12), st.sampled_from(sorted(RULES)), st.integers(0, 3))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_any_ids_can_be_split(
     tmp_path_factory: pytest.TempPathFactory, pairs: set[tuple[str, str]], rule: str, seed: int
 ) -> None:
