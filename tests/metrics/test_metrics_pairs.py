@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from factories import make_dataset, make_trace
+from factories import make_dataset, make_trace, programs_of
 from redraft.data.trace import Pair, Trace
 from redraft.metrics.baselines import BASELINES, predict
 from redraft.metrics.measure import measure, measure_traces
 from redraft.metrics.pairs import between_students, compare, cosines
+from redraft.metrics.programs import read_programs
 from redraft.metrics.registry import MEASURED
 
 
@@ -25,7 +26,7 @@ def sample(number: int, codes: list[str], *, ended: bool = True, **options: Any)
 def compared(tmp_path: Path, real: list[Trace], generated: list[Trace], **options: Any) -> list[dict[str, Any]]:
     left = make_dataset(tmp_path / "real", real)
     right = make_dataset(tmp_path / "generated", generated, origin="model")
-    return list(compare(measure(left), left, measure(right), right, **options).to_pylist())
+    return list(compare(measure(left), programs_of(left), measure(right), programs_of(right), **options).to_pylist())
 
 
 def test_one_pair_by_hand(tmp_path: Path) -> None:
@@ -89,8 +90,9 @@ def test_self_bleu_takes_equal_numbers_of_samples(tmp_path: Path) -> None:
 def test_between_students_takes_one_program_a_student(tmp_path: Path) -> None:
     traces = [make_trace(["x", code], student=f"s{i}") for i, code in enumerate(("a", "a", "b"))]
     dataset = make_dataset(tmp_path / "d", [*traces, sample(1, ["b"], student="s0")])
-    assert between_students(dataset, ["square", "unknown"], 2) == {"square": 1, "unknown": None}
-    assert between_students(dataset, ["square"], 3) == {"square": pytest.approx(2 / 3)}
+    programs = read_programs(dataset, (), ["square", "unknown"])
+    assert between_students(programs, ["square", "unknown"], 2) == {"square": 1, "unknown": None}
+    assert between_students(programs, ["square"], 3) == {"square": pytest.approx(2 / 3)}
 
 
 def test_cosine_of_nothing() -> None:

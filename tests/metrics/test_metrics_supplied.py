@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from factories import make_dataset
+from factories import make_dataset, programs_of
 from redraft.data.trace import State, Trace
 from redraft.metrics.measure import measure, measure_traces
 from redraft.metrics.pairs import compare
@@ -66,7 +66,7 @@ def test_a_model_compared_with_itself(shared: Path, tmp_path: Path) -> None:
     traces = read(shared / "rollouts" / "all_twodice.json.xz")
     dataset = make_dataset(tmp_path / "d", traces.values(), origin="model")
     table = measure(dataset, language="coffeescript")
-    rows = compare(table, dataset, table, dataset).to_pylist()
+    rows = compare(table, programs_of(dataset), table, programs_of(dataset)).to_pylist()
     assert len(rows) == dataset.manifest.students
     for row in rows:
         for name in ("attempts", "backtracking", "comments_final"):

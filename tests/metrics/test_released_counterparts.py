@@ -16,7 +16,7 @@ import pytest
 
 import released_oracle as plain
 from fabricate import make_run
-from factories import make_dataset, make_trace
+from factories import make_dataset, make_trace, programs_of
 from redraft import results
 from redraft.config import build
 from redraft.data.identity import keyed_hash
@@ -139,7 +139,8 @@ def test_pairs_compare_what_was_measured(tmp_path: Path) -> None:
     generated = make_dataset(tmp_path / "generated", samples, origin="model")
     rows = {
         definitions: compare(
-            measure(real, definitions=definitions), real, measure(generated, definitions=definitions), generated,
+            measure(real, definitions=definitions), programs_of(real),
+            measure(generated, definitions=definitions), programs_of(generated),
             definitions=definitions,
         )
         for definitions in LIKENESS

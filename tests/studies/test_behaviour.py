@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fabricate import make_run
-from factories import make_dataset, make_trace
+from factories import make_dataset, make_trace, programs_of
 from redraft import results
 from redraft.data.split import SplitConfig, load_split, make_split
 from redraft.data.store import DatasetWriter, open_dataset
@@ -23,7 +23,7 @@ from redraft.studies.behaviour.settings import BehaviourConfig
 from redraft.studies.behaviour.study import behaviour
 from redraft.studies.common.claims import PRIMARY, PRIMARY_FAMILY, judge
 from redraft.studies.common.compared import measured
-from redraft.studies.common.finals import near_duplicates, random_bleu, read_finals
+from redraft.studies.common.finals import finals_of, near_duplicates, random_bleu
 from redraft.studies.common.run import open_run
 
 
@@ -296,7 +296,7 @@ def test_near_duplicates_and_random_programs(tmp_path: Path) -> None:
     pairs = [Pair("b", "square"), Pair("c", "square")]
 
     split.__dict__["of"] = {**split.of, **dict.fromkeys(pairs, "seen-seen")}
-    finals = read_finals(dataset, split, pairs)
+    finals = finals_of(programs_of(dataset), split, pairs)
     assert finals.train == {"square": [program]}
     assert near_duplicates(finals, pairs, 0.9).tolist() == [True, False]
     assert near_duplicates(finals, pairs, 1.0).tolist() == [False, False]

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from redraft.data.store import Dataset, DatasetWriter, Origin
-from redraft.data.trace import State, Trace
+from redraft.data.trace import Pair, State, Trace
+from redraft.metrics.programs import Programs, read_programs
 
 
 def make_trace(
@@ -33,3 +34,9 @@ def make_dataset(path: Path, traces: Iterable[Trace], origin: Origin = "students
         if not writer.complete:
             writer.write_shard(0, ordered)
         return writer.finish()
+
+
+def programs_of(dataset: Dataset) -> Programs:
+    """All programs of a dataset."""
+    pairs = [Pair(*row.values()) for row in dataset.pairs().to_pylist()]
+    return read_programs(dataset, pairs, {pair.title for pair in pairs})

@@ -40,16 +40,16 @@ def counted() -> Iterator[Passes]:
 
     def open_it(self: pq.ParquetFile, source: Any, *args: Any, **rest: Any) -> None:
         opened(self, source, *args, **rest)
-        self.source = Path(source)
+        self.counted_as = Path(source) if isinstance(source, str | Path) else Path("no file")
 
     def iter_batches(self: pq.ParquetFile, *args: Any, **rest: Any) -> Iterator[Any]:
         for batch in batches(self, *args, **rest):
-            passes.add(self.source, batch.num_rows, self.metadata.num_rows)
+            passes.add(self.counted_as, batch.num_rows, self.metadata.num_rows)
             yield batch
 
     def read_row_group(self: pq.ParquetFile, *args: Any, **rest: Any) -> Any:
         found = group(self, *args, **rest)
-        passes.add(self.source, found.num_rows, self.metadata.num_rows)
+        passes.add(self.counted_as, found.num_rows, self.metadata.num_rows)
         return found
 
     def read_table(source: Any, *args: Any, **rest: Any) -> Any:
@@ -58,7 +58,7 @@ def counted() -> Iterator[Passes]:
         return table(source, *args, **rest)
 
     class Database:
-        """A connection whose queries of the view `traces` are counted."""
+        """A connection whose queries of the view `shards` are counted."""
 
         def __init__(self, connection: Any) -> None:
             self.connection, self.shards = connection, list[str]()
@@ -77,7 +77,7 @@ def counted() -> Iterator[Passes]:
             return self.connection.read_parquet(shards)
 
         def execute(self, query: str, *args: Any) -> Any:
-            for _ in re.findall(r"FROM traces\b", query):
+            for _ in re.findall(r"FROM shards\b", query):
                 for shard in self.shards:
                     passes.add(Path(shard), 1, 1)
             return self.connection.execute(query, *args)

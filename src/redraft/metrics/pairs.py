@@ -1,7 +1,7 @@
 """Real against generated, one row a (student, title).
 
-In: tables of `measure.measure` and the datasets they describe. Out: an Arrow table of the pairs both have, in order of
-(student, title), with
+In: tables of `measure.measure` and the programs of the datasets they describe. Out: an Arrow table of the pairs both
+have, in order of (student, title), with
 
 - student, title; n_real, n_samples: traces on each side; ended_share of the samples (before any are left out);
   truncated_real: whether a real final program was cut off; truncated_share: of the samples;
@@ -10,8 +10,8 @@ In: tables of `measure.measure` and the datasets they describe. Out: an Arrow ta
   self_bleu_real: Self-BLEU of as many real students' final programs of the title.
 
 A pair counts once, however many samples it has: where the real side itself has several (released rollouts), its values
-are their means, and each sample's BLEU is the mean over them. Null is unscored. All texts of the pairs compared are
-held in memory.
+are their means, and each sample's BLEU is the mean over them. Null is unscored. The tokens of all texts of the pairs
+compared are held in memory.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from redraft import progress
-from redraft.data.store import Dataset
-from redraft.data.trace import Pair, from_batch
+from redraft.data.trace import Pair
 from redraft.metrics.likeness import LIKENESS, Likeness
+from redraft.metrics.programs import Programs
 from redraft.metrics.registry import MEASURED, METRICS, Definitions
 from redraft.metrics.text import tokens
 
@@ -46,9 +45,9 @@ class Text(NamedTuple):
 
 def compare(
     real: pa.Table,
-    real_dataset: Dataset,
+    real_programs: Programs,
     generated: pa.Table,
-    generated_dataset: Dataset,
+    generated_programs: Programs,
     *,
     only_ended: bool = False,
     self_bleu_samples: int | None = None,
@@ -58,9 +57,10 @@ def compare(
 
     Args:
         real: `measure(real_dataset)`, or the rows of it that are to be compared (one split).
-        real_dataset: The students' traces; Self-BLEU's real value is drawn from all of them.
+        real_programs: The students', of all pairs and titles compared; Self-BLEU's real value is drawn from all of a
+            title's.
         generated: `measure(generated_dataset)`.
-        generated_dataset: The model's samples, under the real students' ids.
+        generated_programs: Those of the model's samples, under the real students' ids.
         only_ended: Leave out samples that never ended.
         self_bleu_samples: How many samples (at least 2, the first ones) Self-BLEU takes of each pair, the same for all
             models compared; pairs with fewer are unscored. None: as many as every pair with two or more has.
@@ -81,10 +81,10 @@ def compare(
         columns[f"generated_{name}"] = right.means(METRICS[name].generated_from or name)
     columns["colour_cosine"] = cosines(left.vectors("colours"), right.vectors("colours"))
     columns["colour_cosine_trace"] = cosines(left.vectors("colours_trace"), right.vectors("colours_trace"))
-    texts = _texts(generated_dataset, pairs, only_ended=only_ended)
+    texts = _texts(generated_programs, pairs, only_ended=only_ended)
     likeness = LIKENESS[definitions]
-    columns |= _bleus(_texts(real_dataset, pairs), texts, pairs, likeness)
-    columns |= _self_bleus(real_dataset, texts, pairs, self_bleu_samples, likeness)
+    columns |= _bleus(_texts(real_programs, pairs), texts, pairs, likeness)
+    columns |= _self_bleus(real_programs, texts, pairs, self_bleu_samples, likeness)
     return pair_table(pairs, columns)
 
 
@@ -143,37 +143,32 @@ def cosines(a: Floats, b: Floats) -> Floats:
 
 
 def between_students(
-    dataset: Dataset, titles: Iterable[str], count: int, likeness: Likeness = LIKENESS["corrected"]
+    programs: Programs, titles: Iterable[str], count: int, likeness: Likeness = LIKENESS["corrected"]
 ) -> dict[str, float | None]:
     """Self-BLEU among the final programs of `count` students of each title, None for titles with fewer.
 
     They are the first ones by their hashed ids, which have nothing to do with what they write.
     """
-    wanted = pa.array(sorted(set(titles)), pa.string())
-    finals: dict[str, dict[str, list[str]]] = {title: {} for title in wanted.to_pylist()}
-    for batch in dataset.batches(["student", "title", "states"]):
-        rows = batch.filter(pc.is_in(batch["title"], wanted))
-        states = rows["states"]
-        ends = pc.cast(pc.cumulative_sum(pc.list_value_length(states)), pa.int64())
-        codes = states.flatten().field("code").take(pc.subtract(ends, 1))
-        for student, title, code in zip(*(c.to_pylist() for c in (rows["student"], rows["title"], codes)), strict=True):
-            if len(finals[title]) < count:
-                finals[title].setdefault(student, tokens(code))
-    return {title: likeness.self_bleu(list(of.values())) if len(of) >= count else None for title, of in finals.items()}
+    found: dict[str, float | None] = {}
+    for title in titles:
+        chosen: dict[str, str] = {}
+        for student, code in programs.finals[title]:
+            if len(chosen) < count:
+                chosen.setdefault(student, code)
+        some = [tokens(code) for code in chosen.values()]
+        found[title] = likeness.self_bleu(some) if len(some) >= count else None
+    return found
 
 
-def _texts(dataset: Dataset, pairs: Sequence[Pair], *, only_ended: bool = False) -> dict[Pair, list[Text]]:
-    """The tokens of the pairs' traces, in the dataset's order."""
-    texts: dict[Pair, list[Text]] = {pair: [] for pair in pairs}
-    students = pa.array(sorted({pair.student for pair in pairs}), pa.string())
-    titles = pa.array(sorted({pair.title for pair in pairs}), pa.string())
-    for batch in dataset.batches():
-        near = pc.and_(pc.is_in(batch["student"], students), pc.is_in(batch["title"], titles))
-        for trace in from_batch(batch.filter(near)):
-            if trace.pair in texts and (trace.ended or not only_ended):
-                whole = "\n".join(state.code for state in trace.states)
-                texts[trace.pair].append(Text(tokens(trace.final.code), tokens(whole)))
-    return texts
+def _texts(programs: Programs, pairs: Sequence[Pair], *, only_ended: bool = False) -> dict[Pair, list[Text]]:
+    """The tokens of the pairs' traces."""
+    return {
+        pair: [
+            Text(tokens(trace.final), tokens(trace.whole))
+            for trace in programs.of[pair] if trace.ended or not only_ended
+        ]
+        for pair in pairs
+    }  # fmt: skip
 
 
 def _bleus(
@@ -187,7 +182,7 @@ def _bleus(
 
 
 def _self_bleus(
-    real: Dataset, generated: Mapping[Pair, list[Text]], pairs: Sequence[Pair], samples: int | None,
+    real: Programs, generated: Mapping[Pair, list[Text]], pairs: Sequence[Pair], samples: int | None,
     likeness: Likeness,
 ) -> dict[str, Column]:  # fmt: skip
     count = samples or min((len(texts) for texts in generated.values() if len(texts) >= 2), default=2)

@@ -171,7 +171,9 @@ def _study(stages: Stages, config: RunConfig, sampling_seconds: float = 60) -> P
     write_text(run / RUN_FILE, settings.dump(config))
     workers = parallel_models()
     views = config.trained_views
-    stages("read", {**trained, "views": views}, lambda: _read(run, views, config))
+    untrained = [view for view in views if not stages.run.is_done(f"train {view}", trained)]
+    if untrained:
+        _read(run, untrained, config)
     stages.side_by_side({f"train {view}": Stage(trained, partial(_train, run, view, config)) for view in views},
                         workers=min(workers, len(views)))  # fmt: skip
     shutil.rmtree(run / CORPUS, ignore_errors=True)  # it holds what students wrote, and has served its purpose
@@ -218,6 +220,7 @@ def _filled(split: Split) -> list[str]:
 
 
 def _read(run: Path, views: Sequence[str], config: RunConfig) -> None:
+    """Read the dataset once for all models still to be trained; a run that goes on finds what was read."""
     dataset = open_dataset(run / config.dataset)
     read_for(dataset, load_split(dataset, config.split), views, config.train, run / CORPUS)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +29,11 @@ from redraft.metrics.bootstrap import Clusters, Floats
 from redraft.metrics.likeness import LIKENESS
 from redraft.metrics.measure import Languages, languages_of, measure
 from redraft.metrics.pairs import compare, pairs_of
+from redraft.metrics.programs import Programs, read_programs
 from redraft.metrics.registry import MEASURED, METRICS, PAIRED, Definitions
 from redraft.rundir import sha256_file, versions
 from redraft.studies.common.claims import FINAL_ONLY
-from redraft.studies.common.finals import Finals, random_bleu, read_finals
+from redraft.studies.common.finals import Finals, finals_of, random_bleu
 from redraft.studies.common.run import Run
 
 SELF_BLEU = "self_bleu"
@@ -144,6 +145,25 @@ class Measures:
             for of in (self.samples, self.controls)
         )
 
+    @cached_property
+    def tested(self) -> pa.Table:
+        """The real rows of the test pairs."""
+        return self.rows_of(*TEST_SPLITS)
+
+    @cached_property
+    def programs(self) -> Programs:
+        """The real ones, of the test pairs that some model has samples of; read once for all of them."""
+        sampled = {pair for table in (*self.generated.values(), *self.controlled.values()) for pair in pairs_of(table)}
+        pairs = sampled.intersection(pairs_of(self.tested))
+        return read_programs(self.run.dataset, pairs, {pair.title for pair in pairs})
+
+    @cached_property
+    def drawn(self) -> Mapping[str, Programs]:
+        """View or control -> its samples' programs; each is read once for all conditions."""
+        return {
+            name: read_programs(samples, self.programs.of) for name, samples in (self.samples | self.controls).items()
+        }
+
     def rows_of(self, *splits: str) -> pa.Table:
         """The real rows of the pairs in `splits`."""
         of = self.run.split.of
@@ -159,7 +179,7 @@ def compare_models(measures: Measures, *, seed: int, only_ended: bool = False) -
         only_ended: Leave out samples that never ended, and then the pairs for which some model has none left.
     """
     run = measures.run
-    test = measures.rows_of(*TEST_SPLITS)
+    test = measures.tested
     each = {
         view: {pair for pair, ended in zip(pairs_of(table), table["ended"].to_pylist(), strict=True)
                if ended or not only_ended}
@@ -170,19 +190,24 @@ def compare_models(measures: Measures, *, seed: int, only_ended: bool = False) -
     real = test.filter(pa.array([pair in common for pair in pairs_of(test)], pa.bool_()))
     size = _samples_in_common(measures.generated.values())
     beside = partial(
-        compare, real, run.dataset, only_ended=only_ended, self_bleu_samples=size, definitions=measures.definitions
+        compare,
+        real,
+        measures.programs,
+        only_ended=only_ended,
+        self_bleu_samples=size,
+        definitions=measures.definitions,
     )
-    tables = {view: beside(table, measures.samples[view]) for view, table in measures.generated.items()}
+    tables = {view: beside(table, measures.drawn[view]) for view, table in measures.generated.items()}
     first = next(iter(tables.values()))
     pairs = pairs_of(first)
-    finals = read_finals(run.dataset, run.split, pairs)
+    finals = finals_of(measures.programs, run.split, pairs)
     predicted = {name: predict(name, measures.real, run.split.of, pairs, seed=seed) for name in BASELINES}
     baselines = {
         name: {metric: _floats(table, f"generated_{metric}") for metric in MEASURED}
         for name, table in predicted.items()
     }
     for name, table in measures.controlled.items():
-        found = beside(table, measures.controls[name])
+        found = beside(table, measures.drawn[name])
         baselines[name] = _aligned(_side(CONTROLLED, found), pairs_of(found), pairs)
     baselines["random-trace"]["bleu_final"] = random_bleu(
         finals, pairs, seed=seed, likeness=LIKENESS[measures.definitions]

@@ -1,7 +1,7 @@
 """The real final programs of a split: which test programs a model may have seen nearly word for word in training.
 
-In: a dataset, its split, the test pairs. Out: `Finals`, and what follows from comparing the two sides. Held in memory:
-the distinct final programs of training on the test titles.
+In: a dataset's programs, its split, the test pairs. Out: `Finals`, and what follows from comparing the two sides. Held
+in memory: the final programs of training on the test titles.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
 from redraft.data.split import TRAIN, Split
-from redraft.data.store import Dataset
 from redraft.data.trace import Pair
 from redraft.metrics.bootstrap import Floats
 from redraft.metrics.likeness import LIKENESS, Likeness
+from redraft.metrics.programs import Programs
 from redraft.metrics.text import tokens
 
 
@@ -33,23 +31,13 @@ class Finals(NamedTuple):
     """Pair -> its final program."""
 
 
-def read_finals(dataset: Dataset, split: Split, pairs: Sequence[Pair]) -> Finals:
-    """The final programs of `pairs`, and of training on their titles."""
-    wanted = set(pairs)
-    train: dict[str, list[str]] = {pair.title: [] for pair in pairs}
-    test: dict[Pair, str] = {}
-    titles = pa.array(sorted(train), pa.string())
-    for batch in dataset.batches(["student", "title", "states"]):
-        rows = batch.filter(pc.is_in(batch["title"], titles))
-        ends = pc.cast(pc.cumulative_sum(pc.list_value_length(rows["states"])), pa.int64())
-        codes = rows["states"].flatten().field("code").take(pc.subtract(ends, 1))
-        for *ids, code in zip(*(c.to_pylist() for c in (rows["student"], rows["title"], codes)), strict=True):
-            pair = Pair(*ids)
-            if split.of.get(pair) == TRAIN:
-                train[pair.title].append(code)
-            elif pair in wanted:
-                test.setdefault(pair, code)
-    return Finals(train, test)
+def finals_of(programs: Programs, split: Split, pairs: Sequence[Pair]) -> Finals:
+    """The final programs of `pairs`, and of training on their titles; `programs` holds both."""
+    train = {
+        title: [code for student, code in programs.finals[title] if split.of.get(Pair(student, title)) == TRAIN]
+        for title in {pair.title: None for pair in pairs}
+    }
+    return Finals(train, {pair: programs.of[pair][0].final for pair in pairs})
 
 
 def near_duplicates(finals: Finals, pairs: Sequence[Pair], threshold: float) -> NDArray[np.bool_]:

@@ -49,7 +49,7 @@ class Measure(NamedTuple):
     level: str
     """What one observation is: state, trace, student or title."""
     sql: str
-    """A query over the view `traces` for the observations, one column `value`."""
+    """A query over the table `traces` for the observations, one column `value`."""
 
 
 NUMBERS: Mapping[str, Measure] = {
@@ -66,10 +66,10 @@ NUMBERS: Mapping[str, Measure] = {
         "SELECT round(avg(len(states)), 2) AS value FROM traces GROUP BY title"),
     "characters_per_program": Measure(
         "Characters in the final program", "characters", "trace",
-        "SELECT length(states[-1].code) AS value FROM traces"),
+        "SELECT characters AS value FROM traces"),
     "lines_per_program": Measure(
         "Lines in the final program", "lines", "trace",
-        "SELECT 1 + length(states[-1].code) - length(replace(states[-1].code, chr(10), '')) AS value FROM traces"),
+        "SELECT lines AS value FROM traces"),
     "gap_seconds": Measure(
         "Seconds between states", "s", "state",
         "SELECT date_diff('second', ats[i], ats[i + 1]) AS value"
@@ -77,6 +77,16 @@ NUMBERS: Mapping[str, Measure] = {
         " FROM (SELECT list_transform(states, lambda s: s.at) AS ats FROM traces))"),
 }  # fmt: skip
 """Distributions over whole numbers (and one mean), with long tails."""
+
+COUNTED = """
+CREATE TEMP TABLE traces AS SELECT
+    student, title, ended, length(states[-1].code) AS characters,
+    1 + length(states[-1].code) - length(replace(states[-1].code, chr(10), '')) AS lines,
+    list_transform(states, lambda s: struct_pack(
+        at := s.at, language := s.language, mode := s.mode, truncated := s.truncated, score := s.score)) AS states
+FROM shards
+"""
+"""The table `traces` of all queries: what they count, without the programs, from one reading of the files."""
 
 CATEGORIES: Mapping[str, Measure] = {
     "year": Measure("Year of the final state", "", "trace", "SELECT year(states[-1].at) AS value FROM traces"),
@@ -273,7 +283,8 @@ def describe(dataset: Dataset, *, memory: str = "2GB") -> Description:
         duckdb.connect(config={"memory_limit": limit, "temp_directory": overflow}) as database,
     ):
         database.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
-        database.read_parquet([str(path) for path in dataset.shards]).create_view("traces")
+        database.read_parquet([str(path) for path in dataset.shards]).create_view("shards")
+        database.execute(COUNTED)
         return Description(
             dataset=dataset.name, origin=dataset.origin, traces=manifest.traces, states=manifest.states,
             students=manifest.students, titles=manifest.titles, rejected=dict(manifest.rejected),
