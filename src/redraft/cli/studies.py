@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from redraft.progress import say
-from redraft.studies.registry import Study, study_named
+from redraft.studies.registry import STUDIES, Study
 
 Files = Annotated[list[Path] | None, Parameter(negative="")]
 
@@ -31,9 +31,10 @@ Args:
 
 def __getattr__(name: str) -> Callable[..., None]:
     """The command of a study of the registry, made when it is called for."""
-    if name.startswith("_"):
-        raise AttributeError(name)
-    return study_command(study_named(name))
+    found = [study for study in STUDIES if study.name == name]
+    if not found:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return study_command(found[0])
 
 
 def study_command(study: Study) -> Callable[..., None]:

@@ -161,7 +161,7 @@ def _ingest(logs: Path, dataset: Path) -> None:
 
 
 def _study(stages: Stages, config: RunConfig, sampling_seconds: float = 60) -> Path:
-    """Split, train and sample each view, evaluate, report; the findings go to standard output."""
+    """Split, train and sample each view, study, report; the findings go to standard output."""
     run = stages.run.path
     dataset = open_dataset(run / config.dataset)
     stages("split", asdict(config.splitting) | {"name": config.split}, lambda: _split(dataset, config))

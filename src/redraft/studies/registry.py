@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module, resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from redraft.errors import UsageError, suggestion
 
@@ -72,14 +72,12 @@ class Study:
     @property
     def config(self) -> type[Settings]:
         """The class of its settings."""
-        found: type[Settings] = getattr(import_module(f"{self.folder}.settings"), self.settings)
-        return found
+        return cast("type[Settings]", getattr(import_module(f"{self.folder}.settings"), self.settings))
 
     @property
     def chapter(self) -> Chapter:
         """What reports it."""
-        found: Any = import_module(f"{self.folder}.chapter")
-        return found  # type: ignore[no-any-return]
+        return cast("Chapter", import_module(f"{self.folder}.chapter"))
 
     @property
     def claims(self) -> Path | None:
@@ -107,8 +105,8 @@ class Study:
             run: The run's folder.
             config: Settings; None: those in `run.toml`.
         """
-        found: Sequence[Result] = getattr(import_module(f"{self.folder}.study"), self.function)(run, config)
-        return found
+        function = getattr(import_module(f"{self.folder}.study"), self.function)
+        return cast("Sequence[Result]", function(run, config))
 
 
 STUDIES: tuple[Study, ...] = (

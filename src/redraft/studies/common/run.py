@@ -26,7 +26,7 @@ OLD_NAMES = {"recovery_views": "unsampled_views"}
 """Names of settings in earlier versions -> today's."""
 
 CONTROLS = {
-    "other-student": "drawn with the vector of another student of the test pairs",
+    "other-student": "drawn in the voice of another student of the test pairs",
     "matched-student": "the same, of one who mostly works in the same year and editor mode, where there is one",
 }
 """Control -> what it is: what a model says of a pair that it was not told the student of."""
@@ -94,7 +94,7 @@ class Run:
         return samples
 
     def controls(self, view: str) -> dict[str, Dataset]:
-        """Samples that a view's model drew with other students' vectors, by control (`CONTROLS`); there may be none."""
+        """Samples that a view's model drew in other students' voices, by control (`CONTROLS`); there may be none."""
         folders = {name: control_folder(view, name) for name in CONTROLS}
         return {
             name: self.samples(folder)
