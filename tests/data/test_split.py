@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -39,8 +40,15 @@ def a_class(students: range, titles: range, share: float = 0.5) -> list[Trace]:
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return make_dataset(tmp_path_factory.mktemp("split") / "d", a_class(range(300), range(40)))
+
+
+@pytest.fixture
+def dataset(made: Dataset) -> Dataset:
+    """A class without any split."""
+    shutil.rmtree(made.path / "splits", ignore_errors=True)
+    return made
 
 
 def students(split: Split, *names: str) -> set[str]:
@@ -202,8 +210,21 @@ def test_empty_splits_warn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_a_share_that_rounds_to_none_holds_out_none(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "d", a_class(range(5), range(12), share=1))
     for seed in range(20):
-        split = make_split(dataset, SplitConfig(seed=seed))
+        split = make_split(dataset, SplitConfig(seed=seed), overwrite=True)
         assert not titles(split, "seen-unseen", "unseen-seen", "unseen-unseen")
+
+
+def test_another_split_is_replaced_only_when_asked(dataset: Dataset) -> None:
+    first = make_split(dataset, SplitConfig(held_students=0.1), "mine")
+    file = dataset.path / "splits" / "mine.parquet"
+    written = file.stat().st_mtime_ns
+    assert make_split(dataset, SplitConfig(held_students=0.1), "mine").hash == first.hash
+    assert file.stat().st_mtime_ns == written
+    with pytest.raises(DatasetError, match=r"another split.*--overwrite"):
+        make_split(dataset, SplitConfig(held_students=0.3), "mine")
+    assert load_split(dataset, "mine").hash == first.hash
+    second = make_split(dataset, SplitConfig(held_students=0.3), "mine", overwrite=True)
+    assert load_split(dataset, "mine").hash == second.hash != first.hash
 
 
 def test_assignments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -211,13 +232,13 @@ def test_assignments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     traces = [make_trace(["fd 1"], f"s{i:02d}", title) for title, n in names.items() for i in range(n)]
     dataset = make_dataset(tmp_path / "d", traces)
     assert make_split(dataset, SplitConfig()).assignments == {"square"}
-    assert make_split(dataset, SplitConfig(assignment_students=49)).assignments == {"square", "rare"}
+    assert make_split(dataset, SplitConfig(assignment_students=49), overwrite=True).assignments == {"square", "rare"}
     listed = tmp_path / "titles.txt"
     listed.write_text("first\n\n rare \nabsent\n")
-    split = make_split(dataset, SplitConfig(titles_file=str(listed)))
+    split = make_split(dataset, SplitConfig(titles_file=str(listed)), overwrite=True)
     assert split.assignments == {"first", "rare"}
     assert "1 of the 3 titles" in capsys.readouterr().err
-    assert split.hash == make_split(dataset, SplitConfig()).hash
+    assert split.hash == make_split(dataset, SplitConfig(), overwrite=True).hash
     with pytest.raises(InputError, match="titles file"):
         make_split(dataset, SplitConfig(titles_file=str(tmp_path)))
 
@@ -236,6 +257,7 @@ def test_missing_and_damaged_splits(dataset: Dataset, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"redraft split .* --name absent"):
         load_split(dataset, "absent")
     folder = dataset.path / "splits"
+    folder.mkdir()
     (folder / "bad.parquet").write_bytes(b"nonsense")
     write_table(pa.table({"student": ["s"]}), folder / "worse.parquet")
     for name in ("bad", "worse"):

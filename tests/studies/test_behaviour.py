@@ -202,7 +202,9 @@ def test_a_run_counts_as_running_what_its_rule_does(tmp_path: Path) -> None:
 
 def test_samples_of_another_split_are_refused(tmp_path: Path) -> None:
     folder = make_run(tmp_path)
-    make_split(open_dataset(tmp_path / "class"), SplitConfig(held_students=0.2, held_titles=0.2, seed=99))
+    make_split(
+        open_dataset(tmp_path / "class"), SplitConfig(held_students=0.2, held_titles=0.2, seed=99), overwrite=True
+    )
     with pytest.raises(DatasetError, match="another split"):
         behaviour(folder)
     assert not (folder / "results").exists()

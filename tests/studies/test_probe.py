@@ -480,7 +480,9 @@ def test_the_papers_and_the_released_codes_designs(tmp_path: Path, more: str) ->
 
 def test_models_that_are_not_there_or_of_another_split_are_refused(tmp_path: Path) -> None:
     folder = make_probed_run(tmp_path, students=6, titles=3)
-    make_split(open_dataset(tmp_path / "class"), SplitConfig(held_students=0.2, held_titles=0.2, seed=99))
+    make_split(
+        open_dataset(tmp_path / "class"), SplitConfig(held_students=0.2, held_titles=0.2, seed=99), overwrite=True
+    )
     with pytest.raises(DatasetError, match="another split"):
         probe(folder)
     with pytest.raises(DatasetError, match="no model of synthetic"):

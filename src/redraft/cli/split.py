@@ -15,6 +15,7 @@ def split(
     dataset: Path,
     *,
     name: str = "default",
+    overwrite: bool = False,
     config: Annotated[SplitConfig, Parameter(name="*")] | None = None,
 ) -> None:
     """Divide a dataset's (student, title) pairs into training and test splits.
@@ -29,9 +30,11 @@ def split(
         The dataset's folder.
     name: str
         The split's name; a dataset may have several.
+    overwrite: bool
+        Replace another split of this name. Models that were trained on it can then no longer be tested.
     config: SplitConfig
         How to split.
     """
-    made = make_split(open_dataset(dataset), config or SplitConfig(), name=name)
+    made = make_split(open_dataset(dataset), config or SplitConfig(), name=name, overwrite=overwrite)
     for split_name, pairs in made.counts().items():
         print(f"{split_name:<15}{pairs:>10,} pairs")  # noqa: T201

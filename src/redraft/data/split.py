@@ -146,10 +146,19 @@ class Split:
         return (trace for trace in traces if self.of.get(trace.pair) in splits)
 
 
-def make_split(dataset: Dataset, config: SplitConfig, name: str = "default") -> Split:
+def make_split(dataset: Dataset, config: SplitConfig, name: str = "default", *, overwrite: bool = False) -> Split:
     """Split a dataset's pairs, write `splits/NAME.parquet` into it, and say which splits came out empty.
 
+    A split that is there already, and is the same, is left as it is.
+
+    Args:
+        dataset: Whose pairs.
+        config: How to split.
+        name: The split's name.
+        overwrite: Replace another split of this name.
+
     Raises:
+        DatasetError: There is another split of this name.
         UsageError: `name` can't be a file's name.
         InputError: The rule needs times and there are none, or the titles file can't be read.
     """
@@ -166,13 +175,28 @@ def make_split(dataset: Dataset, config: SplitConfig, name: str = "default") -> 
     ]
     about = {"schema_version": str(SCHEMA_VERSION), "config": json.dumps(asdict(config))}
     table = pa.table(columns, schema=SCHEMA.with_metadata(about))
-    write_table(table, path)
     split = Split(name, table, config)
+    if not path.exists() or (overwrite and not _is_at(path, table)):
+        write_table(table, path)
+    elif not _is_at(path, table):
+        raise DatasetError(
+            "is another split; models that were trained on it could no longer be tested.",
+            where=path,
+            remedy="Choose another --name, or add --overwrite.",
+        )
     counts = split.counts()
     empty = [expected for expected in rule.splits if not counts[expected]]
     if empty:
         say(f"Split {name}: no pairs in {', '.join(empty)}; what needs them stays unscored.")
     return split
+
+
+def _is_at(path: Path, table: pa.Table) -> bool:
+    """Whether a split's file holds this table, made by these settings."""
+    try:
+        return bool(pq.read_table(path).equals(table, check_metadata=True))
+    except (OSError, pa.ArrowInvalid):
+        return False
 
 
 def load_split(dataset: Dataset, name: str = "default") -> Split:
