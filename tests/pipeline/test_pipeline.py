@@ -117,6 +117,24 @@ def test_simulate_to_report_and_again(tmp_path: Path, small: Path, capsys: pytes
     assert capsys.readouterr().err.count("done before") == len(stages)
     assert (run / "models" / "trace" / "model.safetensors").stat().st_mtime_ns == weights
 
+    shutil.rmtree(run / "samples" / "last")
+    (run / "report.html").write_text("somebody's")
+    study(dataset.path, run, small)
+    said = capsys.readouterr().err
+    again = {"sample last", "report", "execute"}  # the verdicts on the samples went with them
+    assert {line.split(":")[0] for line in said.splitlines() if "gone or changed" in line} == again
+    assert said.count("done before") == len(stages) - len(again)
+
+    cut = run / "models" / "synthetic" / "model.safetensors"
+    whole = cut.read_bytes()
+    cut.write_bytes(whole[:-1])
+    study(dataset.path, run, small)
+    said = capsys.readouterr().err
+    assert "train synthetic: what it left is gone or changed" in said
+    assert "sample synthetic: what it came from was made anew" in said  # the history has other times
+    assert said.count("done before") == 3  # the split and the two other trainings
+    assert cut.read_bytes() == whole
+
 
 def test_matching_is_left_out_where_nobody_can_be_told_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +27,7 @@ from redraft.data.split import TEST_SPLITS, TRAIN, Split, SplitConfig, load_spli
 from redraft.data.store import Dataset, open_dataset
 from redraft.errors import UsageError
 from redraft.execute.cache import Cache, default_folder
-from redraft.execute.dataset import execute_dataset, is_judged
+from redraft.execute.dataset import execute_dataset, is_judged, verdict_file
 from redraft.execute.engine import EngineOptions, make_engine
 from redraft.lm.checkpoint import load_model
 from redraft.lm.machine import parallel_models
@@ -99,8 +98,8 @@ def demo(
         say(size.note)
     logs, dataset = out / "logs", out / "class.dataset"
     made = SimulateConfig(students=students, seed=seed)
-    stages("simulate", asdict(made), lambda: simulate(made, logs))
-    stages("ingest", asdict(made), lambda: _ingest(logs, dataset))
+    stages("simulate", asdict(made), lambda: simulate(made, logs), logs)
+    stages("ingest", asdict(made), lambda: _ingest(logs, dataset), dataset)
     defaults = WholeRun(
         dataset=dataset.name,
         views=("trace", "synthetic", "last"),
@@ -164,33 +163,41 @@ def _study(stages: Stages, config: RunConfig, sampling_seconds: float = 60) -> P
     """Split, train and sample each view, study, report; the findings go to standard output."""
     run = stages.run.path
     dataset = open_dataset(run / config.dataset)
-    stages("split", asdict(config.splitting) | {"name": config.split}, lambda: _split(dataset, config))
+    stages("split", asdict(config.splitting) | {"name": config.split}, lambda: _split(dataset, config),
+           split_file(dataset, config.split))  # fmt: skip
     split = load_split(dataset, config.split)
     config = replace(config, controls=_told_apart(dataset, split, config.controls))
     trained = {"dataset": dataset.fingerprint, "split": split.hash, "train": asdict(config.train)}
     write_text(run / RUN_FILE, settings.dump(config))
     workers = parallel_models()
     views = config.trained_views
-    untrained = [view for view in views if not stages.run.is_done(f"train {view}", trained)]
-    if untrained:
+    trainings = {
+        f"train {view}": Stage(trained, partial(_train, run, view, config), (run / "models" / view,)) for view in views
+    }
+    done = {name: stages.run.is_done(name, stage.wanted, stage.outputs) for name, stage in trainings.items()}
+    if untrained := [view for view in views if not done[f"train {view}"]]:
         _read(run, untrained, config)
-    stages.side_by_side({f"train {view}": Stage(trained, partial(_train, run, view, config)) for view in views},
-                        workers=min(workers, len(views)))  # fmt: skip
+    stages.side_by_side(trainings, workers=min(workers, len(views)))
     shutil.rmtree(run / CORPUS, ignore_errors=True)  # it holds what students wrote, and has served its purpose
     if not config.max_pairs:
         config = _plan_sampling(stages, config, split, sampling_seconds * workers)
         write_text(run / RUN_FILE, settings.dump(config))
     sampled = {**trained, "sample": asdict(config.sample), "max_pairs": config.max_pairs}
-    samplings = {f"sample {view}": Stage(sampled, partial(_sample, run, view, config)) for view in config.views}
+    samplings = {
+        f"sample {view}": Stage(sampled, partial(_sample, run, view, config), (run / "samples" / view,))
+        for view in config.views
+    }
     for control in config.controls if CONTROLLED in config.views else ():
-        draw = partial(_sample_control, run, control, config)
-        samplings[f"sample {control_folder(CONTROLLED, control)}"] = Stage(sampled, draw)
+        draw, folder = partial(_sample_control, run, control, config), control_folder(CONTROLLED, control)
+        samplings[f"sample {folder}"] = Stage(sampled, draw, (run / "samples" / folder,))
     stages.side_by_side(samplings, workers=min(workers, len(samplings)))
     executed = {**sampled, "controls": config.controls, "execute": asdict(config.execute)}
-    stages("execute", executed, lambda: _execute(run, config))
+    judged = [verdict_file(data, config.execute.engine, config.execute.rule) for data in _to_judge(run, config)]
+    stages("execute", executed, lambda: _execute(run, config), *judged)
     for study in config.to_do:
-        stages(study.name, {**executed, study.name: asdict(config.of(study))}, partial(study.do, run))
-    stages("report", {**asdict(config), **trained}, lambda: write_report(run))
+        wanted = {**executed, study.name: asdict(config.of(study))}
+        stages(study.name, wanted, partial(study.do, run), run / "results" / f"{study.name}.parquet")
+    stages("report", {**asdict(config), **trained}, lambda: write_report(run), run / "report.html")
     total = time.perf_counter() - stages.started
     say(f"{'total':<20}{total:>10.1f} s")
     print("\n".join(findings(run)))  # noqa: T201
@@ -250,13 +257,18 @@ def _sample_control(run: Path, control: str, config: RunConfig) -> None:
         sample(model, lent, out=run / "samples" / control_folder(CONTROLLED, control), config=config.sample)
 
 
+def _to_judge(run: Path, config: RunConfig) -> list[Dataset]:
+    """The run's dataset, and all that was drawn."""
+    folders = (*config.views, *(control_folder(CONTROLLED, control) for control in config.controls))
+    samples = [run / "samples" / folder for folder in folders]
+    return [open_dataset(folder) for folder in (run / config.dataset, *samples) if folder.exists()]
+
+
 def _execute(run: Path, config: RunConfig) -> None:
     """Verdicts on every program of the dataset and of the samples, where there are none yet."""
     name, rule = config.execute.engine, config.execute.rule
-    folders = [control_folder(CONTROLLED, control) for control in config.controls]
-    samples = [run / "samples" / folder for folder in (*config.views, *folders)]
     with make_engine(name, EngineOptions()) as engine, Cache(default_folder()) as cache:
-        for dataset in (open_dataset(folder) for folder in (run / config.dataset, *samples) if folder.exists()):
+        for dataset in _to_judge(run, config):
             if not is_judged(dataset, engine, name=name, rule=rule):
                 execute_dataset(dataset, engine, name=name, rule=rule, cache=cache)
 
@@ -268,11 +280,13 @@ def _plan_sampling(stages: Stages, config: RunConfig, split: Split, seconds: flo
         splits = _filled(split)
         requests = requests_for(split, splits, max_pairs=PILOT, seed=config.seed)
         model = load_model(stages.run.path / "models" / config.views[0])
-        with TemporaryDirectory() as scratch:
-            sample(model, requests[:1], out=Path(scratch) / "first", config=config.sample)  # compiles what is compiled
-            started = time.perf_counter()
-            sample(model, requests, out=Path(scratch) / "pilot", config=config.sample)
-            each = (time.perf_counter() - started) / (len(requests) * config.sample.per_pair)
+        scratch = stages.run.path / "work" / "pilot"
+        shutil.rmtree(scratch, ignore_errors=True)  # what a killed pilot left would be gone on with, and seem fast
+        sample(model, requests[:1], out=scratch / "first", config=config.sample)  # compiles what is compiled
+        started = time.perf_counter()
+        sample(model, requests, out=scratch / "pilot", config=config.sample)
+        each = (time.perf_counter() - started) / (len(requests) * config.sample.per_pair)
+        shutil.rmtree(scratch)
         traces = seconds / (each * (len(config.views) + len(config.controls)))
         pairs, per_pair = share_out(traces, [split.counts()[name] for name in splits], config.sample.per_pair)
         write_json(file, {"seconds_a_trace": round(each, 4), "max_pairs": pairs, "per_pair": per_pair})
