@@ -56,7 +56,7 @@ class Study:
     """Its folder, as a package; none: the one of its name beside this file."""
     command: str = ""
     """Its command, as MODULE:FUNCTION, if it is called with something other than a run's folder."""
-    once: str = ""
+    formerly: str = ""
     """What its command, its section of `run.toml` and its function were called in earlier versions."""
 
     @property
@@ -130,7 +130,7 @@ STUDIES: tuple[Study, ...] = (
         function="behaviour",
         needs="samples",
         done="always",
-        once="evaluate",
+        formerly="evaluate",
     ),
     Study(
         name="variance",
@@ -212,4 +212,4 @@ def study_named(name: str, where: str | Path = "") -> Study:
 
 def renamed() -> dict[str, str]:
     """What studies were called in earlier versions -> today's names."""
-    return {study.once: study.name for study in STUDIES if study.once}
+    return {study.formerly: study.name for study in STUDIES if study.formerly}
