@@ -28,7 +28,7 @@ SHOWN = 10
 
 
 def execute(
-    input: Path,
+    input: Path | None = None,
     *,
     out: Path | None = None,
     engine: Annotated[EngineName, Parameter(help=ENGINE)] = DEFAULT_ENGINE,
@@ -40,6 +40,7 @@ def execute(
     chromium: Path | None = None,
     script: str | None = None,
     allow_network: Flag = False,
+    isolation: Annotated[Literal["strict"] | bool, Parameter(negative="")] = False,
 ) -> None:
     """Say of every program whether it runs, safely: a verdict, the errors a student would see, and their lines.
 
@@ -51,7 +52,8 @@ def execute(
 
     Args:
         input: A dataset (each distinct program once), or JSON lines with id, code and perhaps language. A dataset's
-            verdicts are also written beside its traces, to verdicts-ENGINE.parquet.
+            verdicts are also written beside its traces, to verdicts-ENGINE.parquet. Needed unless only `--isolation` is
+            asked for.
         out: The JSON lines to write, in the order of the input. Needed unless the input is a dataset.
         engine: What runs the programs (`ENGINE`).
         workers: Programs that run at the same time.
@@ -63,7 +65,15 @@ def execute(
         chromium: The browser to use; by default one found on this system.
         script: For chromium, the runtime's script: a path, an address, or `own` for ours.
         allow_network: For chromium, let pages load what programs ask for.
+        isolation: Print what stands between programs and this system, and what of it the system lacks. With `strict`,
+            run no program if anything is lacking.
     """
+    if isolation:
+        _tell_isolation(engine)
+    if input is None:
+        if isolation is True:
+            return
+        raise UsageError("what to judge is missing.", remedy="Name a dataset or a file of JSON lines.")
     from redraft.data.store import MANIFEST, open_dataset
     from redraft.execute.cache import Cache, default_folder
     from redraft.execute.dataset import execute_dataset, not_judged
@@ -74,7 +84,14 @@ def execute(
     if dataset is None and out is None:
         raise UsageError("--out is missing.", remedy="Name the file to write; only a dataset keeps verdicts itself.")
     given = [] if dataset else _read(input)
-    options = EngineOptions(workers=workers, seed=seed, browser=chromium, script=script, allow_network=allow_network)
+    options = EngineOptions(
+        workers=workers,
+        seed=seed,
+        browser=chromium,
+        script=script,
+        allow_network=allow_network,
+        strict=isolation == "strict",
+    )
     counts: Counter[str] = Counter()
     others: Counter[str | None] = Counter()
     kept: Path | None = None
@@ -105,6 +122,14 @@ def execute(
     say(f"{counts.total():,} programs: {said or 'none'}")
     if kept:
         say(str(kept))
+
+
+def _tell_isolation(engine: str) -> None:
+    from redraft.execute.engine import isolation
+
+    for wall in isolation(engine):
+        state = f"lacking: {wall.problem}" if wall.problem else "in force"
+        print(f"{wall.name}: {wall.words}. {state}")  # noqa: T201 - what was asked for
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from redraft.errors import UsageError, suggestion
+from redraft.errors import RedraftError, UsageError, suggestion
 from redraft.execute.cache import Cache
 from redraft.execute.registry import ENGINES
 from redraft.execute.verdict import (
@@ -53,6 +53,18 @@ class EngineOptions:
     """Path or address of the runtime's script for pages; `own`: ours."""
     allow_network: bool = False
     """Whether pages may load what programs ask for."""
+    strict: bool = False
+    """Refuse to run programs where this system lacks a part of the engine's isolation."""
+
+
+class Wall(NamedTuple):
+    """A part of what stands between programs and this system."""
+
+    name: str
+    words: str
+    """What stands, in words."""
+    problem: str
+    """Why it doesn't; empty if it does."""
 
 
 class Job(NamedTuple):
@@ -106,6 +118,41 @@ def make_engine(name: str, options: EngineOptions) -> AbstractContextManager[Eng
     module, _, attribute = ENGINES[name].factory.partition(":")
     factory: EngineFactory = getattr(import_module(module), attribute)
     return factory(options)
+
+
+def isolation(name: str) -> list[Wall]:
+    """What stands between the programs of the engine called `name` and this system, as the engine finds it.
+
+    Raises:
+        UsageError: The engine doesn't know.
+        RedraftError: It can't be asked here.
+    """
+    where = ENGINES[name].isolation
+    if where is None:
+        told = " ".join(other for other, entry in ENGINES.items() if entry.isolation)
+        raise UsageError(
+            f"the engine {name} can't tell what stands between programs and this system.",
+            where="--isolation",
+            remedy=f"Take one that can: {told}.",
+        )
+    module, _, attribute = where.partition(":")
+    found: list[Wall] = getattr(import_module(module), attribute)()
+    return found
+
+
+def refuse_lacking(name: str, walls: Sequence[Wall]) -> None:
+    """Refuse an isolation that lacks something.
+
+    Raises:
+        RedraftError: It does; all is named.
+    """
+    lacking = [f"{wall.name} ({wall.problem})" for wall in walls if wall.problem]
+    if lacking:
+        raise RedraftError(
+            f"this system lacks parts of the isolation: {'; '.join(lacking)}.",
+            where=f"the engine {name}",
+            remedy="Run it on a Linux that has them, or without `--isolation strict`.",
+        )
 
 
 def rule_named(name: str) -> Rule:

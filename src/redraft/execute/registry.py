@@ -24,6 +24,8 @@ class EngineEntry:
     """Those that it judges. A program whose language isn't recorded is tried in each, in this order."""
     summary: str
     """For help: what it runs programs in."""
+    isolation: str | None = None
+    """`module:attribute` of what finds the walls around its programs; None: it can't tell."""
     needs: str | None = None
     """What must be there beyond the installation; None: nothing."""
 
@@ -37,6 +39,7 @@ ENGINES: dict[str, EngineEntry] = {
     ),
     "v8": EngineEntry(
         factory="redraft.execute.v8.engine:V8",
+        isolation="redraft.execute.v8.engine:isolation",
         languages=(COFFEESCRIPT, JAVASCRIPT),
         summary="embedded, headless, in virtual time",
     ),

@@ -58,8 +58,6 @@ class Attempt:
     """`done`: the window is over; otherwise the program was stopped or its process died."""
     used_assets: bool = False
     """What happened depends on an image from the network that isn't there."""
-    certain: bool = True
-    """False where another run might end otherwise: it isn't kept."""
     drawing: Mapping[str, Any] | None = None
     """What was drawn, if that was asked for; as the program's process says, so not to be trusted."""
 
@@ -93,8 +91,8 @@ class Outcome:
 
     @property
     def certain(self) -> bool:
-        """Whether another run would say the same."""
-        return all(attempt.certain for attempt in self.attempts)
+        """Whether another run would say the same, so that it may be kept; a busier machine may stop other programs."""
+        return all(attempt.ended in ("done", "memory") for attempt in self.attempts)
 
     @property
     def decisive(self) -> Attempt:

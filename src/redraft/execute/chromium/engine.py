@@ -191,9 +191,8 @@ class Chromium:
         if attempt.ended == "crash" and not tab.alive:
             attempt = await tab.run(job.code, language, job.window, self._limits)
         # Whether a deadline is met depends on the machine, and a crash may have come from outside.
-        certain = attempt.ended in {"done", "memory"}
         used_assets = attempt.used_assets and attempt.parsed and PIXELS.search(job.code) is not None
-        return replace(attempt, certain=certain, used_assets=used_assets)
+        return replace(attempt, used_assets=used_assets)
 
     def _stop(self) -> None:
         if self._loop is None or self._thread is None:

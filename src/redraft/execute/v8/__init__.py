@@ -3,5 +3,7 @@
 engine     jobs in, outcomes out                     pool     worker processes, watched and replaced
 worker     compiles, and copies itself per program   zygote   the copies: their limits, and how they end
 isolate    V8 through its C interface                usage    memory and processor time of a process
+sealing    what processes that see programs give up     seccomp, landlock, linux    the kernel's part of it
+isolation  what of that stands, in words
 bundle     the runtime's JavaScript (runtime/), built with Node and shipped built
 """

@@ -18,19 +18,24 @@ from types import TracebackType
 from typing import Any
 
 from redraft.errors import RedraftError
-from redraft.execute.engine import Done, EngineOptions, Job
+from redraft.execute.engine import Done, EngineOptions, Job, Wall, refuse_lacking
 from redraft.execute.registry import ENGINES
 from redraft.execute.v8.bundle import bundle_text
+from redraft.execute.v8.isolation import found_by
 from redraft.execute.v8.pool import Pool, Reply, Task
 from redraft.execute.v8.usage import RunLimits
 from redraft.execute.verdict import Attempt, Ended, ErrorRecord, Outcome
 
 COMMAND = (sys.executable, "-m", "redraft.execute.v8.worker")
+BUNDLES = ("compiler", "runtime")
+"""Those of the runtime's that a worker needs."""
 _MESSAGES = {
     "timeout": "the program doesn't come to an end",
     "memory": "the program needs too much memory",
     "crash": "the process that ran the program died",
 }
+_ENDINGS: dict[str, Ended] = {"timeout": "timeout", "stuck": "timeout", "memory": "memory", "output": "memory"}
+"""A worker's word for how a program was stopped -> the verdict's; any other: its process died."""
 
 
 class V8:
@@ -45,20 +50,18 @@ class V8:
         """Start the workers.
 
         Raises:
-            RedraftError: Processes can't be copied here, or the runtime's JavaScript is missing.
+            RedraftError: Processes can't be copied here, the runtime's JavaScript is missing, or a wall is lacking and
+                that was to be refused.
         """
-        if not hasattr(os, "fork"):
-            raise RedraftError(
-                "programs are run in copies of a process (fork), which this system doesn't make.",
-                where="the V8 engine",
-                remedy="Run this command on Linux; on Windows, in its Subsystem for Linux (WSL).",
-            )
-        bundles = {name: bundle_text(name) for name in ("compiler", "runtime")}
-        limits, package = asdict(self._limits), metadata.version("redraft")
+        setup = _setup(self._limits, strict=self._options.strict)
+        bundles = {name: setup[name] for name in BUNDLES}
+        limits, package = setup["limits"], metadata.version("redraft")
         parts = {"bundles": bundles, "limits": limits, "package": package, "seed": self._options.seed}
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         self._version = f"v8-{digest[:16]}"
-        self.pool = Pool(COMMAND, {**bundles, "limits": limits}, workers=self._options.workers)
+        if self._options.strict:
+            refuse_lacking("v8", isolation())
+        self.pool = Pool(COMMAND, setup, workers=self._options.workers)
         self.pool.__enter__()
         return self
 
@@ -100,6 +103,23 @@ class V8:
         return Task((job, place), payload)
 
 
+def isolation() -> list[Wall]:
+    """What stands between a program and this system, as a worker finds it; raises as `V8.__enter__` does."""
+    return found_by(COMMAND, _setup(RunLimits(), strict=False))
+
+
+def _setup(limits: RunLimits, *, strict: bool) -> dict[str, Any]:
+    """What workers are told first."""
+    if not hasattr(os, "fork"):
+        raise RedraftError(
+            "programs are run in copies of a process (fork), which this system doesn't make.",
+            where="the V8 engine",
+            remedy="Run this command on Linux; on Windows, in its Subsystem for Linux (WSL).",
+        )
+    bundles = {name: bundle_text(name) for name in BUNDLES}
+    return {**bundles, "limits": asdict(limits), "strict": strict}
+
+
 def attempt_of(reply: Reply, language: str) -> Attempt:
     """What a reply says of the program: the worker's answer, or what its death means."""
     if reply.ended == "done" and reply.answer.get("ended") == "done":
@@ -114,17 +134,14 @@ def attempt_of(reply: Reply, language: str) -> Attempt:
             used_assets=answer["used_assets"],
             drawing=_mapping(answer.get("drawing")),
         )
-    ended, certain = _ending(reply)
-    message = _MESSAGES[ended]
-    return Attempt(language=language, ended=ended, errors=(ErrorRecord(kind=ended, message=message),), certain=certain)
+    ended = _ending(reply)
+    return Attempt(language=language, ended=ended, errors=(ErrorRecord(kind=ended, message=_MESSAGES[ended]),))
 
 
-def _ending(reply: Reply) -> tuple[Ended, bool]:
-    """How the program was stopped, and whether it would be every time."""
+def _ending(reply: Reply) -> Ended:
+    """How the program was stopped."""
     how = reply.answer.get("ended", "crash") if reply.ended == "done" else reply.ended
-    if how in ("timeout", "stuck"):
-        return "timeout", how == "timeout"  # the clock on the wall depends on who else is at work
-    return ("memory", True) if how in ("memory", "output") else ("crash", False)
+    return _ENDINGS.get(how, "crash")
 
 
 def _mapping(value: Any) -> Mapping[str, Any] | None:

@@ -187,7 +187,7 @@ class Pool:
     def _staff(self, wanted: int) -> None:
         busy = sum(worker.task is not None for worker in self._workers)
         while len(self._workers) < min(self._size, busy + wanted):
-            worker = _Worker(self._command, _environment(), self._setup)
+            worker = _Worker(self._command, environment(), self._setup)
             self._workers.append(worker)
             self._selector.register(worker.output, selectors.EVENT_READ, worker)
             self._selector.register(worker.errors, selectors.EVENT_READ, worker)
@@ -312,7 +312,7 @@ def _read(descriptor: int) -> bytes | None:
         return b""
 
 
-def _environment() -> dict[str, str]:
-    """A worker knows nothing of the user's environment but where Python's modules are."""
+def environment() -> dict[str, str]:
+    """A worker's: it knows nothing of the user's environment but where Python's modules are."""
     package = Path(__file__).resolve().parents[3]
     return {"PYTHONPATH": str(package), "PATH": os.defpath, "LC_ALL": "C.UTF-8"}

@@ -22,13 +22,15 @@ from ctypes import CDLL
 from typing import Any, BinaryIO, NoReturn
 
 from redraft.execute.v8.isolate import COMPILING, Isolate, load_library
+from redraft.execute.v8.sealing import Seal
 from redraft.execute.v8.usage import RunLimits
-from redraft.execute.v8.zygote import Ran, Zygote, die_with_parent, give_up_rights
+from redraft.execute.v8.zygote import Ran, Zygote
 
 MAX_ERRORS = 20
 MAX_MESSAGE = 500
 COMPILER_MB = 160
 _DIED_OF_MEMORY = re.compile(rb"out of memory|\bOOM\b|invalid (?:\w+ )*(?:size|length)|allocation failed", re.I)
+_LINE = re.compile(r"[^:]*:(\d+):")
 
 
 class CompilerError(Exception):
@@ -64,15 +66,6 @@ class Compiler:
             raise CompilerError("memory" if said.out_of_memory else "crash")
         return json.loads(said.text)
 
-    def script_line(self, script: str) -> int | None:
-        """The line where a script stops being JavaScript: only V8's own message tells, so it reads it; nothing runs."""
-        isolate = Isolate(self._library, int(COMPILER_MB * 1e6))
-        said = isolate.eval(script)
-        isolate.free()
-        # `<anonymous>:LINE: SyntaxError: ...`
-        parts = said.text.split(b":", 2)
-        return int(parts[1]) if said.no_parse and len(parts) > 2 and parts[1].isdigit() else None
-
 
 def _literal(text: str) -> str:
     """A string of JavaScript, in ASCII: it may hold NUL and lone surrogates."""
@@ -98,8 +91,10 @@ def run(compiler: Compiler, zygote: Zygote, task: dict[str, Any]) -> dict[str, A
         made = {}  # allowed at the head of a script, not of a function
     else:
         made = compiler.call("check", code=source)
+        if made.get("error", {}).get("kind") == "internal":
+            made = {}  # nested too deep for this process to tell: the copy will
     if "error" in made:
-        return _not_parsed(compiler, task, source, made["error"])
+        return _not_parsed(zygote, task, source, made["error"])
     options = {
         "token": token,
         "seed": task["seed"],
@@ -131,10 +126,12 @@ def _lines(code: str) -> int:
     return code.count("\n") + 1
 
 
-def _not_parsed(compiler: Compiler, task: dict[str, Any], source: str, error: dict[str, Any]) -> dict[str, Any]:
+def _not_parsed(zygote: Zygote, task: dict[str, Any], source: str, error: dict[str, Any]) -> dict[str, Any]:
     line = error["line"]
     if task["language"] == "javascript" and task["first"]:
-        line = compiler.script_line(source)
+        # `<anonymous>:LINE: SyntaxError: ...`
+        place = _LINE.match(zygote.syntax_error(source))
+        line = int(place[1]) if place else None
     record = {"kind": "syntax", "message": error["message"], "line": line, "column": None}
     errors = _errors([record], _lines(task["code"]))
     return {"ended": "done", "end_reached": False, "errors": errors, "used_assets": False}
@@ -184,14 +181,19 @@ def prefer_to_die() -> None:
         file.write("1000")
 
 
-def serve(source: BinaryIO, out: BinaryIO) -> None:
+def serve(source: BinaryIO, out: BinaryIO, seal: Seal) -> None:
     """Answer every line until the input ends."""
     setup = json.loads(source.readline())
-    zygote = Zygote(setup["runtime"], RunLimits(**setup["limits"]))
-    compiler = Compiler(load_library(COMPILING), setup["compiler"])
+    zygote = Zygote(setup["runtime"], RunLimits(**setup["limits"]), seal)
+    library = load_library(COMPILING)
+    seal.settle()
+    seal.enclose()
+    compiler = Compiler(library, setup["compiler"])
     compiler.call("compile", code="fd 1")
-    give_up_rights()
-    out.write(b'{"ready": true}\n')
+    seal.problems = zygote.problems() | seal.problems
+    if setup["strict"] and seal.problems:
+        raise OSError(f"isolation lacks {', '.join(seal.problems)}")
+    out.write(json.dumps({"ready": True, "problems": seal.problems}).encode("ascii") + b"\n")
     out.flush()
     while line := source.readline():
         made = answer(compiler, zygote, json.loads(line))
@@ -201,7 +203,8 @@ def serve(source: BinaryIO, out: BinaryIO) -> None:
 
 def main() -> NoReturn:
     """Serve, then leave at once."""
-    die_with_parent()
+    seal = Seal()
+    seal.begin()
     prefer_to_die()
     # Newer Pythons warn of forking beside threads; the copies need none of them.
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -211,7 +214,7 @@ def main() -> NoReturn:
     source = os.fdopen(0, "rb")
     code = 1
     try:
-        serve(source, out)
+        serve(source, out, seal)
         code = 0
     except BaseException as error:  # noqa: BLE001 - told to the pool; a traceback could hold a program
         sys.stderr.write(f"{type(error).__name__}: {error}\n"[:MAX_MESSAGE])

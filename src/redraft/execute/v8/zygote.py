@@ -15,7 +15,6 @@ import ctypes
 import gc
 import json
 import os
-import resource
 import select
 import signal
 import time
@@ -23,6 +22,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO, Literal, NamedTuple, NoReturn
 
 from redraft.execute.v8.isolate import RUNNING, Isolate, Result, load_library
+from redraft.execute.v8.sealing import Seal
 from redraft.execute.v8.usage import RunLimits, Usage, usage_of
 
 POLL = 0.02
@@ -35,12 +35,13 @@ STEPS = 500
 MAX_RETURNS = 200_000
 READ = 1 << 16
 NOTE = 4096
+NEVER = "\nlet undefined;"
+"""The end of a script that isn't to run. V8 reads all of it; then the language has it fail before the first statement,
+since no script may declare a name that the page can't give up."""
+TRIAL = """__redraft.run("fd(10); /(a+)+b/.test('aaaa'); for (var i = 0, s = ''; i < 1e5; i++) s += i;", "{}")"""
+"""What the first copy runs: moves, a pattern, a loop that is worth compiling, memory."""
 OUT_OF_MEMORY = 3
 """A copy's exit code when its isolate went past the limit of its heap."""
-DESCRIPTORS = 8
-"""Beyond those open at the start: pipes to a copy, and what reading /proc takes."""
-_LIBC = ctypes.CDLL(None)
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 
 Ended = Literal["done", "timeout", "stuck", "memory", "output", "crash"]
 
@@ -57,16 +58,25 @@ class Ran(NamedTuple):
 class Zygote:
     """The process, as its parent sees it. To be made before V8 is loaded: threads aren't copied."""
 
-    def __init__(self, runtime: str, limits: RunLimits) -> None:
+    def __init__(self, runtime: str, limits: RunLimits, seal: Seal) -> None:
         tasks, asked = os.pipe()
         told, replies = os.pipe()
         if os.fork() == 0:
             os.close(asked)
             os.close(told)
-            _live(os.fdopen(tasks, "rb"), os.fdopen(replies, "wb"), runtime, limits)
+            _live(os.fdopen(tasks, "rb"), os.fdopen(replies, "wb"), runtime, limits, seal)
         os.close(tasks)
         os.close(replies)
         self._out, self._in = os.fdopen(asked, "wb"), os.fdopen(told, "rb")
+
+    def problems(self) -> dict[str, str]:
+        """Which walls don't stand around a copy, and why not; to be asked once, first of all.
+
+        Raises:
+            EOFError: The process is gone.
+        """
+        found: dict[str, str] = json.loads(self._answer().text)
+        return found
 
     def run(self, program: str, options: dict[str, Any]) -> Ran:
         """Run JavaScript in a copy; `options` are those of the runtime's `start` (host.js).
@@ -74,9 +84,23 @@ class Zygote:
         Raises:
             EOFError: The process is gone.
         """
-        start = f"__redraft.run({json.dumps(program)}, {json.dumps(json.dumps(options))})"
-        self._out.write(json.dumps(start).encode("ascii") + b"\n")
+        return self._ask(["run", f"__redraft.run({json.dumps(program)}, {json.dumps(json.dumps(options))})"])
+
+    def syntax_error(self, script: str) -> str:
+        """V8's own message about a script that isn't JavaScript, read in a copy; empty if it is. Nothing of it runs.
+
+        Raises:
+            EOFError: The process is gone.
+        """
+        ran = self._ask(["parse", script + NEVER])
+        return ran.text.decode("utf-8", "replace") if ran.ended == "done" else ""
+
+    def _ask(self, question: list[str]) -> Ran:
+        self._out.write(json.dumps(question).encode("ascii") + b"\n")
         self._out.flush()
+        return self._answer()
+
+    def _answer(self) -> Ran:
         head = self._in.readline()
         if not head:
             raise EOFError("the process that is copied for programs is gone")
@@ -84,18 +108,24 @@ class Zygote:
         return Ran(ended, self._in.read(length))
 
 
-def _live(source: BinaryIO, out: BinaryIO, runtime: str, limits: RunLimits) -> NoReturn:
+def _live(source: BinaryIO, out: BinaryIO, runtime: str, limits: RunLimits, seal: Seal) -> NoReturn:
     """Answer until the parent goes away."""
     code = 1
+
+    def answer(ran: Ran) -> None:
+        out.write(json.dumps([ran.ended, len(ran.text)]).encode("ascii") + b"\n" + ran.text)
+        out.flush()
+
     try:
-        die_with_parent()
-        nursery = _Nursery(load_library(RUNNING), runtime, limits)
-        give_up_rights()
+        library = load_library(RUNNING)
+        seal.settle()
+        seal.prepare()
+        nursery = _Nursery(library, runtime, limits, seal)
         gc.freeze()  # or each copy's first collection would touch, and so copy, every page
+        answer(nursery.try_walls())
         while line := source.readline():
-            ran = nursery.run(json.loads(line))
-            out.write(json.dumps([ran.ended, len(ran.text)]).encode("ascii") + b"\n" + ran.text)
-            out.flush()
+            kind, script = json.loads(line)
+            answer(nursery.run(script, COPIES[kind]))
         code = 0
     finally:
         os._exit(code)  # a clean exit may hang in V8
@@ -104,24 +134,35 @@ def _live(source: BinaryIO, out: BinaryIO, runtime: str, limits: RunLimits) -> N
 class _Nursery:
     """The warm isolate, and its copies."""
 
-    def __init__(self, library: ctypes.CDLL, runtime: str, limits: RunLimits) -> None:
-        self._limits = limits
+    def __init__(self, library: ctypes.CDLL, runtime: str, limits: RunLimits, seal: Seal) -> None:
+        self._limits, self._seal = limits, seal
         self._isolate = Isolate(library, int(limits.heap_mb * 1e6))
         said = self._isolate.eval(runtime)
         assert said.kind < 200, said.text
 
-    def run(self, start: str) -> Ran:
-        """Run the script that starts a program, and the runtime until it's done."""
+    def try_walls(self) -> Ran:
+        """Run a program of ours in a first copy: which walls don't stand around it, and why not, as JSON."""
+        ran = self.run(TRIAL, _First)
+        if ran.ended != "done":
+            self._seal.problems["seccomp"] = "V8 doesn't run behind it here"
+            ran = self.run(TRIAL, _First)
+        if ran.ended != "done":
+            raise OSError("a process that was walled in didn't live")
+        self._seal.problems = json.loads(ran.text)
+        return ran
+
+    def run(self, script: str, kind: type[_Copy]) -> Ran:
+        """What a copy of some kind makes of a script."""
         for patience in ASLEEP:
-            ran = self._run(start, patience)
+            ran = self._run(script, kind, patience)
             if ran is not None:
                 return ran
         return Ran("stuck", b"")
 
-    def _run(self, start: str, patience: float) -> Ran | None:
+    def _run(self, script: str, kind: type[_Copy], patience: float) -> Ran | None:
         source, sink = os.pipe()
         try:
-            child = self._isolate.fork(_Copy(self._isolate, sink, start).hear)
+            child = self._isolate.fork(kind(self._isolate, self._seal, sink, script).hear)
             os.close(sink)
             sink = -1
             return self._watch(child, source, patience)
@@ -172,28 +213,68 @@ def _too_much(used: Usage, limits: RunLimits) -> Literal["", "memory", "timeout"
 
 
 class _Copy:
-    """What runs in the copy: the runtime's steps, one after the other, on the isolate's thread."""
+    """What happens in a copy, on the isolate's thread: it is walled in, then takes its steps."""
 
-    def __init__(self, isolate: Isolate, sink: int, start: str) -> None:
-        self._isolate, self._sink, self._start = isolate, sink, start
-        self._stage: Literal["born", "started", "stepping", "ending"] = "born"
-        self._returns = 0
+    def __init__(self, isolate: Isolate, seal: Seal, sink: int, script: str) -> None:
+        self._isolate, self._seal, self._sink, self._script = isolate, seal, sink, script
+        self._born = False
 
     def hear(self, result: Result) -> None:
         """The next step, given the last one's value."""
         try:
-            self._next(result)
+            if result.out_of_memory:
+                self._leave(b"", code=OUT_OF_MEMORY)
+            if self._born:
+                self._next(result)
+            else:
+                self._born = True
+                self._begin()
         except BaseException as error:  # noqa: BLE001 - nobody is above: this thread is the whole process
             self._leave(f"{type(error).__name__}: {error}".encode()[:NOTE], code=1)
 
+    def _begin(self) -> None:
+        self._sink = self._seal.seal(self._sink)
+        self._isolate.post(self._script)
+
     def _next(self, result: Result) -> None:
-        if result.out_of_memory:
-            self._leave(b"", code=OUT_OF_MEMORY)
-        if self._stage == "born":
-            seal(self._sink)
-            self._stage = "started"
-            self._isolate.post(self._start)
-        elif self._stage == "ending" or (self._stage == "started" and result.is_text):
+        raise NotImplementedError
+
+    def _leave(self, last: bytes, *, code: int = 0) -> NoReturn:
+        data = memoryview(b"\n" + last)
+        while data:
+            data = data[os.write(self._sink, data) :]
+        os._exit(code)
+
+
+class _First(_Copy):
+    """Runs a program of ours, and says which walls don't stand."""
+
+    def _begin(self) -> None:
+        self._sink = self._seal.seal(self._sink, first=True)
+        self._isolate.post(self._script)
+
+    def _next(self, result: Result) -> None:
+        self._leave(json.dumps(self._seal.problems).encode("ascii"), code=0 if result.is_text else 1)
+
+
+class _Parse(_Copy):
+    """Says why a script isn't JavaScript."""
+
+    def _next(self, result: Result) -> None:
+        # The head of the message has the place; what follows quotes the script.
+        self._leave(result.text.split(b"\n", 1)[0] if result.no_parse else b"")
+
+
+class _Run(_Copy):
+    """Runs a program: the runtime's steps, one after the other."""
+
+    def __init__(self, isolate: Isolate, seal: Seal, sink: int, script: str) -> None:
+        super().__init__(isolate, seal, sink, script)
+        self._stage: Literal["started", "stepping", "ending"] = "started"
+        self._returns = 0
+
+    def _next(self, result: Result) -> None:
+        if self._stage == "ending" or (self._stage == "started" and result.is_text):
             self._leave(result.text, code=0 if result.is_text else 1)
         elif self._stage == "stepping" and (_is_done(result) or self._returns >= MAX_RETURNS):
             self._stage = "ending"
@@ -203,41 +284,12 @@ class _Copy:
             self._returns += 1
             self._isolate.post(f"__redraft.step({STEPS})")
 
-    def _leave(self, last: bytes, *, code: int = 0) -> NoReturn:
-        data = memoryview(b"\n" + last)
-        while data:
-            data = data[os.write(self._sink, data) :]
-        os._exit(code)
+
+COPIES: dict[str, type[_Copy]] = {"run": _Run, "parse": _Parse}
+"""What a copy may be asked for."""
 
 
 def _is_done(result: Result) -> bool:
     if not result.is_text:
         raise ValueError(result.text.decode("utf-8", "replace"))
     return bool(json.loads(result.text)["done"])
-
-
-def seal(sink: int) -> None:
-    """Give up what no program needs; the rest was given up before copying (`give_up_rights`)."""
-    os.dup2(sink, 2)  # V8's last words
-    die_with_parent()
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))  # those that are open stay open, but no more come
-
-
-def give_up_rights() -> None:
-    """Give up files, privileges and all but a few descriptors; copies inherit it.
-
-    What the system refuses to take stays: the isolate is the first wall.
-    """
-    most = max(int(name) for name in os.listdir("/dev/fd")) + DESCRIPTORS  # noqa: PTH208 - names alone
-    for limit, value in ((resource.RLIMIT_NOFILE, most), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)):
-        with suppress(OSError, ValueError):
-            resource.setrlimit(limit, (value, value))
-    with suppress(OSError, AttributeError):
-        _LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-
-
-def die_with_parent() -> None:
-    """Be killed when the process above ends."""
-    with suppress(OSError, AttributeError):
-        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

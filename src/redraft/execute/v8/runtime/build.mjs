@@ -40,8 +40,8 @@ const sharedImports = {
 const lateChunks = {
   name: "late-chunks",
   setup(bundler) {
-    const { minify, target, charset } = bundler.initialOptions;
-    const options = { bundle: true, write: false, format: "iife", minify, target, charset, plugins: [sharedImports] };
+    const { minify, target, charset, banner } = bundler.initialOptions;
+    const options = { bundle: true, write: false, format: "iife", minify, target, charset, banner, plugins: [sharedImports] };
     bundler.onResolve({ filter: /^late:/ }, ({ path, resolveDir }) => ({ path: resolve(resolveDir, path.slice("late:".length)), namespace: "late" }));
     bundler.onLoad({ filter: /.*/, namespace: "late" }, async ({ path }) => {
       const { outputFiles } = await build({ ...options, entryPoints: [path] });
@@ -49,6 +49,9 @@ const lateChunks = {
     });
   },
 };
+
+// Modules are strict, and so must the bundle be: of a function that isn't, a program may read who called it and with what.
+const STRICT = { js: '"use strict";' };
 
 for (const [name, entry] of Object.entries(JSON.parse(entries))) {
   await build({
@@ -61,6 +64,7 @@ for (const [name, entry] of Object.entries(JSON.parse(entries))) {
     target: "es2022",
     charset: "ascii",
     legalComments: "inline",
+    banner: STRICT,
     logLevel: "warning",
     plugins: [noBuiltins, lateChunks],
   });

@@ -22,6 +22,7 @@ import {
 } from "./primordials.js";
 import { installPromise, reportRejections, tookPart } from "./promises.js";
 import { nextRandom, seedRandom } from "./random.js";
+import { hideInSources, installSources } from "./sources.js";
 import { turtlesInPage } from "./sprite.js";
 import { fieldItems, isSurface } from "./surfaces.js";
 import { installTimers } from "./timers.js";
@@ -85,6 +86,9 @@ function start(js, optionsJson) {
   run.drawing = options.drawing !== false;
   // With promises about, their jobs must run after each callback; the host does that between two steps.
   run.perTurn = execPattern(ASYNC_WORDS, js) === null ? Infinity : 1;
+  // The last text that matched stays readable (`RegExp.input`); the program's holds the token.
+  execPattern(/^/, "");
+  hideInSources(run.token);
   seedRandom(options.seed);
   // Until END is reached, an error counts in the longer window too.
   setDeadline(run.limitMs, run.limitMs + run.extraMs);
@@ -180,6 +184,7 @@ function runAll(js, optionsJson) {
 }
 
 function install() {
+  installSources();
   installPromise();
   installTimers();
   define("console", makeConsole());
