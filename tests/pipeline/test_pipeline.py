@@ -24,9 +24,11 @@ from redraft.cli import main
 from redraft.data.sources.states import Source
 from redraft.data.split import SplitConfig, make_split
 from redraft.data.store import Origin
+from redraft.errors import DatasetError
 from redraft.execute.dataset import ExecuteConfig, read_runs
 from redraft.pipeline.settings import RunConfig
 from redraft.pipeline.study import share_out
+from redraft.rundir import lock
 
 SMALL = """
 views = ["trace", "synthetic", "last"]
@@ -193,6 +195,16 @@ def test_a_killed_run_goes_on(tmp_path: Path, small: Path) -> None:
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     check(run, "simulated")
+
+
+def test_a_run_that_is_at_work_is_left_alone(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "class.dataset", [make_trace(["fd 1"])]).path
+    with lock(tmp_path / "run"):
+        with pytest.raises(DatasetError, match="another redraft process"):
+            pipeline.demo(tmp_path / "run", seed=1)
+        with pytest.raises(DatasetError, match="another redraft process"):
+            pipeline.reproduce(dataset, budget_minutes=1, out=tmp_path / "run", seed=1, split_name="default")
+    assert not (tmp_path / "run").exists()
 
 
 def test_demo_ends_with_a_report_and_three_findings(

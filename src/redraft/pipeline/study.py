@@ -49,7 +49,7 @@ from redraft.pipeline.settings import (
 from redraft.pipeline.stages import Stage, Stages
 from redraft.progress import say
 from redraft.report.html import write_report
-from redraft.rundir import write_json, write_text
+from redraft.rundir import lock, write_json, write_text
 from redraft.studies.common.compared import CONTROLLED
 from redraft.studies.common.findings import findings
 from redraft.studies.common.run import control_folder, read_settings
@@ -90,7 +90,16 @@ PILOT = 10
 def demo(
     out: Path, *, seed: int, students: int | None = None, small: bool = False, config: Sequence[Path] = ()
 ) -> Path:
-    """Simulate a class, study it, print three findings; returns the report's path."""
+    """Simulate a class, study it, print three findings; returns the report's path.
+
+    Raises:
+        DatasetError: Another process is working in `out`.
+    """
+    with lock(out.resolve()):
+        return _demo(out, seed=seed, students=students, small=small, config=config)
+
+
+def _demo(out: Path, *, seed: int, students: int | None, small: bool, config: Sequence[Path]) -> Path:
     size = SMALL_DEMO if small else DEMO
     students = size.students if students is None else students
     stages = Stages(out)
@@ -132,6 +141,7 @@ def reproduce(
     """Study any dataset within about `budget_minutes`; returns the report's path.
 
     Raises:
+        DatasetError: Another process is working in `out`.
         UsageError: The budget is too small for anything, or there is no such protocol.
     """
     files = [*protocol_files(protocol), *config]
@@ -151,7 +161,8 @@ def reproduce(
         sample=SampleConfig(seed=seed),
     )
     wanted = settings.load(WholeRun, files, base=within(wanted, budget_minutes), read=read_settings)
-    return _study(Stages(out), wanted, sampling_seconds=SAMPLE_SHARE * 60 * budget_minutes)
+    with lock(out.resolve()):
+        return _study(Stages(out), wanted, sampling_seconds=SAMPLE_SHARE * 60 * budget_minutes)
 
 
 def _ingest(logs: Path, dataset: Path) -> None:
