@@ -1,15 +1,13 @@
-"""Embeddings of the probed prefixes, by model and reader, kept on disk so that a killed study goes on.
+"""Embeddings of the probed prefixes, by model and voice, kept on disk so that a killed study goes on.
 
-In: a run's models and the sampled traces. Out: arrays (N, D). In `RUN/work/probe/NAME/`: `key.json`, which says what
-they depend on, and parts of some hundred traces each; a part of another key is never used.
+In: a run's models and the sampled traces. Out: arrays (N, D). They are kept in `RUN/work/probe/MODEL-VOICE/` (see
+`common.work`), in parts of some hundred traces each.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -23,9 +21,10 @@ from redraft.lm.checkpoint import Model
 from redraft.lm.embed import Reading, cut, embed, untrained
 from redraft.metrics.shuffle import Derangement, derange
 from redraft.progress import bar
-from redraft.rundir import atomic_file, sha256_file, sha256_json, write_json
+from redraft.rundir import sha256_file, sha256_json
 from redraft.studies.common.models import open_model
 from redraft.studies.common.run import Run
+from redraft.studies.common.work import kept_array, work_folder
 from redraft.studies.probe.settings import ProbeConfig
 
 PART = 256
@@ -62,19 +61,15 @@ class Vectors:
             for trace in self.traces
         ]
         name = f"{view}-{voice}{'-untitled' if hide_title else ''}"
-        folder = self.run.path / "work" / "probe" / name
-        _claim(folder, self._key(model, readings))
+        folder, parts = work_folder(self.run.path, f"probe/{name}", **self._key(model, readings)), []
         with bar(f"embed {name}", len(readings)) as watcher:
             for start in range(0, len(readings), PART):
-                file, group = _part(folder, start), readings[start : start + PART]
+                file, group = folder / f"part-{start // PART:05d}.npy", readings[start : start + PART]
                 if file.exists():
                     watcher.advance(len(group))
-                    continue
-                made = embed(model, group, over=self.config.over, verdicts=self._messages(model),
-                             batch_tokens=self.config.batch_tokens, done=watcher.advance)  # fmt: skip
-                with atomic_file(file) as temporary, temporary.open("wb") as stream:
-                    np.save(stream, made)
-        parts = [np.load(_part(folder, start)) for start in range(0, len(readings), PART)]
+                make = partial(embed, model, group, over=self.config.over, verdicts=self._messages(model),
+                               batch_tokens=self.config.batch_tokens, done=watcher.advance)  # fmt: skip
+                parts.append(kept_array(file, make))
         return np.concatenate(parts).astype(np.float64) if parts else np.empty((0, 1))
 
     def cut(self, view: str) -> NDArray[np.bool_]:
@@ -117,16 +112,3 @@ class Vectors:
             "readings": sha256_json([[*r.trace.pair, r.trace.sample, r.voice, r.hide_title] for r in readings]),
             "over": self.config.over,
         }
-
-
-def _part(folder: Path, start: int) -> Path:
-    return folder / f"part-{start // PART:05d}.npy"
-
-
-def _claim(folder: Path, key: Mapping[str, Any]) -> None:
-    """Make sure that what is in `folder` was made for `key`."""
-    digest = sha256_json(key)
-    file = folder / f"key-{digest[:16]}.json"
-    if not file.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        write_json(file, key)

@@ -78,7 +78,7 @@ class Vectors:
 
 
 def read(run: Run, config: RepresentConfig) -> Vectors:
-    """Read the chosen traces with every model; kept in the run's `work/represent/`.
+    """Read the chosen traces with every model; kept in the run's `work/represent-MODEL/`.
 
     Raises:
         DatasetError: There is no model of any view, or one of another split.
