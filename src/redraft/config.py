@@ -50,7 +50,7 @@ def load(
     Raises:
         InputError: A file can't be read, isn't TOML, or holds unknown keys or values of a wrong type.
     """
-    merged: dict[str, Any] = {} if base is None else asdict(base)  # type: ignore[call-overload]
+    merged: dict[str, Any] = {} if base is None else asdict(base)  # type: ignore[call-overload]  # a dataclass
     for file in files:
         table = read(file)
         problems = _problems(cls, table, "")

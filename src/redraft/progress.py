@@ -12,12 +12,19 @@ from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 T = TypeVar("T")
 
 console = Console(stderr=True, highlight=False)
-
 
 _hushed = False
 
@@ -36,11 +43,11 @@ class Bar(Protocol):
 
 
 class _RichBar:
-    def __init__(self, progress: Progress, task: int) -> None:
+    def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress, self._task = progress, task
 
     def advance(self, amount: float = 1, note: str = "") -> None:
-        self._progress.update(self._task, advance=amount, note=note)  # type: ignore[arg-type]
+        self._progress.update(self._task, advance=amount, note=note)
 
 
 @contextmanager

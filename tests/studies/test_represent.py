@@ -13,6 +13,7 @@ import tomli_w
 from sklearn.decomposition import PCA
 
 from factories import make_dataset, make_trace
+from known import known
 from newcomers import newcomer_model
 from redraft import results
 from redraft.data.edits import EDIT_TYPES
@@ -81,24 +82,24 @@ def test_likeness_is_that_of_the_embeddings(studied: Studied) -> None:
         assert row.value == pytest.approx(debiased_cka(x, y))
         assert row.low is not None
         assert row.high is not None
-        assert row.low < row.value < row.high  # type: ignore[operator]
+        assert row.low < known(row.value) < row.high
         assert row.p is None
         assert (row.n, row.clusters, row.origin) == (len(chosen), "student", "simulated")
         chance = find(studied.rows, "cka", "trace", "permuted", **{"with": "last", "layer": a, "with_layer": b})
-        assert abs(chance.value) < 0.1  # type: ignore[arg-type]
+        assert abs(known(chance.value)) < 0.1
         assert "permutations" in (chance.note or "")
     last = find(studied.rows, "cka", "last", "synthetic", **{"with": "trace", "layer": "last"})
     sides = [
-        find(studied.rows, "cka", "trace", **{"with": name, "layer": "1", "with_layer": "1"}).value
+        known(find(studied.rows, "cka", "trace", **{"with": name, "layer": "1", "with_layer": "1"}).value)
         for name in ("last", "synthetic")
     ]
     assert last.statistic == "value_difference"
-    assert last.value == pytest.approx(sides[0] - sides[1])  # type: ignore[operator]
+    assert last.value == pytest.approx(sides[0] - sides[1])
     assert last.p_adjusted is not None
     alone = find(
         studied.rows, "cka", "trace", **{"with": "trace", "layer": "1", "with_layer": "1", "readings": "prefix, state"}
     )
-    assert 0 < alone.value < 1  # type: ignore[operator]
+    assert 0 < known(alone.value) < 1
 
 
 def test_vectors_are_of_the_states_they_say(studied: Studied) -> None:
@@ -131,8 +132,8 @@ def test_directions_are_those_of_sklearns_pca(studied: Studied) -> None:
         assert both.value == pytest.approx(pca.explained_variance_ratio_[:2].sum(), rel=1e-3)
         assert both.n == len(steps) == (np.diff(vectors.traces) == 0).sum()
     apart = find(studied.rows, "components_2", "trace", "last")
-    sides = [find(studied.rows, "components_2", name).value for name in ("trace", "last")]
-    assert apart.value == pytest.approx(sides[0] - sides[1])  # type: ignore[operator]
+    sides = [known(find(studied.rows, "components_2", name).value) for name in ("trace", "last")]
+    assert apart.value == pytest.approx(sides[0] - sides[1])
     assert apart.p is not None
 
 
@@ -180,7 +181,7 @@ def test_figures_show_controls_n_and_origin(studied: Studied, tmp_path: Path) ->
         assert "(control)" in figure.svg
     chance = find(studied.rows, "edit_type_separation", "trace", "permuted")
     whole = find(studied.rows, "edit_type_separation", "trace")
-    assert f"permuted {number(whole.value - chance.value)}" in shown["represent-steps"].svg  # type: ignore[operator]
+    assert f"permuted {number(known(whole.value) - known(chance.value))}" in shown["represent-steps"].svg
     likeness, steps = report.tables(studied.run)
     row = find(studied.rows, "cka", "trace", **{"with": "synthetic", "layer": "1", "with_layer": "1"})
     assert likeness.rows[0][:2] == ("trace", "synthetic")

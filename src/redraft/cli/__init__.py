@@ -79,7 +79,7 @@ def _renamed(arguments: list[str]) -> list[str]:
     new = renamed().get(arguments[0]) if arguments else None
     if new is None:
         return arguments
-    print(f"redraft: `redraft {arguments[0]}` is now called `redraft {new}`.", file=sys.stderr)  # noqa: T201
+    print(f"redraft: `redraft {arguments[0]}` is now called `redraft {new}`.", file=sys.stderr)
     return [new, *arguments[1:]]
 
 
@@ -104,5 +104,5 @@ def _explain(error: OSError) -> str:
 def _fail(message: str, code: int) -> None:
     if os.environ.get("REDRAFT_TRACEBACK"):
         traceback.print_exc()
-    print(f"redraft: error: {message}", file=sys.stderr)  # noqa: T201
+    print(f"redraft: error: {message}", file=sys.stderr)
     sys.exit(code)

@@ -129,7 +129,7 @@ def _tell_isolation(engine: str) -> None:
 
     for wall in isolation(engine):
         state = f"lacking: {wall.problem}" if wall.problem else "in force"
-        print(f"{wall.name}: {wall.words}. {state}")  # noqa: T201 - what was asked for
+        print(f"{wall.name}: {wall.words}. {state}")
 
 
 @contextmanager

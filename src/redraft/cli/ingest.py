@@ -64,7 +64,7 @@ def _ingest(source: Source, out: Path, options: IngestOptions | None) -> None:
     dataset = ingest(source, out, options)
     m = dataset.manifest
     counts = f"{m.traces:,} traces of {m.states:,} states, {m.students:,} students, {m.titles:,} titles"
-    print(f"{out}: {counts}; origin: {m.origin}")  # noqa: T201
+    print(f"{out}: {counts}; origin: {m.origin}")
 
 
 for _name in SOURCES:

@@ -78,9 +78,9 @@ def train(
     outcome, last = made.card["training"], made.history[-1]
     validation = "" if last.validation_loss is None else f", validation loss {last.validation_loss:.3f} nats a token"
     state = "converged" if outcome["converged"] else f"not converged (stopped by {outcome['stopped_by']})"
-    print(f"{out}: {outcome['steps']:,} steps, {outcome['tokens']:,} tokens{validation}, {state}")  # noqa: T201
+    print(f"{out}: {outcome['steps']:,} steps, {outcome['tokens']:,} tokens{validation}, {state}")
     for name, bits in outcome["bits"].items():
-        print(f"{name}: {_bits(bits)}")  # noqa: T201
+        print(f"{name}: {_bits(bits)}")
 
 
 def _bits(bits: Mapping[str, Any]) -> str:
@@ -158,7 +158,7 @@ def add_students(
             made = students.add_students(known, data.pairs()["student"].to_pylist())
         write_model(output.folder, made)
         output.publish()
-    print(f"{out}: {len(made.students):,} students, {len(made.students) - len(known.students):,} of them new")  # noqa: T201
+    print(f"{out}: {len(made.students):,} students, {len(made.students) - len(known.students):,} of them new")
 
 
 def sample(
@@ -220,6 +220,6 @@ def sample(
     with _teller(loaded, engine) as tell:
         made = sampling.sample(loaded, requests, out=out, config=settings, overwrite=overwrite, tell=tell)
     refused = "".join(f", {count:,} {reason}" for reason, count in sorted(made.manifest.rejected.items()))
-    print(f"{out}: {len(made):,} traces of {len(requests):,} pairs{refused}")  # noqa: T201
+    print(f"{out}: {len(made):,} traces of {len(requests):,} pairs{refused}")
     if unknown := made.manifest.provenance["unknown_students"]:
-        print(f"{unknown:,} students that the model doesn't know were drawn by the unknown student's vector.")  # noqa: T201
+        print(f"{unknown:,} students that the model doesn't know were drawn by the unknown student's vector.")

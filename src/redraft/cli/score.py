@@ -57,6 +57,4 @@ def score(
     )  # fmt: skip
     if made.strangers:
         say(f"{made.strangers:,} traces are of students the model has not met: read with the unknown student's vector.")
-    print(  # noqa: T201
-        f"{out}: {made.traces:,} traces of {made.states:,} states, {made.bits_per_trace:,.1f} bits a trace"
-    )
+    print(f"{out}: {made.traces:,} traces of {made.states:,} states, {made.bits_per_trace:,.1f} bits per trace")

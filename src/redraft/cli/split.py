@@ -37,4 +37,4 @@ def split(
     """
     made = make_split(open_dataset(dataset), config or SplitConfig(), name=name, overwrite=overwrite)
     for split_name, pairs in made.counts().items():
-        print(f"{split_name:<15}{pairs:>10,} pairs")  # noqa: T201
+        print(f"{split_name:<15}{pairs:>10,} pairs")

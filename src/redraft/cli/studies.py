@@ -48,7 +48,7 @@ def study_command(study: Study) -> Callable[..., None]:
         rows = study.do(run, load(kind, config or (), base=open_run(run).section(study.name, kind)))
         study.save_chapter(run)
         for sentence in study.chapter.sentences(rows):
-            print(f"- {sentence}")  # noqa: T201
+            print(f"- {sentence}")
         say(f"{run / 'results' / f'{study.name}.parquet'}: {len(rows):,} rows")
 
     command.__name__ = study.name
@@ -69,7 +69,7 @@ def report(run: Path) -> None:
     """
     from redraft.report.html import write_report
 
-    print(write_report(run))  # noqa: T201
+    print(write_report(run))
 
 
 def seeds(*runs: Path, out: Path = Path("seeds")) -> None:
@@ -90,5 +90,5 @@ def seeds(*runs: Path, out: Path = Path("seeds")) -> None:
     found = compare_seeds(runs, out)
     unsure = [one for one in found if not one.agreed]
     for one in unsure:
-        print(f"- {one.claim.about}: {one.outcomes}")  # noqa: T201
+        print(f"- {one.claim.about}: {one.outcomes}")
     say(f"{out / 'seeds.md'}: {len(found):,} claims; seeds disagree on {len(unsure):,}")

@@ -95,4 +95,4 @@ def suggest(
         lines = [jsons.dumps({"runs": False, **made.to_json(shown)}, indent=2)]
     else:
         lines = suggesting.to_text(made, shown)
-    print("\n".join(lines))  # noqa: T201
+    print("\n".join(lines))

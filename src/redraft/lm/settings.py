@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Any, Literal
 
 from redraft.errors import InputError, suggestion
 from redraft.lm.codec import CodecConfig
@@ -78,8 +78,8 @@ _PAPER = Recipe(
 """The paper's own (appendix B); what it doesn't say (decay, warm-up, cooldown) is left out."""
 
 
-def _paper(summary: str, base: str, **shape: int | str) -> Preset:
-    return Preset(**vars(_PAPER), summary=summary, base=base, **shape)  # type: ignore[arg-type]
+def _paper(summary: str, base: str, **shape: Any) -> Preset:
+    return Preset(**vars(_PAPER), summary=summary, base=base, **shape)
 
 
 def _muon(summary: str, *, layers: int, heads: int, width: int, lr: float, batch_tokens: int) -> Preset:

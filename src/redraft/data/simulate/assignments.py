@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from redraft.data.simulate.traits import Behaviour
 
@@ -88,10 +88,10 @@ def catalogue() -> dict[str, tuple[Plan, ...]]:
     return plans
 
 
-def _plan(table: dict[str, object]) -> Plan:
-    numbers = {slot: tuple(bounds) for slot, bounds in table.pop("numbers", {}).items()}  # type: ignore[attr-defined]
-    words = {slot: tuple(choices) for slot, choices in table.pop("words", {}).items()}  # type: ignore[attr-defined]
-    return Plan(code=str(table.pop("code")), numbers=numbers, words=words)
+def _plan(table: dict[str, Any]) -> Plan:
+    numbers = {slot: tuple(bounds) for slot, bounds in table.get("numbers", {}).items()}
+    words = {slot: tuple(choices) for slot, choices in table.get("words", {}).items()}
+    return Plan(code=table["code"], numbers=numbers, words=words)
 
 
 def class_titles(count: int) -> list[str]:

@@ -7,6 +7,8 @@ In and out: as `redraft.lm.decode.Decoder`, by whose plain ways each of these is
     attention.py  the library's forward, with attention in a loop
     nucleus.py    a token from the likeliest
     loops.py  product.py  prefetch.py      the loops; products with few tokens; memory asked for ahead
+
+Compiled functions carry no annotations: numba makes one for each kind of array that they are called with.
 """
 
 from __future__ import annotations

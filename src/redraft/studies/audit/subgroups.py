@@ -87,7 +87,7 @@ def _most(pairs: Iterable[tuple[str, str | None]]) -> dict[str, str]:
     for key, value in pairs:
         counts.setdefault(key, Counter())[value or MISSING] += 1
     return {
-        key: min(found, key=lambda value, found=found: (value == MISSING, -found[value], value))  # type: ignore[misc]
+        key: min(found.items(), key=lambda item: (item[0] == MISSING, -item[1], item[0]))[0]
         for key, found in counts.items()
     }
 
