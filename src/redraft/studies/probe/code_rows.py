@@ -77,8 +77,8 @@ def _within_context(prefixes: Prefixes, too_long: NDArray[np.bool_], config: Pro
     return prefixes.without(too_long).noted(f"{many} and left out")
 
 
-def _own(vectors: Vectors, view: str, reader: str = OWN) -> Embeddings:
-    return lambda hidden: vectors.of(view, reader, hide_title=hidden)
+def _own(vectors: Vectors, view: str, voice: str = OWN) -> Embeddings:
+    return lambda hidden: vectors.of(view, voice, hide_title=hidden)
 
 
 def _sides(vectors: Vectors, work: _Work, views: Sequence[str], config: ProbeConfig) -> Iterator[Side]:
@@ -159,7 +159,7 @@ class _Work:
                                 reason=probed.reason, note=side.note, **more)  # fmt: skip
 
     def leads(self, first: Side, other: Side) -> Iterator[Result]:
-        """What the first side has over another, a row a target and statistic."""
+        """What the first side has over another, a row per target and statistic."""
         for target in first.probed:
             for number, name in enumerate(STATISTICS[TARGETS[target].kind]):
                 yield self._row(
