@@ -74,7 +74,7 @@ def _proportional_mb(pid: int) -> float:
 
 
 def rate(engine: str, given: list[Program], options: EngineOptions) -> tuple[float, float, Counter[str]]:
-    """Programs a second, start included; peak memory in MB; verdicts."""
+    """Programs per second, start included; peak memory in MB; verdicts."""
     watch = Watch()
     watch.start()
     started = time.perf_counter()

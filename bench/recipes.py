@@ -98,7 +98,7 @@ def test_traces(dataset: Dataset, split: Split) -> list[Trace]:
 
 
 def bits(model: Model, traces: list[Trace]) -> float:
-    """Bits a trace, by the unknown student's vector where the student is unknown."""
+    """Bits per trace, by the unknown student's vector where the student is unknown."""
     chunks = encode(traces, model.codec, model.students, model.lm.context)
     known = validate(model.lm, chunks, model.codec, Accelerator(cpu=True), batch_tokens=8192)
     return float(known.bits.sum()) / len(traces)
@@ -125,7 +125,7 @@ def run(cell: Cell, dataset: Dataset, split: Split, work: Path) -> dict[str, Any
             "curve": [asdict(point) for point in model.history],
         }
         write_json(file, result)
-        print(f"{cell.name}: {result['steps']} steps, {result['tokens']:,} tokens, {result['test']:.1f} bits a trace",
+        print(f"{cell.name}: {result['steps']} steps, {result['tokens']:,} tokens, {result['test']:.1f} bits per trace",
               flush=True)  # fmt: skip
     found: dict[str, Any] = json.loads(file.read_text())
     return found

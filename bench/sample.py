@@ -124,7 +124,7 @@ def compare(model: Model, batch: int, n: int, repeats: int, *, parts: bool) -> N
         ratios = [rate / yardstick for rate, yardstick in zip(rates[name], rates["transformers"], strict=True)]
         print(
             f"  batch {batch:3} {name:25} {statistics.median(rates[name]):8,.0f} tokens/s, {statistics.median(ratios):5.1f} times"
-            f" ({min(ratios):.1f} to {max(ratios):.1f}); {statistics.mean(lengths[name]):.0f} tokens a trace",
+            f" ({min(ratios):.1f} to {max(ratios):.1f}); {statistics.mean(lengths[name]):.0f} tokens per trace",
             flush=True,
         )
 

@@ -3,8 +3,8 @@
 - table: forward, backward and update of the students' module alone at 200,000 students, against the paper's
   one-hot module with dense AdamW.
 - step: a whole step (llama, 4 layers of 256, 32 sequences) with 2,000,000 students against 1,000.
-- throughput (on the rollouts' `all_*` traces, the supplied ones or DATASET): real tokens a second of this loop (AdamW, fp32, codec
-  full, 4,096 tokens a batch) against `transformers`' Trainer on the same sequences and model: padding to the context,
+- throughput (on the rollouts' `all_*` traces, the supplied ones or DATASET): real tokens per second of this loop (AdamW, fp32, codec
+  full, 4,096 tokens per batch) against `transformers`' Trainer on the same sequences and model: padding to the context,
   and padding to the longest of batches grouped by length. Its batches hold as many sequences as fill 4,096 tokens at
   the context, or at their mean length. In turns; and the share of the largest speed a matrix product reaches here.
 """
@@ -165,7 +165,7 @@ def trainer_speed(model: StudentLM, data: Padded, *, size: int, steps: int, grou
 
 
 def our_speed(model: StudentLM, chunks: Chunks, codec: Codec, *, batch_tokens: int, steps: int) -> tuple[float, float]:
-    """Real tokens a second of this loop's step, and the share of real tokens in its batches."""
+    """Real tokens per second of this loop's step, and the share of real tokens in its batches."""
     collate, batches = Collator(chunks, codec), plan(chunks, batch_tokens=batch_tokens, seed=0, epoch=0)
     optimizer = Optimizer(model, replace(BASE, weight_decay=0.0), clip=1.0)
     tokens = held = 0
@@ -198,7 +198,7 @@ def min_seconds(step: Callable[[], object], times: int = 10) -> float:
 
 
 def throughput(dataset: Dataset, steps: int = 6, batch_tokens: int = 4096) -> None:
-    """Real tokens a second, ours and the Trainer's two ways; the median of three turns."""
+    """Real tokens per second, ours and the Trainer's two ways; the median of three turns."""
     traces = list(islice(dataset.traces(), 1500))
     texts = (piece for trace in traces for piece in pieces(trace.title, trace.states))
     codec = CODECS["full"](train_tokenizer(texts))

@@ -231,7 +231,7 @@ def test_no_tensor_of_the_tables_size_is_made_in_a_step() -> None:
             optimizer.step(rows_B, 1e-2)
         most = max(event.self_cpu_memory_usage for event in watched.key_averages())
         if number:
-            assert most < n  # bytes: less than one a row
+            assert most < n  # bytes: less than one per row
 
 
 def test_a_gradient_that_is_no_number_changes_nothing() -> None:

@@ -101,5 +101,5 @@ def test_the_command_ends_by_saying_them(trained: Trained, tmp_path: Path, capsy
     said = capsys.readouterr().out
     assert "validation: " in said
     assert "unseen-seen: " in said
-    assert "bits a trace" in said
+    assert "bits per trace" in said
     assert "knowing the student saves" in said

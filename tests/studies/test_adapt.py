@@ -197,7 +197,7 @@ def test_fewer_traces_are_asked_for_where_too_few_students_have_as_many(alike: A
     lowered = newcomers(run, StudentIndex([]), replace(CONFIG, min_traces=20, fewest_students=as_asked.found))
     assert lowered.found >= as_asked.found > 0
     assert lowered.lowered is not None
-    assert lowered.lowered.endswith("traces a student, as too few have 20")
+    assert lowered.lowered.endswith("traces per student, as too few have 20")
     none = newcomers(
         run,
         StudentIndex([]),

@@ -94,7 +94,7 @@ def test_limits_are_lowered_only_as_far_as_need_be() -> None:
     assert tuple(choose(counts, 20, 200, 2)) == ({"a", "b"}, 20)
     found = choose(counts, 20, 200, 3)
     assert tuple(found) == ({"a", "b", "c"}, 10)
-    assert found.note(20, "traces") == "at least 10 traces a student, as too few have 20"
+    assert found.note(20, "traces") == "at least 10 traces per student, as too few have 20"
     assert choose(counts, 20, 200, 99).students == {"a", "b", "c", "d"}
     assert tuple(choose(counts, 20, 200, 99, floor=11)) == ({"a", "b"}, 11)
 
@@ -105,7 +105,7 @@ def test_limits_are_lowered_only_as_far_as_need_be() -> None:
 def asked_of(
     n_students: int = 24, seed: int = 0, **targets: Callable[[Prefixes, np.random.Generator], np.ndarray]
 ) -> Prefixes:
-    """Three traces a student, of 2 to 4 states."""
+    """Three traces per student, of 2 to 4 states."""
     rng = np.random.default_rng(seed)
     traces = [
         make_trace([f"fd {i}" for i in range(rng.integers(2, 5))], student=f"s{s:02d}", title=f"t{t}")

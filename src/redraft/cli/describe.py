@@ -70,7 +70,7 @@ def _print(found: Description) -> None:
         listed = ", ".join(f"{reason} {count:,}" for reason, count in sorted(found.rejected.items()))
         console.print(f"[bold]Not used[/bold]: {listed}")
     if found.top_titles:
-        table = _table("Most used titles", "", "students", "traces", "states a trace")
+        table = _table("Most used titles", "", "students", "traces", "states per trace")
         for title in found.top_titles:
             table.add_row(escape(title.title), f"{title.students:,}", f"{title.traces:,}", f"{title.mean_states:.2f}")
         console.print(table)

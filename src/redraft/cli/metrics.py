@@ -1,4 +1,4 @@
-"""`redraft metrics`: a row a trace."""
+"""`redraft metrics`: a row per trace."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def metrics(
     workers: Positive = 2,
     language: str | None = None,
 ) -> None:
-    """Measure every trace of a dataset: one row a trace, one column a metric.
+    """Measure every trace of a dataset: one row per trace, one column per metric.
 
     With `--definitions released` the columns, their names and their values to the last bit are those of the paper's
     released code, whose definitions differ (docs/metrics.md). Beside OUT comes OUT with the ending .json: for each

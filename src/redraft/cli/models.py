@@ -76,7 +76,7 @@ def train(
         overwrite=overwrite,
     )
     outcome, last = made.card["training"], made.history[-1]
-    validation = "" if last.validation_loss is None else f", validation loss {last.validation_loss:.3f} nats a token"
+    validation = "" if last.validation_loss is None else f", validation loss {last.validation_loss:.3f} nats per token"
     state = "converged" if outcome["converged"] else f"not converged (stopped by {outcome['stopped_by']})"
     print(f"{out}: {outcome['steps']:,} steps, {outcome['tokens']:,} tokens{validation}, {state}")
     for name, bits in outcome["bits"].items():
@@ -85,12 +85,12 @@ def train(
 
 def _bits(bits: Mapping[str, Any]) -> str:
     """A split's line: how well the model knows it."""
-    said = f"{bits['per_trace']:,.1f} bits a trace"
+    said = f"{bits['per_trace']:,.1f} bits per trace"
     if bits["per_character"] is not None:
         said += f", {bits['per_character']:.3f} a character"
     said += f" ({bits['traces']:,} traces)"
     if bits["gained_over_unknown"] is not None:
-        said += f"; knowing the student saves {bits['gained_over_unknown']:,.1f} bits a trace"
+        said += f"; knowing the student saves {bits['gained_over_unknown']:,.1f} bits per trace"
     if bits["gained_over_another"] is not None:
         said += f", {bits['gained_over_another']:,.1f} against another student's vector"
     return said

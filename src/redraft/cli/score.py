@@ -21,8 +21,8 @@ def score(
 ) -> None:
     """Say how well a model knows every trace, state by state: bits, and the probability of the student's next edit.
 
-    Writes OUT/states.parquet (a row a state), OUT/traces.parquet (a row a trace) and OUT/manifest.json, which explains
-    every column. Killed and started again with the same options, it goes on.
+    Writes OUT/states.parquet (a row per state), OUT/traces.parquet (a row per trace) and OUT/manifest.json, which
+    explains every column. Killed and started again with the same options, it goes on.
 
     Example: redraft score class.dataset --model trace.model --split seen-seen --unknown --out scores
 

@@ -73,7 +73,7 @@ def report(run: Path) -> None:
 
 
 def seeds(*runs: Path, out: Path = Path("seeds")) -> None:
-    """Set runs beside one another that differ in their seed alone: a line a claim, every seed's estimate and verdict.
+    """Set runs beside one another that differ in their seed alone: a line per claim, every seed's estimate and verdict.
 
     One set of weights says little about what training would give again. Writes OUT/seeds.md, OUT/seeds.csv and a
     figure a study (OUT/figures/seeds-STUDY.svg), and prints the claims that seeds judge differently. Runs of other

@@ -21,7 +21,7 @@ COVARIATES_FILE = "covariates.parquet"
 
 
 def read_ids(file: Path) -> frozenset[str]:
-    """Raw ids, one a line; blank lines are skipped.
+    """Raw ids, one per line; blank lines are skipped.
 
     Raises:
         InputError: The file can't be read, isn't UTF-8, or names nobody.
@@ -31,9 +31,9 @@ def read_ids(file: Path) -> frozenset[str]:
     except OSError as error:
         raise InputError(f"can't be read ({error.strerror}).", where=file, remedy="Check the path.") from error
     except UnicodeDecodeError as error:
-        raise InputError("is not UTF-8 text.", where=file, remedy="Write one student's id a line.") from error
+        raise InputError("is not UTF-8 text.", where=file, remedy="Write one student's id per line.") from error
     if not ids:
-        raise InputError("names no student.", where=file, remedy="Write one student's id a line.")
+        raise InputError("names no student.", where=file, remedy="Write one student's id per line.")
     return ids
 
 
@@ -51,7 +51,7 @@ def join_covariates(file: Path, key: bytes) -> pa.Table:
     ids = pc.cast(table[name], pa.string()).to_pylist()
     twice = len(ids) - len(set(ids))
     if twice:
-        raise InputError(f"{twice} rows name a student a second time.", where=file, remedy="Keep one row a student.")
+        raise InputError(f"{twice} rows name a student a second time.", where=file, remedy="Keep one row per student.")
     hashes = pa.array([None if raw is None else keyed_hash(raw.strip(), key) for raw in ids], pa.string())
     others = table.drop_columns([name])
     return pa.table({"student": hashes, **{n: others[n] for n in others.column_names}}).sort_by("student")

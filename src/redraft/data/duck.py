@@ -30,7 +30,7 @@ def parse_memory(text: str) -> int:
 
 
 BATCH = 4096
-"""Rows a batch handed to DuckDB: its threads share a table's batches."""
+"""Rows per batch handed to DuckDB: its threads share a table's batches."""
 
 
 def connect(memory: int, overflow: Path) -> duckdb.DuckDBPyConnection:

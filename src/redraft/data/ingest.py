@@ -63,9 +63,9 @@ class IngestOptions:
     covariates: Path | None = None
     """CSV or Parquet with a column `student` of raw ids, and others to keep beside the dataset."""
     include_students: Path | None = None
-    """Raw ids, one a line: use only these students."""
+    """Raw ids, one per line: use only these students."""
     exclude_students: Path | None = None
-    """Raw ids, one a line: leave these students out."""
+    """Raw ids, one per line: leave these students out."""
     overwrite: bool = False
     """Replace another dataset at the same place."""
 

@@ -1,6 +1,6 @@
 """Which pairs train a model and which test it.
 
-In: a dataset. Out: `dataset/splits/NAME.parquet`, a row a (student, title) pair, sorted: student, title, split, and
+In: a dataset. Out: `dataset/splits/NAME.parquet`, a row per (student, title) pair, sorted: student, title, split, and
 `assignment`, whether the title counts as an assignment. All traces of a pair are on one side.
 
 Rules (`RULES`):
@@ -83,7 +83,7 @@ class SplitConfig:
     forward_share: float = 0.2
     """Share of each student's pairs, the latest, that test (`forward`)."""
     titles_file: str | None = None
-    """A text file of assignment titles, one a line; without it, titles of at least `assignment_students`."""
+    """A text file of assignment titles, one per line; without it, titles of at least `assignment_students`."""
     assignment_students: int = 50
     """Distinct students that make a title an assignment when there is no titles file."""
 

@@ -145,7 +145,7 @@ def bucket_count(text_bytes: int, memory: int) -> int:
 
 
 def _write(path: Path, tables: list[pa.Table], schema: pa.Schema) -> None:
-    """An Arrow file of one batch a table, so that each can be read alone."""
+    """An Arrow file of one batch per table, so that each can be read alone."""
     with atomic_file(path) as temporary, pa.ipc.new_file(temporary, schema, options=_OPTIONS) as writer:
         for table in tables:
             batches = table.combine_chunks().to_batches()

@@ -30,7 +30,7 @@ MANIFEST = "manifest.json"
 SIMULATION_NOTE = "simulation.json"
 """Stands beside raw logs that a simulation wrote, so that no one takes them for students'."""
 ROW_GROUP = 4096
-"""Rows a row group: a reader's memory is bounded by one group."""
+"""Rows per row group: a reader's memory is bounded by one group."""
 
 
 @dataclass(frozen=True, kw_only=True)

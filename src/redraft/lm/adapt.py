@@ -9,7 +9,7 @@ What trains (`FitConfig.trains`): a `vector` a fit, the student's row; or an `ml
 of the weights behind it. (The paper trains the one copy all its new students share; then what a student's fit comes to
 depends on who else joined.)
 
-Axes in names: F fits, N numbers a fit learns, S numbers a student, D the LM's width, C chunks, B sequences, L tokens,
+Axes in names: F fits, N numbers a fit learns, S numbers per student, D the LM's width, C chunks, B sequences, L tokens,
 V vocabulary.
 """
 
@@ -43,7 +43,7 @@ class Fitted(StudentVectors):
 
     Args:
         students: The model's; its biases, and the weights of a fit that doesn't learn them, are used, never changed.
-        numbers_FN: S numbers a fit, or these and, behind them, the D * S weights of the layer after them.
+        numbers_FN: S numbers per fit, or these and, behind them, the D * S weights of the layer after them.
     """
 
     def __init__(self, students: StudentVectors, numbers_FN: Tensor) -> None:

@@ -1,9 +1,9 @@
 """What a model's every id costs, trace by trace: -log2 of the probability it gives to the id after all before.
 
-In: a model, encoded traces, the voices to read them in (`voice`). Out: bits, an entry an id, 0 for those that aren't
+In: a model, encoded traces, the voices to read them in (`voice`). Out: bits, an entry per id, 0 for those that aren't
 charged (see `codec.base`); a trace longer than the context is read chunk by chunk, as in training.
 
-Axes in names: R readings, one a voice, N ids of a trace, B sequences, L tokens, V vocabulary.
+Axes in names: R readings, one per voice, N ids of a trace, B sequences, L tokens, V vocabulary.
 """
 
 from __future__ import annotations

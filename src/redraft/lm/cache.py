@@ -5,7 +5,7 @@ bring one token or its whole prefix. Out: what each token attends to: its own se
 attention does it, for which the new tokens are padded to the longest sequence's; nothing that is kept is padded.
 
 Axes in names: R rows of the cache, N new tokens, M of them whose next is wanted, T new tokens of a row, H heads,
-G heads of keys and values, L tokens a row has room for, C heads of queries, keys and values, K numbers a head.
+G heads of keys and values, L tokens a row has room for, C heads of queries, keys and values, K numbers per head.
 """
 
 from __future__ import annotations

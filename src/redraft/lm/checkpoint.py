@@ -48,9 +48,9 @@ class Evaluation:
     tokens: int
     """Tokens learned from so far, padding and masks not counted."""
     train_loss: float
-    """Mean of the steps since the last point, nats a token."""
+    """Mean of the steps since the last point, nats per token."""
     validation_loss: float | None
-    """Nats a token on validation traces; None if the split has none."""
+    """Nats per token on validation traces; None if the split has none."""
     bits_per_trace: float | None = None
     """Bits of a whole validation trace, its title given; None also in models of earlier versions."""
     seconds: float | None = field(default=None, compare=False)
@@ -237,7 +237,7 @@ _HISTORY = pa.schema(
 def _bits_table(bits: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """How well the model knows each split: `validate.Bits`."""
     columns = ("traces", "per_trace", "per_character", "known_traces", "gained_over_unknown", "gained_over_another")
-    titles = ("traces", "bits a trace", "bits a character", "of students with a vector",
+    titles = ("traces", "bits per trace", "bits per character", "of students with a vector",
               "bits saved by it, against the unknown student's", "against another student's")  # fmt: skip
     lines = [f"| split | {' | '.join(titles)} |", f"| --- |{' ---: |' * len(titles)}"]
     for name, values in bits.items():
@@ -286,5 +286,5 @@ def _readme(model: Model) -> str:
         f"{'none' if p.validation_loss is None else format(p.validation_loss, '.4f')} |"
         for p in model.history
     ]
-    lines += ["", "Losses are in nats a token, masks and padding not counted. `redraft.json` says the rest.", ""]
+    lines += ["", "Losses are in nats per token, masks and padding not counted. `redraft.json` says the rest.", ""]
     return "\n".join(lines)

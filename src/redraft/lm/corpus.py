@@ -10,7 +10,7 @@ In: a dataset, its split, views, settings. Out: a folder, published by one renam
 The dataset is gone through once (`data.route`), the spooled train traces a second time, all views together, so that a
 text that several views show is tokenized once. Downsampled views have no ids of their own: they are those of the view
 that they drop traces of, and which stay follows from the tokens counted here. Memory holds a batch of the dataset's,
-the few traces of each part to test on, and a few numbers a trace; ids go to disk as they come.
+the few traces of each part to test on, and a few numbers per trace; ids go to disk as they come.
 
 Not guaranteed: that a folder outlives its trainings. It holds what students wrote, so whoever makes it removes it.
 """
@@ -87,7 +87,7 @@ class Corpus:
 
 
 class _Stored(NamedTuple):
-    """A part's chunks as a view shows them; the other arrays have an entry a trace."""
+    """A part's chunks as a view shows them; the other arrays have an entry per trace."""
 
     chunks: Chunks
     tokens: NDArray[np.int64]

@@ -5,7 +5,7 @@ logits, and tokens drawn from them. The model's own `forward` is the definition,
 keys and values, so that a step costs what is new. `fastest` picks among these and the compiled ways.
 
 Axes in names: N new tokens, M of them whose next is wanted, R rows of the step, L tokens of a row, D the LM's width,
-V vocabulary, H heads, K numbers a head, C heads of queries, keys and values together.
+V vocabulary, H heads, K numbers per head, C heads of queries, keys and values together.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class StudentVectors(nn.Module):
     Args:
         n_students: Known students; the table has a row more, for the unknown one.
         width: The LM's embedding width.
-        dim: Numbers a student.
+        dim: Numbers per student.
     """
 
     def __init__(self, n_students: int, *, width: int, dim: int = 64) -> None:

@@ -1,6 +1,6 @@
 """Draw a token from the likeliest ones, without sorting the vocabulary.
 
-In: logits and a random number a row. Out: a token a row, which depends on that row alone.
+In: logits and a random number per row. Out: a token per row, which depends on that row alone.
 
 Axes in names: B rows, V vocabulary, K likeliest tokens.
 """
@@ -15,7 +15,7 @@ LIKELIEST = (64, 512)
 
 
 def nucleus(logits_BV: Tensor, uniforms_B: Tensor, *, top_p: float, temperature: float = 1.0) -> Tensor:
-    """Draw a token a row from its nucleus: the likeliest tokens, as few as have `top_p` of the probability together.
+    """Draw a token per row from its nucleus: the likeliest tokens, as few as have `top_p` of the probability together.
 
     The draw inverts the cumulative distribution over tokens from likely to unlikely at `uniforms_B` (B,) in [0, 1),
     so a row's token depends on its logits and its number alone. Returns ids (B,).

@@ -8,7 +8,7 @@ output layer; scaled to the size of AdamW's steps, so that both take one learnin
 bf16 alone, which is slow on most CPUs, and takes the matrices one by one; here those of a shape go together, in bf16
 only where the hardware is good at it.
 
-Axes in names: P matrices of a shape, M and N their sides, U the distinct students of a batch, S numbers a student.
+Axes in names: P matrices of a shape, M and N their sides, U the distinct students of a batch, S numbers per student.
 """
 
 from __future__ import annotations

@@ -8,11 +8,11 @@ after `catch_up`. Dense Adam moves a row on after its gradient has gone to zero:
 so do its second moment and the bias corrections. Those moves depend on nothing but the row's own moments and the
 steps' learning rates, so they are made when the row is needed next, all at once, and end where rounding begins
 (after 201 steps in fp32). A row never touched has no momentum and never moves. Neither work nor written memory grows
-with the table, but for a scan of two numbers a row when the whole table is brought up to date.
+with the table, but for a scan of two numbers per row when the whole table is brought up to date.
 
 Weight decay isn't offered: it would move every row at every step.
 
-Axes in names: R rows, J steps missed, N numbers a row.
+Axes in names: R rows, J steps missed, N numbers per row.
 """
 
 from __future__ import annotations

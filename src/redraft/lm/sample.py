@@ -1,6 +1,6 @@
 """Draw whole traces from a model, into an ordinary dataset.
 
-In: a model and requests, each a student and a title. Out: a dataset of origin `model`, a row a sample. A sample
+In: a model and requests, each a student and a title. Out: a dataset of origin `model`, a row per sample. A sample
 depends on the model, its request and its number alone: it has its own stream of random numbers, so its neighbours in
 a batch change it no more than rounding does. One that comes to an impossible time is drawn anew a few times. Shards
 are drawn one by one and written when done; a killed run goes on with the first that is missing and ends with the same

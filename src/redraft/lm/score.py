@@ -2,8 +2,8 @@
 
 In: a model and a dataset. Out: a folder, published as `redraft.rundir.output` says:
 
-    states.parquet   a row a state: bits of its time and of its edit, and the probability of that edit
-    traces.parquet   a row a trace: the sums
+    states.parquet   a row per state: bits of its time and of its edit, and the probability of that edit
+    traces.parquet   a row per trace: the sums
     manifest.json    which model, which dataset, what was asked for, and what each column means (`COLUMNS`)
 
 Bits are those of the ids that the codec charges (`codec.base`), so a trace's are the sum of its states', and their mean

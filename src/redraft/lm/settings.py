@@ -55,9 +55,9 @@ class Preset(Recipe):
     layers: int
     """Transformer blocks."""
     heads: int
-    """Attention heads a block."""
+    """Attention heads per block."""
     width: int
-    """Numbers a token."""
+    """Numbers per token."""
     base: str | None = None
     """Pretrained weights to go on from (folder or hub id); None: from scratch."""
 
@@ -143,7 +143,7 @@ class TrainConfig:
     """Folder or file with a `transformers` config.json: a causal LM of that shape is trained from scratch, with the
     preset's learning rate and batch."""
     student_dim: int = 64
-    """Numbers a student, before the MLP (paper section 3.1)."""
+    """Numbers per student, before the MLP (paper section 3.1)."""
     student_dropout: float | None = None
     """Share of sequences trained without their student, which teaches the row of unknown students the average
     student. 0 leaves that row untrained. Default: the preset's, 0.1; the paper's, 0."""
@@ -258,7 +258,7 @@ class SampleConfig:
     batch: int = 192
     """Traces drawn side by side."""
     shard: int = 1024
-    """Traces a file: what is drawn at once, and what a killed run loses at most."""
+    """Traces per file: what is drawn at once, and what a killed run loses at most."""
     seed: int = 0
     """Draws the samples: a trace depends on this, its request and its number alone."""
 

@@ -296,7 +296,7 @@ class _Run:
             say(f"patience ran out at step {state.step}: a cooldown from the weights of step {state.best_step}")
 
     def _validate(self) -> tuple[float, float] | tuple[None, None]:
-        """Bits a validation trace, and nats a token; None if there are no such traces."""
+        """Bits per validation trace, and nats per token; None if there are no such traces."""
         chunks = self.held_out.get(VALIDATION)
         if not chunks:
             return None, None

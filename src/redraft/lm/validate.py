@@ -1,6 +1,6 @@
 """How well a model knows traces it isn't trained on, and what knowing their students is worth.
 
-In: a model, encoded traces, the voice to read them in (`voice`). Out: nats a token, bits of each chunk; from those, a
+In: a model, encoded traces, the voice to read them in (`voice`). Out: nats per token, bits of each chunk; from those, a
 split's `Bits`. Several processes take turns with the batches and all get the sums.
 
 Axes in names: B sequences, L tokens, V vocabulary, N chunks.
@@ -29,7 +29,7 @@ class Known(NamedTuple):
     """How well a model knows some chunks."""
 
     loss: float
-    """Nats a token, titles included."""
+    """Nats per token, titles included."""
     bits: NDArray[np.float64]
     """Bits of each chunk (N): those of the ids that the codec charges."""
 
@@ -47,7 +47,7 @@ class Bits:
     known_traces: int
     """Traces whose student has a vector; the others are read with the unknown student's."""
     gained_over_unknown: float | None
-    """Bits a trace, over those, saved by their own student's vector in place of the unknown one's; None without any."""
+    """Bits per trace, over those, saved by their own student's vector in place of the unknown one's; None without."""
     gained_over_another: float | None
     """The same, in place of another student's; None also if the model knows a single student."""
 

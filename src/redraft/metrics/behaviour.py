@@ -64,7 +64,7 @@ class TraceFacts(NamedTuple):
     """What one trace of T states shows."""
 
     programs: list[ProgramFacts]
-    """One a state."""
+    """One per state."""
     years: list[int | None]
     """UTC year of each state, None where it has no time."""
     to_final: list[int]

@@ -1,4 +1,4 @@
-"""Metrics of a dataset: one row a trace.
+"""Metrics of a dataset: one row per trace.
 
 In: a dataset. Out: an Arrow table in the dataset's order with
 - student, title, sample, request, ended: as in the dataset; truncated: the final state was cut off by the platform;

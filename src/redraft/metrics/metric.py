@@ -74,7 +74,7 @@ class Metric(Declared):
     group: Group
     """What it is about."""
     shown: Mapping[Place, int] = field(default_factory=dict)
-    """Where reports show it, and how far down: lower numbers come first, equal ones in order of declaration."""
+    """Where reports show it, and how far down: lower numbers come first, and no two metrics share one."""
     whole_traces: bool = False
     """Of pairs: whether it compares whole traces, so that models of final programs have none."""
     generated_from: str | None = None

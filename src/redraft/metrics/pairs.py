@@ -89,7 +89,7 @@ def compare(
 
 
 def pair_table(pairs: Sequence[Pair], columns: Mapping[str, Column]) -> pa.Table:
-    """A table of one row a pair; nan becomes null."""
+    """A table of one row per pair; nan becomes null."""
     ids: dict[str, Column] = {"student": [pair.student for pair in pairs], "title": [pair.title for pair in pairs]}
     return pa.table({name: pa.array(values, from_pandas=True) for name, values in {**ids, **columns}.items()})
 

@@ -1,6 +1,6 @@
 """Is a model better on titles that it met more often in training (paper figure 3, right)?
 
-In: real and generated values a pair, and how often each pair's title occurs in training. Out: Pearson's r of each
+In: real and generated values per pair, and how often each pair's title occurs in training. Out: Pearson's r of each
 title, and Spearman's correlation of those with the frequency. A title's r needs `MIN_PAIRS` pairs and is undefined
 where a side is constant; such titles are left out, in each replicate anew. Not guaranteed: that few pairs a title
 say much. Their r are noisy, which draws the trend towards 0.

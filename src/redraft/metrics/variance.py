@@ -84,7 +84,7 @@ def shares(values: Floats, clusters: Clusters, *, seed: int = 0) -> list[Share]:
     """The shares of `SHARES`, in order.
 
     Args:
-        values: (N,), nan where unscored, one a pair: average a pair's traces before.
+        values: (N,), nan where unscored, one per pair: average a pair's traces before.
         clusters: The pairs' students and titles.
         seed: Of the groups that are left out.
     """

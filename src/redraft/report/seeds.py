@@ -1,8 +1,8 @@
 """Runs that differ in their seed alone: what of their findings is the data's, and what is chance of training.
 
-In: the folders of such runs, with results. Out: `seeds.md`, a line a claim with every run's estimate; figures of the
-claims, one a study (`figures/seeds-STUDY.svg`), in smallest differences of interest; `seeds.csv`, the rows behind both
-at full precision, with the run's seed as a condition.
+In: the folders of such runs, with results. Out: `seeds.md`, a line per claim with every run's estimate; figures of the
+claims, one per study (`figures/seeds-STUDY.svg`), in smallest differences of interest; `seeds.csv`, the rows behind
+both at full precision, with the run's seed as a condition.
 
 A run's interval resamples students and titles and takes its models' weights and samples as they are; the spread over
 seeds is what those add. No interval over seeds is given: a handful of them is too few for one.
@@ -185,7 +185,7 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def _figure(study: str, found: Sequence[Repeated], stamp: str) -> Figure | None:
-    """A study's claims, a line each and a mark a seed, in smallest differences of interest."""
+    """A study's claims, a line each and a mark per seed, in smallest differences of interest."""
     shown = [one for one in found if one.values]
     if not shown:
         return None
@@ -203,7 +203,7 @@ def _figure(study: str, found: Sequence[Repeated], stamp: str) -> Figure | None:
         caption=f"{stamp}. Each claim's difference in its smallest difference of interest, so that claims of different "
         "units share an axis; to the right the model is ahead, or as low as a claim of less says. Grey: from -1 to 1, "
         "too small to matter. Bars are 95% intervals over students and titles, given a seed's models.",
-        alt=f"Claims of the study {study}, a line each, with a dot and an interval a seed.",
+        alt=f"Claims of the study {study}, a line each, with a dot and an interval per seed.",
     )  # fmt: skip
 
 

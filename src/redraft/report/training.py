@@ -26,7 +26,7 @@ def cards(run: Path, views: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def curves(run: Path, views: list[str], stamp: str) -> Figure | None:
-    """Validation loss against tokens learned from, a line a view."""
+    """Validation loss against tokens learned from, a line per view."""
     tables = []
     for view in views:
         file = run / "models" / view / "history.parquet"
@@ -51,7 +51,7 @@ def curves(run: Path, views: list[str], stamp: str) -> Figure | None:
             for row in rows:
                 if row["step"] == cooldowns.get(row_view):
                     axes.axvline(row["tokens"], color=colour, linewidth=1, alpha=0.7)
-        axes.set(xlabel="tokens learned from", ylabel="loss (nats a token)")
+        axes.set(xlabel="tokens learned from", ylabel="loss (nats per token)")
         axes.xaxis.set_major_formatter(lambda value, _: short_number(value))
         canvas.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3)
 
@@ -61,7 +61,7 @@ def curves(run: Path, views: list[str], stamp: str) -> Figure | None:
         "Losses of different views aren't comparable: each predicts its own kind of text. A solid line still falling "
         "at its end is a model that had not finished learning; one that rises again has begun to learn by heart. "
         "The weights kept are those of its lowest point." + (_COOLDOWN if cooldowns else ""),
-        alt="Validation and training loss against tokens, one pair of lines a view: " + ", ".join(trained) + ".",
+        alt="Validation and training loss against tokens, one pair of lines per view: " + ", ".join(trained) + ".",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Any table of programs: a CSV or Parquet file with a row a draft.
+"""Any table of programs: a CSV or Parquet file with a row per draft.
 
 In: the file, and which of its columns hold student, title and code, and perhaps the time (ISO 8601; without a zone
 UTC) or an order (numbers). Out: raw states. Traces are ordered by `order` if given, else by time, else as the rows

@@ -88,7 +88,7 @@ TIME, EDIT, ENDING = "time", "edit", "ending"
 
 
 class Coded(NamedTuple):
-    """A trace's ids, and what each belongs to; arrays have an entry an id."""
+    """A trace's ids, and what each belongs to; arrays have an entry per id."""
 
     ids: list[int]
     states: NDArray[np.int32]

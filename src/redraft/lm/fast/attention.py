@@ -3,7 +3,7 @@
 In and out: as `decode.Library`. No sequence is padded and none costs more than its own length. Threads share a step
 where there is enough to read. Numbers that the loops can't read, bfloat16 among them, are left to torch's attention.
 
-Axes in names: N new tokens, H heads, G heads of keys and values, C all of these heads, K numbers a head.
+Axes in names: N new tokens, H heads, G heads of keys and values, C all of these heads, K numbers per head.
 """
 
 from __future__ import annotations

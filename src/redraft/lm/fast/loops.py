@@ -3,7 +3,7 @@
 In and out: arrays, written in place. Much of the library's time goes into starting its many small operations, and
 threads wait for one another while they do; a loop has none to start, and leaves Python to other threads.
 
-Axes in comments: N tokens, D the LM's width, C heads of queries, keys and values, K numbers a head.
+Axes in comments: N tokens, D the LM's width, C heads of queries, keys and values, K numbers per head.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def as_released(table: pa.Table, traces: Sequence[Trace]) -> pa.Table:
     """A table of `metrics.measure` with the released code's values, null where it has none.
 
     Args:
-        table: One row a trace.
+        table: One row per trace.
         traces: The traces, in the same order.
 
     Returns:

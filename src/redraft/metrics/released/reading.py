@@ -39,7 +39,7 @@ class Reading(NamedTuple):
     drafts: list[Draft]
     """The programs; empty where that code fails on the text."""
     times: list[datetime]
-    """One a draft."""
+    """One per draft."""
     ended: bool
     """Whether the last piece holds an end token."""
 

@@ -1,4 +1,4 @@
-"""The released code's metrics of a dataset or of rollout files: a row a text, and a record a collection.
+"""The released code's metrics of a dataset or of rollout files: a row per text, and a record per collection.
 
 In: texts (`metrics.released.texts`). Out: `Measured`: a table with `columns.SCHEMA`, in the texts' order, null where
 the released code fails (no program); and for each file its Self-BLEU, pooled over all final programs and pair by pair,

@@ -43,6 +43,6 @@ def sentences(rows: Sequence[Result]) -> list[str]:
             continue
         for k in ks_of(mine, BITS):
             own, apart = row_at(mine, BITS, "mean", k), row_at(mine, BITS, "mean_difference", k, OTHER)
-            line = f"{stamp}. {view}, k = {k}: {with_interval(own)} bits a trace with the student's own vector"
+            line = f"{stamp}. {view}, k = {k}: {with_interval(own)} bits per trace with the student's own vector"
             said.append(line + (f"; own - other {with_interval(apart)}" if apart else ""))
     return said

@@ -99,7 +99,7 @@ def _chosen(fits: Fits) -> dict[str, Sequence[Trace]]:
 
 
 def _drawn(fits: Fits, side: Side, k: int, seed: int, real: Mapping[Pair, Trace], measured: pa.Table) -> pa.Table:
-    """A row a pair: student, title, and each metric's mean over the samples."""
+    """A row per pair: student, title, and each metric's mean over the samples."""
     unknown_1N = beginnings(fits.model, unknown_rows(fits.model, 1), FitConfig(trains=fits.config.trains))
     knowing = replace(
         fits.model,

@@ -4,7 +4,7 @@ In: a model, newcomers, a folder for what is done. Out: for each k, how long the
 fast; the vectors of the evaluated students; and what every test trace costs with the student's own vector, another's,
 and the mean one. Vectors are fitted for all students of a k at once.
 
-Axes in names: F students evaluated, N numbers a fit learns, S numbers a student.
+Axes in names: F students evaluated, N numbers a fit learns, S numbers per student.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Fits:
         return [partners(self.newcomers.evaluated, seed) for seed in range(self.config.seeds)]
 
     def bits(self) -> pa.Table:
-        """A row a student, k, side and seed: student (number), voice, k, seed, traces, characters, bits (sums)."""
+        """A row per student, k, side and seed: student (number), voice, k, seed, traces, characters, bits (sums)."""
         return pa.concat_tables(
             kept_table(self.folder / f"bits-{k}.parquet", partial(self._bits, k)) for k in self.config.ks
         )

@@ -67,7 +67,7 @@ class Evidence:
     choices: dict[int, Choice]
     """What the tuning students chose for each k."""
     bits: dict[tuple[str, str, int], Floats]
-    """(metric, voice, k) -> a value a student."""
+    """(metric, voice, k) -> a value per student."""
     drawn: Drawn | None
     titles: int
     """Distinct titles among the test traces."""
@@ -76,7 +76,7 @@ class Evidence:
     reason: str | None
     """Why there are no values, if there are none."""
     points: pa.Table
-    """Bits a trace by student (a number), k and whose vector."""
+    """Bits per trace by student (a number), k and whose vector."""
 
 
 POINTS = pa.schema(

@@ -1,4 +1,4 @@
-"""Dots with 95% intervals, in panels: a row of panels a statistic, a column a split (paper figures 2 and 3).
+"""Dots with 95% intervals, in panels: a row of panels per statistic, a column per split (paper figures 2 and 3).
 
 In: results rows of the study `behaviour`, what goes where. Out: a figure; none without a scored value.
 """
@@ -44,7 +44,7 @@ class Panels(NamedTuple):
 
 
 def dots(name: str, rows: Sequence[Result], panels: Panels, *, title: str, caption: str, alt: str) -> Figure | None:
-    """Dots with 95% intervals: a row of panels a statistic, a column a split, a line a metric, a colour a view.
+    """Dots with 95% intervals: a row of panels per statistic, a column per split, a line per metric, a colour per view.
 
     Args:
         name: The figure's name.

@@ -188,7 +188,7 @@ def backtracking(
 def frequency(
     points: pa.Table, rows: Sequence[Result], views: Sequence[str], origin: str, dataset: str
 ) -> Figure | None:
-    """A title's agreement on backtracking against how often it was trained on, a dot a title (paper figure 3, right).
+    """A title's agreement on backtracking against how often it was trained on, a dot per title (paper figure 3, right).
 
     Arguments as of `backtracking`; None if no title has enough pairs.
     """

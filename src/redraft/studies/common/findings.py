@@ -85,7 +85,7 @@ def claims_table(rows: Sequence[Result], claims: Sequence[Claim] | None = None) 
 
 
 def findings_page(run: Path, command: str = "") -> str:
-    """The findings as Markdown, to be kept or sent: what the data is, how it was made, a line a claim by study.
+    """The findings as Markdown, to be kept or sent: what the data is, how it was made, a line per claim by study.
 
     Args:
         run: A run's folder, with results of at least one study.

@@ -19,7 +19,7 @@ class Chosen(NamedTuple):
 
     def note(self, wanted: int, what: str) -> str | None:
         """Says so, if it was."""
-        return f"at least {self.least} {what} a student, as too few have {wanted}" if self.least < wanted else None
+        return f"at least {self.least} {what} per student, as too few have {wanted}" if self.least < wanted else None
 
 
 def choose(counts: Mapping[str, int], least: int, most: int, fewest: int, floor: int = 1) -> Chosen:

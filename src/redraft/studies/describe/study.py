@@ -54,15 +54,15 @@ class Measure(NamedTuple):
 
 NUMBERS: Mapping[str, Measure] = {
     "states_per_trace": Measure(
-        "States a trace", "states", "trace", "SELECT len(states) AS value FROM traces"),
+        "States per trace", "states", "trace", "SELECT len(states) AS value FROM traces"),
     "traces_per_student": Measure(
-        "Traces a student", "traces", "student",
+        "Traces per student", "traces", "student",
         "SELECT count(DISTINCT title) AS value FROM traces GROUP BY student"),
     "students_per_title": Measure(
-        "Students a title", "students", "title",
+        "Students per title", "students", "title",
         "SELECT count(DISTINCT student) AS value FROM traces GROUP BY title"),
     "mean_states_per_title": Measure(
-        "Mean states a trace, by title", "states", "title",
+        "Mean states per trace, by title", "states", "title",
         "SELECT round(avg(len(states)), 2) AS value FROM traces GROUP BY title"),
     "characters_per_program": Measure(
         "Characters in the final program", "characters", "trace",

@@ -77,7 +77,7 @@ def _titles(rows: Sequence[Result]) -> Table:
     shown = [row for row in rows if row.subgroup and row.metric == "states_per_trace"]
     lines = [(row.subgroup or "", f"{row.n_students:,}", f"{row.n:,}", f"{row.value:.2f}") for row in shown]
     return table("titles", "Most used titles", "Titles of one student only are never listed.",
-                 ("title", "students", "traces", "mean states a trace"), lines, shown, folded=True)  # fmt: skip
+                 ("title", "students", "traces", "mean states per trace"), lines, shown, folded=True)  # fmt: skip
 
 
 def _rejected(rows: Sequence[Result]) -> Table:

@@ -153,7 +153,7 @@ def _students(rows: Sequence[Result]) -> Figure | None:
         "probes-students", Chart(panels, _looks(views(rows))), rows,
         title="What a student's vector says of the student",
         caption="Correlation of predicted with real averages, for students whose vectors the probe was not trained on.",
-        alt="Dots with intervals: a line a metric, averages at the left, what title and year leave at the right.",
+        alt="Dots with intervals: a line per metric, averages at the left, what title and year leave at the right.",
     )  # fmt: skip
 
 

@@ -123,7 +123,7 @@ class Effects:
     def _design(
         self, pairs: Sequence[Pair], years: Floats, titles: Mapping[str, int], calendar: Mapping[float, int]
     ) -> sparse.csr_array:
-        """A row a pair: a one for its title and one for its year, none where it is unknown."""
+        """A row per pair: a one for its title and one for its year, none where it is unknown."""
         cells = [(row, titles[pair.title]) for row, pair in enumerate(pairs) if pair.title in titles]
         cells += [(row, len(titles) + calendar[year]) for row, year in enumerate(years.tolist()) if year in calendar]
         rows, columns = np.array(cells, np.int64).reshape(-1, 2).T

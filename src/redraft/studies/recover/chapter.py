@@ -20,8 +20,8 @@ from redraft.studies.recover.tables import tables
 __all__ = ["METHODS", "figures", "sentences", "tables"]
 
 METHODS: tuple[str, ...] = (
-    "A case is a program of a held-out student that fails, in the middle of a trace; one a student and title, drawn by "
-    "a seed. A model is given the title, the states up to that program and the time of the next one (some seconds "
+    "A case is a program of a held-out student that fails, in the middle of a trace; one per student and title, drawn "
+    "by a seed. A model is given the title, the states up to that program and the time of the next one (some seconds "
     "later), and goes on to the trace's end. Its first edit begins where the verdict blames the program ('blamed': "
     "what stands before is left as it is), or wherever the model likes ('free', the paper's). Programs run in a "
     "sandbox. A kept success runs, keeps at least 80% of the failing program's lines, blank ones aside, and is no "

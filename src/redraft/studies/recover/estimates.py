@@ -1,7 +1,7 @@
 """The study's results rows: means of every side, and the contrasts that it is judged by.
 
-In: sides, each with a value a case. Out: rows with intervals (R13: students and titles resampled). Which contrasts are
-made was fixed before any run:
+In: sides, each with a value per case. Out: rows with intervals, for which students and titles are resampled. Which
+contrasts are made was fixed before any run:
 
 - **primary**: kept success with all candidates, own voice, main time, the first of `starts`: each model less each
   baseline, Holm over them. A model beats *the best* baseline if it beats every one of them: then it doesn't matter

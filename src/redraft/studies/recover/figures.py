@@ -62,7 +62,7 @@ def _by_candidates(rows: Sequence[Result]) -> Figure | None:
         "in place counts while it is half of what it was; right: of the edit sequence that would be shown first. "
         "Hollow: every other candidate is the rules'. Grey: baselines without a model, with as many candidates; the "
         "dotted line is what the students themselves came to with their next running program. Bars are 95% intervals.",
-        alt="Three panels: share of kept successes by number of candidates, a line a model, grey marks for baselines.",
+        alt="Three panels: share of kept successes by number of candidates, a line per model, grey for baselines.",
     )  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def _by_time(rows: Sequence[Result]) -> Figure | None:
         "student's own vector, which is the unknown student's where the model has not met them; dashed: strong "
         "students'. Dotted grey: the students' own outcome. BLEU compares with the real final program. Bars are 95% "
         "intervals.",
-        alt="Four panels by seconds added: share that runs, attempts, BLEU, kept success; a line a model and vector.",
+        alt="Four panels by seconds added: share that runs, attempts, BLEU, kept success; a line per model and vector.",
     )  # fmt: skip
 
 

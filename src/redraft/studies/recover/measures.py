@@ -1,6 +1,6 @@
 """What is measured of attempts at mending cases: by a model, a baseline, or the student.
 
-In: for each case, candidates (the programs of each, in order). Out: columns, a value a case, nan where unscored. A
+In: for each case, candidates (the programs of each, in order). Out: columns, a value per case, nan where unscored. A
 measure of several candidates is a mean over them or, where it says so, about any of them or the one ranked first.
 A candidate without any program leaves the failing one as it is.
 """

@@ -1,7 +1,7 @@
 """The study of recover: can a model go on with a failing program so that it runs and stays the student's own?
 
 In: a run's folder with models (paper section 4.5, appendix J, figure 7, table 4). Out: `results/recover.parquet` (and
-CSV), and `metrics/recover.parquet` with a value a case. Models go on with the trace of a held-out student from a
+CSV), and `metrics/recover.parquet` with a value per case. Models go on with the trace of a held-out student from a
 program that fails, at several times and in several voices; baselines without a model propose as many programs; the
 student's own next programs stand beside them. Continuations are kept in `work/recover/`, verdicts in the user's cache,
 so that a killed run goes on.
@@ -158,7 +158,7 @@ def _note(condition: Condition, model: Model, strangers: bool, voices: Voices) -
 
 
 def _points(sides: Sequence[Side], cases: Sequence[Case]) -> pa.Table:
-    """A row a case, side, number of candidates and measure; cases are numbered, students left out."""
+    """A row per case, side, number of candidates and measure; cases are numbered, students left out."""
     parts = []
     for side in sides:
         for (size, measure), values in side.columns.items():

@@ -97,7 +97,7 @@ def _likeness(rows: Sequence[Result]) -> Figure | None:
         "represent-likeness", paint, size=(0.5 + 2.2 * len(shown), 2.9), stamp=f"{_stamp(rows)}, n = {n} traces",
         points=results.to_table(cka), title="How alike do the models represent the same traces?",
         caption=f"{_stamp(rows)}. Debiased linear CKA of every layer of one model with every layer of another, on "
-        f"{n} beginnings of traces, one a trace, by {students} students. 1: the same up to a rotation; 0: nothing "
+        f"{n} beginnings of traces, one per trace, by {students} students. 1: the same up to a rotation; 0: nothing "
         "in common. Layer 0 is the embeddings, the last one what programs are predicted from. Grey: the controls, "
         "a model never trained and permuted inputs. Intervals are in the table.",
         alt="Heat maps of layer against layer for each pair of models, and for the controls.",
@@ -138,7 +138,7 @@ def _variance(rows: Sequence[Result]) -> Figure | None:
         f"consecutive states' representations ({n} steps of {students} students): the steeper, the fewer directions. "
         "Left: states read with all states before them; right: each read alone. Bars are 95% intervals (students left "
         "out in turn).",
-        alt="Two panels of variance shares by component, a line a model.",
+        alt="Two panels of variance shares by component, a line per model.",
     )  # fmt: skip
 
 
@@ -181,12 +181,12 @@ def _steps(rows: Sequence[Result], points: pa.Table) -> Figure | None:
         "components of all steps. In each panel: the share of variance in this plane that lies between the kinds "
         "of edit, and what it is when kinds are permuted within students. At most a part of the steps is drawn; "
         "all are counted.",
-        alt="Scatter plots of steps in two dimensions, coloured by kind of edit, one a model and way of reading.",
+        alt="Scatter plots of steps in two dimensions, coloured by kind of edit, one per model and way of reading.",
     )  # fmt: skip
 
 
 def _scatter(axes: Axes, points: list[dict[str, Any]]) -> None:
-    """A dot a step; rare kinds above frequent ones."""
+    """A dot per step; rare kinds above frequent ones."""
     kinds = sorted(EDITS, key=lambda kind: -sum(point["edit"] == kind for point in points))
     for kind in kinds:
         mine = [point for point in points if point["edit"] == kind]
