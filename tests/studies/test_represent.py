@@ -74,7 +74,7 @@ def find(rows: list[Result], metric: str, model: str, baseline: str | None = Non
 def test_likeness_is_that_of_the_embeddings(studied: Studied) -> None:
     vectors = read(open_run(studied.run), CONFIG)
     assert vectors.models == ["trace", "synthetic", "last", "untrained"]
-    chosen = vectors.one_a_trace(CONFIG.seed)
+    chosen = vectors.one_per_trace(CONFIG.seed)
     assert len(set(vectors.traces[chosen])) == len(chosen) == len(set(vectors.traces))
     for a, b in (("0", "1"), ("1", "1")):
         row = find(studied.rows, "cka", "trace", **{"with": "last", "layer": a, "with_layer": b})

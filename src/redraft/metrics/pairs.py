@@ -1,4 +1,4 @@
-"""Real against generated, one row a (student, title).
+"""Real against generated, one row per (student, title).
 
 In: tables of `measure.measure` and the programs of the datasets they describe. Out: an Arrow table of the pairs both
 have, in order of (student, title), with

@@ -1,4 +1,7 @@
-"""The report's standing text: what it asks, what may be concluded, how it was done."""
+"""The report's standing text: what it asks, what may be concluded, how it was done.
+
+In: results rows, for what follows from the data. Out: text. What is said of one study stands in its chapter.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 In: a table of `metrics.measure` and the traces it describes. Out: the same table with, under each of our names, the
 value of its counterpart among the released code's columns (`Metric.released`). How a counterpart was chosen: it
 describes the same property, and sums stand for sums, means for means. So `X_count` is `edit_sum_X`; `X_share` is
-`edit_mean_X` (that code divides by T, not T - 1), but only where that counts edits, as lines a program are no share.
+`edit_mean_X` (that code divides by T, not T - 1), but only where that counts edits, as lines per program are no share.
 What that code never computed has no value here: no pauses (`seconds_active`; its time is `seconds_total`), no selection
 by length (`backtracking_t3`), no means over programs of comments, colours, `await` and years. Whether a program runs is
 no matter of these definitions: verdicts have a rule of their own (`[execute] rule`); their metrics stay as they are.

@@ -181,7 +181,7 @@ def backtracking(
         "program, as the student did it and as the model does it on average. Darker dots are titles with more training "
         "traces. A model that knows who backtracks follows the dashed line; a flat cloud knows only the average."
         + definitions(rows),
-        alt="One scatter plot a model: real backtracking ratio against the generated one, with a diagonal.",
+        alt="One scatter plot per model: real backtracking ratio against the generated one, with a diagonal.",
     )  # fmt: skip
 
 
@@ -233,7 +233,7 @@ def frequency(
         "real and generated backtracking, against how many pairs of the title the model was trained on. Larger dots "
         "have more pairs; a title's r from few pairs is noisy. Above the axis: Spearman's correlation of the two, with "
         "its 95% interval." + definitions(rows),
-        alt="One scatter plot a model: a title's correlation against its number of training pairs.",
+        alt="One scatter plot per model: a title's correlation against its number of training pairs.",
     )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ class Likeness(NamedTuple):
 
 def likeness(vectors: Vectors, config: RepresentConfig) -> Likeness:
     """Compare all layers of all models and ways of reading."""
-    chosen = vectors.one_a_trace(config.seed)
+    chosen = vectors.one_per_trace(config.seed)
     keys = [(model, way, layer) for (model, way), of in vectors.of.items() for layer in range(len(of))]
     grams = np.stack([centred_gram(vectors.of[model, way][layer][chosen]) for model, way, layer in keys])
     students = vectors.students[chosen].tolist()

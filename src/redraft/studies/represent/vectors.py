@@ -59,7 +59,7 @@ class Vectors:
         """The models, the untrained one last."""
         return list(dict.fromkeys(model for model, _ in self.of))
 
-    def one_a_trace(self, seed: int) -> NDArray[np.int64]:
+    def one_per_trace(self, seed: int) -> NDArray[np.int64]:
         """A random state of each trace."""
         order = np.random.default_rng([seed, 2]).permutation(len(self.traces))
         return order[np.unique(self.traces[order], return_index=True)[1]]

@@ -29,7 +29,7 @@ METHODS: tuple[str, ...] = (
 
 
 def sentences(rows: Sequence[Result]) -> list[str]:
-    """What came out, a line a target."""
+    """What came out, a line per target."""
     said = []
     for target in targets_of(rows):
         apart = find(rows, target, voice=MOST, against=LEAST)
