@@ -84,7 +84,7 @@ CORPUS = "corpus"
 """The folder of a run in which what all its models start from is, as long as they are trained."""
 MATCHED = "matched-student"
 PILOT = 10
-"""Pairs a split drawn once to learn how long a trace takes; with five samples each they fill a batch."""
+"""Pairs per split, drawn once to learn how long a trace takes; with five samples each they fill a batch."""
 
 
 def demo(
@@ -285,7 +285,7 @@ def _execute(run: Path, config: RunConfig) -> None:
 
 
 def _plan_sampling(stages: Stages, config: RunConfig, split: Split, seconds: float) -> RunConfig:
-    """How many pairs a split are sampled in `seconds`, by the time that a few take; kept for a run that goes on."""
+    """How many pairs per split are sampled in `seconds`, by the time that a few take; kept for a run that goes on."""
     file = stages.run.path / "plan.json"
     if not file.exists():
         splits = _filled(split)
@@ -303,8 +303,8 @@ def _plan_sampling(stages: Stages, config: RunConfig, split: Split, seconds: flo
         write_json(file, {"seconds_a_trace": round(each, 4), "max_pairs": pairs, "per_pair": per_pair})
     planned = {"per_pair": config.sample.per_pair, **json.loads(file.read_text())}
     say(
-        f"Sampling {planned['max_pairs']} pairs a split, {planned['per_pair']} traces each, at "
-        f"{planned['seconds_a_trace']} s a trace."
+        f"Sampling {planned['max_pairs']} pairs per split, {planned['per_pair']} traces each, at "
+        f"{planned['seconds_a_trace']} s per trace."
     )
     sampling = replace(config.sample, per_pair=planned["per_pair"])
     return replace(config, max_pairs=planned["max_pairs"], sample=sampling)
@@ -318,7 +318,7 @@ def share_out(traces: float, pairs: Sequence[int], per_pair: int) -> tuple[int, 
     Args:
         traces: Of each model, over all splits.
         pairs: How many each split has.
-        per_pair: Samples a pair, at least.
+        per_pair: Samples per pair, at least.
     """
     most = max(5, int(traces / (per_pair * len(pairs))))
     if most <= max(pairs):

@@ -1,12 +1,12 @@
 """A worker of the V8 engine: `python -m redraft.execute.v8.worker`, started by the pool only.
 
-In, on standard input: a line of JSON with the two bundles and the limits, then a line a task. Out, on standard output:
-a line a task. Compiling happens here, in a trusted isolate that never runs a program; every program runs in a process
-copied for it alone (`zygote`). The embedded V8 has no files, network, processes or real clock to offer a program;
-beyond that the copy gives up what it can: file descriptors, files, core dumps, privileges.
+In, on standard input: a line of JSON with the two bundles and the limits, then a line per task. Out, on standard
+output: a line per task. Compiling happens here, in a trusted isolate that never runs a program; every program runs in
+a process copied for it alone (`zygote`). The embedded V8 has no files, network, processes or real clock to offer a
+program; beyond that the copy gives up what it can: file descriptors, files, core dumps, privileges.
 
-The copies are watched by the process they are of, this one by the pool: a program so large that compiling it takes too
-long costs the worker. It ends by `os._exit`: a clean exit may hang in V8.
+The copies are watched by the process they are of, this one by the pool: a program so large that compiling it takes
+too long costs the worker. It ends by `os._exit`: a clean exit may hang in V8.
 """
 
 from __future__ import annotations
