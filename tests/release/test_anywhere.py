@@ -33,7 +33,10 @@ def without(name, globals=None, locals=None, fromlist=(), level=0):
 
 builtins.__import__ = without
 """
-COPIES = ("redraft.execute.v8.isolate", "redraft.execute.v8.worker", "redraft.execute.v8.zygote", "redraft.__main__")
+COPIES = (
+    *(f"redraft.execute.v8.{name}" for name in ("isolate", "sealing", "worker", "zygote")),
+    "redraft.__main__",
+)
 """Modules of the processes that are copied, which only such a system starts; and the one that is a command."""
 
 
