@@ -22,6 +22,7 @@ from redraft.report.html import write_report
 from redraft.results import Result
 from redraft.studies.behaviour.settings import BehaviourConfig
 from redraft.studies.behaviour.study import behaviour
+from redraft.studies.common import compared
 from redraft.studies.common.claims import PRIMARY, PRIMARY_FAMILY, judge
 from redraft.studies.common.compared import measured
 from redraft.studies.common.finals import finals_of, near_duplicates, random_bleu
@@ -182,6 +183,16 @@ def test_verdicts_that_come_later_are_measured(tmp_path: Path) -> None:
         keep(Verdict(id=state.id, verdict="ok", language="coffeescript", end_reached=True, errors=()))
     (after,) = measured(dataset, tmp_path / "m.parquet", workers=1)["runs_final"].to_pylist()
     assert (before, after) == (None, 1.0)
+
+
+def test_what_other_code_measured_is_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset, file = make_dataset(tmp_path / "d", [make_trace(["fd 10"], "s", "t")]), tmp_path / "m.parquet"
+    right = measured(dataset, file, workers=1)
+    wrong = right.set_column(right.column_names.index("attempts"), "attempts", [[99.0]])
+    pq.write_table(wrong.replace_schema_metadata(right.schema.metadata or pq.read_schema(file).metadata), file)
+    assert measured(dataset, file, workers=1)["attempts"].to_pylist() == [99]
+    monkeypatch.setattr(compared, "code_hash", lambda: "of a metric that was changed")
+    assert measured(dataset, file, workers=1)["attempts"].to_pylist() == [1]
 
 
 def test_a_run_counts_as_running_what_its_rule_does(tmp_path: Path) -> None:

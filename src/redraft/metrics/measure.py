@@ -13,10 +13,11 @@ lists of colours have 140 floats. A million rows take about 1.5 GB; `measure_gro
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,6 +55,16 @@ SCHEMA = pa.schema(
 
 Languages = str | Mapping[Pair, str] | None
 """What stands in for a language the states don't record: one for all, or by (student, title)."""
+
+
+@cache
+def code_hash() -> str:
+    """SHA-256 of the sources that metrics are computed by, as hex: a table kept before one of them changed is stale."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for file in (*sorted(package.rglob("*.py")), package.with_name("data") / "edits.py"):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def measure(

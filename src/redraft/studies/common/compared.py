@@ -27,11 +27,11 @@ from redraft.execute.verdict import DEFAULT_RULE
 from redraft.metrics.baselines import BASELINES, predict
 from redraft.metrics.bootstrap import Clusters, Floats
 from redraft.metrics.likeness import LIKENESS
-from redraft.metrics.measure import Languages, languages_of, measure
+from redraft.metrics.measure import Languages, code_hash, languages_of, measure
 from redraft.metrics.pairs import compare, pairs_of
 from redraft.metrics.programs import Programs, read_programs
 from redraft.metrics.registry import MEASURED, METRICS, PAIRED, Definitions
-from redraft.rundir import sha256_file, versions
+from redraft.rundir import sha256_file
 from redraft.studies.common.claims import FINAL_ONLY
 from redraft.studies.common.finals import Finals, finals_of, random_bleu
 from redraft.studies.common.run import Run
@@ -108,12 +108,12 @@ def measured(
     dataset: Dataset, file: Path, *, workers: int, language: Languages = None, rule: str = DEFAULT_RULE,
     definitions: Definitions = "corrected",
 ) -> pa.Table:  # fmt: skip
-    """`metrics.measure`, kept in `file`; measured again if data, verdicts, definitions or redraft aren't those kept."""
+    """`metrics.measure`, kept in `file`; measured again if data, verdicts, definitions or code aren't those kept."""
     verdicts = find_verdicts(dataset, rule)
     stamp = {
         b"dataset": dataset.fingerprint.encode(),
         b"verdicts": " ".join(map(sha256_file, verdicts)).encode(),
-        b"redraft": versions()["redraft"].encode(),
+        b"metrics": code_hash().encode(),
         b"definitions": definitions.encode(),
     }
     if file.exists():
