@@ -14,11 +14,17 @@ from redraft.studies.registry import STUDIES, Study
 Files = Annotated[list[Path] | None, Parameter(negative="")]
 
 READS = {"dataset": "the dataset", "samples": "RUN/samples/VIEW/", "models": "RUN/models/VIEW/"}
+REFUSES = {
+    "dataset": "",
+    "samples": " Samples of a model that was trained on another split are refused.",
+    "models": " A model that was trained on another split is refused. Killed and started again with the same settings, "
+    "it goes on.",
+}
+"""What a study says no to, by what it needs."""
 HELP = """{about}
 
 Reads RUN/run.toml and {reads}, writes RUN/results/{name}.parquet and .csv, figures and tables, and prints what came
-out. Settings stand in the section [{name}] of run.toml. A model that was trained on another split is refused. Killed
-and started again with the same settings, it goes on.
+out. Settings stand in the section [{name}] of run.toml.{refuses}
 
 Example: redraft {name} runs/demo
 
@@ -52,7 +58,9 @@ def study_command(study: Study) -> Callable[..., None]:
         say(f"{run / 'results' / f'{study.name}.parquet'}: {len(rows):,} rows")
 
     command.__name__ = study.name
-    command.__doc__ = HELP.format(about=study.about, reads=READS[study.needs], name=study.name)
+    command.__doc__ = HELP.format(
+        about=study.about, reads=READS[study.needs], name=study.name, refuses=REFUSES[study.needs]
+    )
     return command
 
 
