@@ -51,7 +51,7 @@ def command_of(source: type[Source]) -> Callable[..., None]:
         Argument("options", Argument.KEYWORD_ONLY, default=None, annotation=Common),
     ]
     command.__doc__ = getdoc(source)
-    command.__signature__ = Signature(arguments)  # type: ignore[attr-defined]
+    command.__signature__ = Signature(arguments)  # type: ignore[attr-defined]  # as inspect reads it
     command.__annotations__ = {argument.name: argument.annotation for argument in arguments}
     return command
 

@@ -141,7 +141,7 @@ def _edits() -> Iterator[Column]:
         unit, definition = _EDITS[name]
         yield _column(f"edit_sum_{name}", "trace", unit, f"{definition}; over all T - 1 edits.", _edited(place))
     for place, name in enumerate(COUNTS):
-        unit = f"{_EDITS[name][0]} a program"
+        unit = f"{_EDITS[name][0]} per program"
         yield _column(
             f"edit_mean_{name}", "trace", unit, f"`edit_sum_{name}` / T (not T - 1).", _edited_a_program(place)
         )
