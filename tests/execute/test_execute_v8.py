@@ -248,6 +248,7 @@ def test_a_datasets_verdicts_become_metrics(tmp_path: Path) -> None:
     assert table["runs_final"].to_pylist() == [1.0, 0.0]
     assert table["runs_mean"].to_pylist() == [pytest.approx(2 / 3), 0.0]
     assert table["mended"].to_pylist() == [1.0, None]
+    assert table["broken"].to_pylist() == [1.0, None]
 
 
 def test_verdicts_of_a_dataset_are_read(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from redraft.metrics.languages import PROFILES, functions_in, is_comment
 from redraft.metrics.measure import SCHEMA, languages_of, measure, measure_traces
 from redraft.metrics.registry import MEASURED, METRICS
 
-JUDGED = {"runs_final", "runs_mean", "mended"}
+JUDGED = {"runs_final", "runs_mean", "mended", "broken"}
 """Need verdicts, which a trace alone doesn't have."""
 
 

@@ -210,12 +210,13 @@ def test_both_evaluations_have_the_same_rows_and_say_which_they_are(
     assert address == [(r.model, r.baseline, r.metric, r.statistic, r.split, r.condition, r.family) for r in released]
     assert {row.definitions for row in corrected} == {"corrected"}
     same = {row.metric for row in released if row.definitions == "corrected"}
-    assert same == {"runs_final", "ended_share"}
+    assert same == {"runs_final", "runs_mean", "mended", "broken", "ended_share"}
     changed = {
         a.metric for a, b in zip(corrected, released, strict=True)
         if a.value is not None and b.value is not None and a.value != b.value
     }  # fmt: skip
-    assert changed == {"comments_final", "backtracking", "bleu_final", "bleu_trace", "self_bleu"}
+    edits = {"large_add_share", "small_add_share", "small_del_share", "modify_share"}
+    assert changed == {"comments_final", "backtracking", "bleu_final", "bleu_trace", "self_bleu", *edits}
     for row in released:
         absent = row.metric in ("backtracking_t3", "colour_cosine_trace")
         assert absent == (NO_SUCH in (row.reason or ""))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from scipy.stats import ks_2samp
 
 from fabricate import make_run
 from factories import make_dataset, make_trace, programs_of
@@ -348,3 +349,26 @@ def test_levels_say_whether_a_model_does_as_much_as_the_students(run: Path, rows
     assert not [row for row in rows if row.baseline == "real-traces" and row.metric == "backtracking_t3"]
     svg = (write_report(run).parent / "figures" / "levels.svg").read_text(encoding="utf-8")
     assert "generated − real, sd" in svg
+
+
+def test_distances_of_distributions_stand_beside_those_of_halves(run: Path, rows: list[Result]) -> None:
+    """The synthetic model never goes back, which many students do; a model that knows them does as often."""
+    measured = {side: pq.read_table(run / "metrics" / f"{side}.parquet") for side in ("real", "trace", "synthetic")}
+    split = load_split(open_dataset(run.parent / "class")).of
+    shares = {
+        side: [row["backtracking"] for row in table.select(["student", "title", "backtracking"]).to_pylist()
+               if split[Pair(row["student"], row["title"])] == "seen-seen"]
+        for side, table in measured.items()
+    }  # fmt: skip
+    halves = one(rows, metric="backtracking", statistic="ks", split="seen-seen", baseline="real-halves")
+    for side in ("trace", "synthetic"):
+        apart = one(rows, metric="backtracking", statistic="ks", split="seen-seen", model=side, baseline="real-traces")
+        assert apart.value == pytest.approx(ks_2samp(shares["real"], shares[side]).statistic)
+        assert (known(apart.value) > known(halves.high)) == (side == "synthetic")
+        assert apart.unit == "share of traces"
+        assert apart.p is None
+    assert not [row for row in rows if row.statistic == "ks" and row.model == "last" and row.metric == "backtracking"]
+    report = write_report(run).read_text(encoding="utf-8")
+    assert "of two halves" in report
+    drawn = pq.read_table(run / "points-distances.parquet").to_pylist()
+    assert {row["baseline"] for row in drawn if row["model"] is None} == {"real-halves"}

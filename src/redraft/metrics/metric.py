@@ -37,6 +37,7 @@ class Place(Enum):
     LIKENESS = "figure 'likeness'"
     TEXT = "table 'likeness of text' (paper table 3)"
     FREQUENCY = "figure 'title frequency' (paper figure 3, right)"
+    LEVELS = "figures 'levels' and 'distances'"
     ADAPT = "adaptation study (paper figure 6)"
     STEER = "steering study"
     AUDIT = "bias audit"

@@ -117,7 +117,8 @@ def _traces() -> Iterator[Metric]:
     yield Metric(
         name="attempts", label="attempts", group=Group.COURSE, level="trace", unit="states", source=TRACES,
         definition="States of the trace (T).", released="trace_length",
-        shown={Place.WHOLE_TRACES: 1, Place.AUDIT: 2, Place.ADAPT: 2}, compute=lambda f: len(f.programs),
+        shown={Place.WHOLE_TRACES: 1, Place.AUDIT: 2, Place.ADAPT: 2, Place.LEVELS: 1},
+        compute=lambda f: len(f.programs),
     )  # fmt: skip
     yield Metric(
         name="backtracking", label="backtracking", group=Group.COURSE, level="trace", unit="share of edits",
@@ -125,7 +126,8 @@ def _traces() -> Iterator[Metric]:
         definition="Goal backtracking: share of the T - 1 edits after which the Levenshtein distance to the final "
         "state is larger than before; 0 for T of at most 2.",
         released="backtracking_ratio",
-        shown={Place.WHOLE_TRACES: 2, Place.FREQUENCY: 1, Place.STEER: 3, Place.AUDIT: 3, Place.ADAPT: 5},
+        shown={Place.WHOLE_TRACES: 2, Place.FREQUENCY: 1, Place.STEER: 3, Place.AUDIT: 3, Place.ADAPT: 5,
+               Place.LEVELS: 3},
         compute=_backtracking,
     )  # fmt: skip
     yield Metric(
@@ -164,7 +166,7 @@ def _times() -> Iterator[Metric]:
     )  # fmt: skip
     yield Metric(
         name="seconds_active", label="active seconds", group=Group.TIME, level="trace", unit="s", source=TRACES,
-        needs=("time",), shown={Place.WHOLE_TRACES: 4, Place.AUDIT: 4},
+        needs=("time",), shown={Place.WHOLE_TRACES: 4, Place.AUDIT: 4, Place.LEVELS: 2},
         definition=f"Seconds between consecutive states, without the gaps of more than {ACTIVE_GAP:.0f} s (breaks) or "
         "less than 0 s.",
         compute=lambda f: None if f.gaps is None else sum(gap for gap in f.gaps if 0 <= gap <= ACTIVE_GAP),
@@ -173,7 +175,7 @@ def _times() -> Iterator[Metric]:
 
 def _kind(
     name: str, label: str, text: str, is_one: Callable[[Edit], bool | None], *, place: int, released: str,
-    needs: tuple[Need, ...] = (), share: bool = False,
+    needs: tuple[Need, ...] = (), share: bool = False, level: int | None = None,
 ) -> Iterator[Metric]:  # fmt: skip
     """A kind of edit: counted, and as a share of the trace's edits.
 
@@ -186,6 +188,7 @@ def _kind(
         released: What the released code calls the kind.
         needs: Of both.
         share: Whether that code's mean of it is a share of edits; of lines it is none.
+        level: How far down the share is shown among levels, if it is.
     """
 
     def count(facts: TraceFacts) -> float | None:
@@ -206,7 +209,8 @@ def _kind(
         name=f"{name}_share", label=label, part="share of edits", group=Group.EDITS, level="trace",
         unit="share of edits", source=TRACES + CORRECTED, needs=needs,
         definition=f"Share of the T - 1 edits that {text}; 0 for T = 1.",
-        released=f"edit_mean_{released}" if share else None, compute=part,
+        released=f"edit_mean_{released}" if share else None, shown={} if level is None else {Place.LEVELS: level},
+        compute=part,
     )  # fmt: skip
 
 
@@ -220,15 +224,18 @@ def _lines(done: str, count: Callable[[Edit], int]) -> Metric:
 
 def _edits() -> Iterator[Metric]:
     yield from _kind("large_add", "large additions", f"add at least {LARGE} lines", lambda e: e.type == "large_add",
-                     place=6, released="num_large_add", share=True)  # fmt: skip
+                     place=6, released="num_large_add", share=True, level=8)  # fmt: skip
     yield from _kind("large_del", "large deletions", f"delete at least {LARGE} lines, being no large_add",
-                     lambda e: e.type == "large_del", place=8, released="num_large_del", share=True)  # fmt: skip
+                     lambda e: e.type == "large_del", place=8, released="num_large_del", share=True,
+                     level=10)  # fmt: skip
     yield from _kind("small_add", "small additions", "add lines, being neither of the large ones",
-                     lambda e: e.type == "small_add", place=7, released="num_small_add", share=True)  # fmt: skip
+                     lambda e: e.type == "small_add", place=7, released="num_small_add", share=True,
+                     level=9)  # fmt: skip
     yield from _kind("small_del", "small deletions", "delete lines, being none of the former",
-                     lambda e: e.type == "small_del", place=9, released="num_small_del", share=True)  # fmt: skip
+                     lambda e: e.type == "small_del", place=9, released="num_small_del", share=True,
+                     level=11)  # fmt: skip
     yield from _kind("modify", "modifications", "neither add nor delete lines", lambda e: e.type == "modify", place=10,
-                     released="num_modify_existing", share=True)  # fmt: skip
+                     released="num_modify_existing", share=True, level=12)  # fmt: skip
     yield from _kind("colour_change", "colour changes", "modify a line in nothing but whole colour words",
                      lambda e: e.colour_change, place=11, released="color_changes")  # fmt: skip
     yield from _kind("number_change", "number changes", "modify a line in nothing but numerals",
@@ -243,29 +250,42 @@ def _edits() -> Iterator[Metric]:
     yield _lines("modified", lambda edit: edit.modified)
 
 
-def _mended(facts: TraceFacts) -> float | None:
-    after = [later for earlier, later in pairwise(facts.runs) if earlier is False]
-    return _mean(after) if after else None
+def _next_runs(facts: TraceFacts, *, after: bool) -> float | None:
+    """Of the programs that run (or don't), the share whose next one runs."""
+    found = [later for earlier, later in pairwise(facts.runs) if earlier is after]
+    return _mean(found) if found else None
+
+
+def _broken(facts: TraceFacts) -> float | None:
+    running = _next_runs(facts, after=True)
+    return None if running is None else 1 - running
 
 
 def _execution() -> Iterator[Metric]:
     yield Metric(
         name="runs_final", label="runs", part=FINAL_PROGRAM, group=Group.RUNNING, level="program", unit="1 or 0",
-        source="appendix D" + CORRECTED, needs=("verdict",), shown={Place.FINAL_PROGRAMS: 8},
+        source="appendix D" + CORRECTED, needs=("verdict",), shown={Place.FINAL_PROGRAMS: 8, Place.LEVELS: 4},
         definition="Whether the final program runs (verdict `ok`).", compute=lambda f: _mean(f.runs[-1:]),
     )  # fmt: skip
     yield Metric(
         name="runs_mean", label="runs", part="share of programs", group=Group.RUNNING, level="trace",
-        unit="share of programs", source="appendix D" + CORRECTED, needs=("verdict",),
+        unit="share of programs", source="appendix D" + CORRECTED, needs=("verdict",), shown={Place.LEVELS: 5},
         definition="Share of the trace's programs that run; unscored unless each has a verdict.",
         compute=lambda f: _mean(f.runs),
     )  # fmt: skip
     yield Metric(
         name="mended", label="failing programs mended", group=Group.RUNNING, level="trace",
-        unit="share of failing programs", source="-", needs=("verdict",),
+        unit="share of failing programs", source="-", needs=("verdict",), shown={Place.LEVELS: 6},
         definition="Of the programs that fail, not counting the final one, the share whose next one runs; unscored if "
         "none fails, or a next one has no verdict.",
-        compute=_mended,
+        compute=lambda f: _next_runs(f, after=False),
+    )  # fmt: skip
+    yield Metric(
+        name="broken", label="running programs broken", group=Group.RUNNING, level="trace",
+        unit="share of running programs", source="-", needs=("verdict",), shown={Place.LEVELS: 7},
+        definition="Of the programs that run, not counting the final one, the share whose next one fails; unscored if "
+        "none runs, or a next one has no verdict.",
+        compute=_broken,
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ OTHER_STYLES = (("#D55E00", "X"), ("#7A5195", "h"), ("#8C6D31", "p"), ("#404040"
 
 BASELINE_MARKERS: dict[str, str] = {
     "title-mean": "|", "student-mean": "x", "student+title": "+", "random-trace": "1", "real-students": "|",
-    "other-student": "4", "matched-student": "3",
+    "other-student": "4", "matched-student": "3", "real-halves": "|",
 }  # fmt: skip
 """Thin grey markers: what a model must beat."""
 

@@ -22,7 +22,10 @@ METHODS: tuple[str, ...] = (
     "without a language model, from training pairs only; for an unseen title or student they fall back to the mean "
     "of all training pairs. A model that doesn't beat them has not shown that it knows more than an average.",
     "Correlations say nothing about how much: a model that writes half as many drafts for everyone may have a high r. "
-    "So the means of what models write are compared with those of the same students' own test traces.",
+    "So the means of what models write are compared with those of the same students' own test traces, and the "
+    "distributions by their Kolmogorov-Smirnov distance, each pair counting the same. Its interval is the basic "
+    "bootstrap's, as resampling adds distance. Two halves of the students lie apart by chance; that distance stands "
+    "beside it.",
     "The primary comparisons are repeated without truncated final programs, without test pairs whose final program "
     "is nearly a training student's (normalised Levenshtein similarity of 0.9 by default), and with only those "
     "generations that reached their end.",

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from matplotlib.figure import Figure as Canvas
 
 from redraft import results
+from redraft.metrics.distance import KS
 from redraft.metrics.metric import Place
 from redraft.metrics.registry import labels, shown
 from redraft.metrics.titles import MIN_PAIRS, title_correlations
@@ -35,7 +36,7 @@ from redraft.plots.tables import with_interval
 from redraft.plots.words import definitions
 from redraft.results import Result
 from redraft.studies.behaviour.dots import Panels, dots
-from redraft.studies.behaviour.study import REAL_TRACES
+from redraft.studies.behaviour.levels import REAL_HALVES, REAL_TRACES
 from redraft.studies.common.run import CONTROLS
 
 LEVEL = "standardised_difference"
@@ -50,7 +51,7 @@ def figures(run: Path) -> list[Figure]:
     origin, dataset = rows[0].origin, rows[0].dataset
     views = list(dict.fromkeys(row.model for row in rows if row.model))
     points = pq.read_table(run / "points-pairs.parquet")
-    found = [*_agreement(rows, views), _levels(rows, views), _likeness(rows, views)]
+    found = [*_agreement(rows, views), _levels(rows, views), _distances(rows, views), _likeness(rows, views)]
     found += [scatter(points, rows, views, origin, dataset) for scatter in (backtracking, frequency)]
     return [figure for figure in found if figure is not None]
 
@@ -88,9 +89,9 @@ def _agreement(rows: Sequence[Result], views: list[str]) -> list[Figure | None]:
 
 def _levels(rows: Sequence[Result], views: list[str]) -> Figure | None:
     """How far models' means lie from the real traces', which no correlation sees."""
-    apart = [row for row in rows if row.baseline == REAL_TRACES and row.model and row.value and row.effect_size]
+    apart = [row for row in _of_levels(rows) if row.baseline == REAL_TRACES and row.value and row.effect_size]
     scaled = [_scaled(row, row.effect_size / row.value) for row in apart if row.effect_size and row.value]
-    named = labels(dict.fromkeys(row.metric for row in scaled))
+    named = labels(shown(Place.LEVELS))
     limit = max([0.5, *(1.1 * abs(row.value) for row in scaled if row.value is not None)])
     panels = Panels({LEVEL: "generated − real, sd"}, named, _splits(rows), views, [], (-limit, limit))
     return dots(
@@ -100,6 +101,32 @@ def _levels(rows: Sequence[Result], views: list[str]) -> Figure | None:
         "who little and still do too much or too little of it: correlations don't see that.",
         alt="Dots with intervals of the standardised difference of generated and real means, by split and model.",
     )  # fmt: skip
+
+
+def _distances(rows: Sequence[Result], views: list[str]) -> Figure | None:
+    """How far the distributions of models' traces lie from the real ones, beside halves of the real students."""
+    apart = [
+        replace(row, baseline=None) if row.model else row
+        for row in _of_levels(rows, halves=True)
+        if row.statistic == KS
+    ]
+    top = max([0.3, *(min(1.0, 1.1 * row.high) for row in apart if row.high is not None)])
+    panels = Panels({KS: "KS distance, 0 to 1"}, labels(shown(Place.LEVELS)), _splits(rows), views, [REAL_HALVES],
+                    (-0.02, top))  # fmt: skip
+    return dots(
+        "distances", apart, panels, title="Do models write what the students write, as a whole?",
+        caption="The largest gap between the cumulative distribution of what models write and that of the students' "
+        "own test traces (Kolmogorov and Smirnov). At 0 they are the same; grey marks are the distance between two "
+        "random halves of the students, which chance alone brings about. A model at the mark is as near as other "
+        "students are.",
+        alt="Dots with intervals of the distance of generated from real traces by metric, split and model.",
+    )  # fmt: skip
+
+
+def _of_levels(rows: Sequence[Result], *, halves: bool = False) -> list[Result]:
+    """The rows that set what models write against the students' test traces; and those of the students' halves."""
+    return [row for row in rows if not row.condition
+            and ((row.baseline == REAL_TRACES and row.model) or (halves and row.baseline == REAL_HALVES))]  # fmt: skip
 
 
 def _scaled(row: Result, by: float) -> Result:

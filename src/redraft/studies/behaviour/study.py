@@ -3,7 +3,8 @@
 In: a run's folder with samples. Out: `results/behaviour.parquet` (and CSV), `points-pairs.parquet`, and the measured
 traces in `metrics/`. For every split and model: correlations over pairs of each metric (pooled, within titles, between
 titles), means of text likeness, Self-BLEU and the share that ended; the same for the baselines; contrasts between
-models; how far their means lie from the real traces'; and the primary claims again under stricter conditions. What
+models; how far what they write lies from the real traces (`levels`); and the primary claims again under stricter
+conditions. What
 can't be computed is unscored, with the reason. Metrics are the corrected ones, or follow the released code's
 definitions (`BehaviourConfig.definitions`); a row says which (`Result.definitions`).
 """
@@ -13,7 +14,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,10 +25,11 @@ from redraft.metrics import agreement
 from redraft.metrics.agreement import CORRELATIONS, Estimate
 from redraft.metrics.bootstrap import Clusters, Floats
 from redraft.metrics.metric import Place
-from redraft.metrics.registry import METRICS, PAIRED, shown
-from redraft.metrics.released.counterparts import ABSENT, DEFINED, NO_SUCH
+from redraft.metrics.registry import PAIRED, shown
 from redraft.metrics.titles import frequency_trend
 from redraft.results import Result
+from redraft.studies.behaviour.job import MEAN, Job
+from redraft.studies.behaviour.levels import levels
 from redraft.studies.behaviour.settings import BehaviourConfig
 from redraft.studies.common.claims import (
     CONTRASTS,
@@ -38,13 +39,10 @@ from redraft.studies.common.claims import (
 from redraft.studies.common.compared import Compared, Measures, compare_models
 from redraft.studies.common.families import adjusted
 from redraft.studies.common.finals import near_duplicates
-from redraft.studies.common.run import Run, open_run
+from redraft.studies.common.run import open_run
 
-REAL_TRACES = "real-traces"
-"""The test traces themselves, as what a model's mean is compared with."""
 ALL = "all"
 """Not a split: the pairs of all test splits together."""
-MEAN = "mean"
 
 
 def behaviour(folder: str | Path, config: BehaviourConfig | None = None) -> list[Result]:
@@ -63,7 +61,7 @@ def behaviour(folder: str | Path, config: BehaviourConfig | None = None) -> list
     workers = config.workers or os.cpu_count() or 1
     measures = Measures(run, workers, config.definitions)
     whole = compare_models(measures, seed=config.seed)
-    jobs = [*_main(whole, config), *_sensitivity(measures, whole, config)]
+    jobs = [*_main(measures, whole, config), *_sensitivity(measures, whole, config)]
     with ThreadPoolExecutor(workers) as pool:
         rows = list(pool.map(lambda job: job.row(run, config), jobs))
     rows = adjusted(rows)
@@ -72,49 +70,7 @@ def behaviour(folder: str | Path, config: BehaviourConfig | None = None) -> list
     return rows
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One row still to be computed."""
-
-    compute: Callable[[Clusters, BehaviourConfig], Estimate]
-    clusters: Clusters
-    metric: str
-    model: str | None = None
-    baseline: str | None = None
-    split: str
-    condition: Mapping[str, str]
-    family: str | None = None
-    note: str | None = None
-    nothing: str
-    """Why there are no pairs, where there are none."""
-
-    def row(self, run: Run, config: BehaviourConfig) -> Result:
-        """Compute it."""
-        found = self.compute(self.clusters, config)
-        unit = _unit(self.metric, found.statistic)
-        found, known = found.in_unit(unit), METRICS[self.metric]
-        redefined = config.definitions == "released" and DEFINED[self.metric] != known
-        if redefined and self.metric in ABSENT:
-            found = replace(found, reason=NO_SUCH)
-        elif not len(self.clusters):
-            found = replace(found, reason=self.nothing)
-        return Result(
-            origin=run.dataset.origin, dataset=run.dataset.name, study="behaviour", model=self.model,
-            baseline=self.baseline, condition=dict(self.condition), metric=self.metric,
-            definitions="released" if redefined else "corrected",
-            level=known.level, unit=unit,
-            direction=known.direction, split=self.split, family=self.family,
-            note=self.note, **found.columns,
-        )  # fmt: skip
-
-
-def _unit(metric: str, statistic: str) -> str:
-    if statistic.startswith(MEAN):
-        return METRICS[metric].unit
-    return "rho" if statistic.endswith("spearman") else "r"
-
-
-def _main(compared: Compared, config: BehaviourConfig) -> Iterator[Job]:
+def _main(measures: Measures, compared: Compared, config: BehaviourConfig) -> Iterator[Job]:
     """Everything, for all pairs and for each split."""
     for split in (ALL, *TEST_SPLITS):
         part = _in_split(compared, split)
@@ -123,7 +79,7 @@ def _main(compared: Compared, config: BehaviourConfig) -> Iterator[Job]:
         for baseline in part.baselines:
             yield from _sides(part, split, config, baseline=baseline)
         yield from _contrasts(part, split, config)
-        yield from _levels(part, split, config)
+        yield from levels(measures, part, split, config)
     yield from _frequency(compared)
     yield from _primary(compared, {})
 
@@ -172,22 +128,6 @@ def _contrasts(part: Compared, split: str, config: BehaviourConfig) -> Iterator[
             for statistic in statistics if metric in sides[b] else ():
                 if (metric, statistic, a, b, split) not in primary:
                     yield _contrast(part, metric, statistic, a, b, split, {}, f"behaviour: {a} - {b}, {split}")
-
-
-def _levels(part: Compared, split: str, config: BehaviourConfig) -> Iterator[Job]:
-    """Whether models do as much as the students, which no correlation sees: test traces' means, and the distance."""
-    beside = replace(part, baselines={REAL_TRACES: part.real})
-    for metric in config.metrics:
-        if METRICS[metric].generated_from is not None:  # a selection of real traces, of generated ones none
-            continue
-        yield Job(
-            compute=_estimator(MEAN, None, part.real[metric]), clusters=part.clusters(), metric=metric,
-            baseline=REAL_TRACES, split=split, condition={}, note=part.note, nothing=part.nothing,
-        )  # fmt: skip
-        for view, columns in part.views.items():
-            if metric in columns:
-                family = f"behaviour: levels of {view}, {split}"
-                yield _contrast(beside, metric, MEAN, view, REAL_TRACES, split, {}, family)
 
 
 def _frequency(compared: Compared) -> Iterator[Job]:

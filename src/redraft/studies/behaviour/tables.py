@@ -11,12 +11,14 @@ from pathlib import Path
 
 from redraft import results
 from redraft.metrics.agreement import CORRELATIONS
+from redraft.metrics.distance import KS
 from redraft.metrics.metric import Place
 from redraft.metrics.registry import labels
 from redraft.metrics.registry import shown as shown_at
 from redraft.plots.tables import DASH, Table, counts, number, probability, split_words, table, with_interval
 from redraft.results import Result
-from redraft.studies.behaviour.study import ALL, REAL_TRACES
+from redraft.studies.behaviour.levels import REAL_HALVES, REAL_TRACES
+from redraft.studies.behaviour.study import ALL
 from redraft.studies.common.claims import PRIMARY, PRIMARY_FAMILY, judge
 from redraft.studies.common.findings import STATISTICS
 
@@ -81,17 +83,25 @@ def _conditions(rows: Sequence[Result]) -> Table:
 def _levels(rows: Sequence[Result], sides: Sides) -> Table:
     """Whether models do as much as the students, over all test pairs."""
     shown = [r for r in rows if r.baseline == REAL_TRACES and r.model and r.split == ALL and r.n and not r.condition]
-    lines = [
-        [r.metric, str(r.model), number(real.value if (real := sides.get((None, REAL_TRACES, r.metric, "mean", ALL)))
-                                        else None),
-         with_interval(r), number(r.effect_size), probability(r.p_adjusted), number(r.smallest_detectable), counts(r)]
-        for r in shown
-    ]  # fmt: skip
-    header = ("metric", "model", "real mean", "generated − real", "d_z", "p (Holm)", "detectable",
-              "pairs / students / titles")  # fmt: skip
+    order = {metric: place for place, metric in enumerate(shown_at(Place.LEVELS))}
+    found = sorted((r for r in shown if r.statistic == "mean_difference"),
+                   key=lambda r: order.get(r.metric, len(order)))  # fmt: skip
+    lines = []
+    for row in found:
+        real, halves = (sides.get((None, side, row.metric, statistic, ALL))
+                        for side, statistic in ((REAL_TRACES, "mean"), (REAL_HALVES, KS)))  # fmt: skip
+        apart = sides.get((row.model, REAL_TRACES, row.metric, KS, ALL))
+        lines.append(
+            [row.metric, str(row.model), number(real.value if real else None), with_interval(row),
+             number(row.effect_size), probability(row.p_adjusted), number(row.smallest_detectable),
+             with_interval(apart) if apart else DASH, with_interval(halves) if halves else DASH, counts(row)]
+        )  # fmt: skip
+    header = ("metric", "model", "real mean", "generated − real", "d_z", "p (Holm)", "detectable", "distance (KS)",
+              "of two halves", "pairs / students / titles")  # fmt: skip
     caption = (
         "Means over all test pairs of what models write, less those of the students' own traces. d_z: that difference "
-        "over its standard deviation across pairs."
+        "over its standard deviation across pairs. Distance: the largest gap between the two cumulative distributions, "
+        "0 to 1; of two halves: between random halves of the students, with the range of 95% of the halvings."
     )
     return table("levels", "Do models do as much as the students?", caption, header, lines, shown, words=2,
                  folded=True)  # fmt: skip
