@@ -218,7 +218,7 @@ def test_both_evaluations_have_the_same_rows_and_say_which_they_are(
     edits = {"large_add_share", "small_add_share", "small_del_share", "modify_share"}
     assert changed == {"comments_final", "backtracking", "bleu_final", "bleu_trace", "self_bleu", *edits}
     for row in released:
-        absent = row.metric in ("backtracking_t3", "colour_cosine_trace")
+        absent = row.metric in ABSENT
         assert absent == (NO_SUCH in (row.reason or ""))
         assert not (absent and row.value is not None)
     assert any(row.value is not None for row in corrected if row.metric == "backtracking_t3")
