@@ -93,7 +93,8 @@ def _levels(rows: Sequence[Result], views: list[str]) -> Figure | None:
     scaled = [_scaled(row, row.effect_size / row.value) for row in apart if row.effect_size and row.value]
     named = labels(shown(Place.LEVELS))
     limit = max([0.5, *(1.1 * abs(row.value) for row in scaled if row.value is not None)])
-    panels = Panels({LEVEL: "generated − real, sd"}, named, _splits(rows), views, [], (-limit, limit))
+    panels = Panels({LEVEL: "generated − real, sd"}, named, _splits(rows), _with_rows(views, scaled), [],
+                    (-limit, limit))  # fmt: skip
     return dots(
         "levels", scaled, panels, title="Do models do as much as the students?",
         caption="How far the mean of what models write lies from the mean of the students' own test traces, in "
@@ -111,8 +112,8 @@ def _distances(rows: Sequence[Result], views: list[str]) -> Figure | None:
         if row.statistic == KS
     ]
     top = max([0.3, *(min(1.0, 1.1 * row.high) for row in apart if row.high is not None)])
-    panels = Panels({KS: "KS distance, 0 to 1"}, labels(shown(Place.LEVELS)), _splits(rows), views, [REAL_HALVES],
-                    (-0.02, top))  # fmt: skip
+    panels = Panels({KS: "KS distance, 0 to 1"}, labels(shown(Place.LEVELS)), _splits(rows), _with_rows(views, apart),
+                    [REAL_HALVES], (-0.02, top))  # fmt: skip
     return dots(
         "distances", apart, panels, title="Do models write what the students write, as a whole?",
         caption="The largest gap between the cumulative distribution of what models write and that of the students' "
@@ -121,6 +122,12 @@ def _distances(rows: Sequence[Result], views: list[str]) -> Figure | None:
         "students are.",
         alt="Dots with intervals of the distance of generated from real traces by metric, split and model.",
     )  # fmt: skip
+
+
+def _with_rows(views: Sequence[str], rows: Sequence[Result]) -> list[str]:
+    """The views that have a value to show."""
+    models = {row.model for row in rows if row.value is not None}
+    return [view for view in views if view in models]
 
 
 def _of_levels(rows: Sequence[Result], *, halves: bool = False) -> list[Result]:
