@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,6 +20,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+from redraft.terminal import Console
+from redraft.visible import visible
 
 T = TypeVar("T")
 
@@ -69,4 +71,4 @@ def track(items: Iterable[T], label: str, total: float | None = None) -> Iterato
 
 def say(text: str) -> None:
     """A line for the person at the terminal (standard error; results go to standard output or files)."""
-    console.print(text, markup=False, soft_wrap=True)
+    console.print(visible(text), markup=False, soft_wrap=True)

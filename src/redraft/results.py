@@ -7,16 +7,19 @@ in the project invents columns: what varies by study goes into `condition`. File
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 
-from redraft.rundir import atomic_file
+from redraft.rundir import atomic_file, write_text
+from redraft.visible import visible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,10 +125,33 @@ def write(rows: Sequence[Result], path: Path) -> None:
     table = to_table(rows)
     with atomic_file(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
-    conditions = [";".join(f"{k}={v}" for k, v in sorted(row.condition.items())) for row in rows]
-    flat = table.set_column(table.column_names.index("condition"), "condition", pa.array(conditions, pa.string()))
-    with atomic_file(path.with_suffix(".csv")) as temporary:
-        pyarrow.csv.write_csv(flat, temporary)
+    write_text(path.with_suffix(".csv"), to_csv(rows))
+
+
+_STARTS_A_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠﹢﹣﹦﹫]")
+
+
+def to_csv(rows: Iterable[Result], columns: Sequence[str] = SCHEMA.names) -> str:
+    """Rows as CSV text, numbers at full precision, an empty cell for what is unscored.
+
+    No spreadsheet takes a text for a formula: one that begins like it stands behind an apostrophe. A number stays one,
+    negative or not. Control characters are written out, as `redraft.visible` does.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(getattr(row, name)) for name in columns])
+    return out.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        value = ";".join(f"{key}={value[key]}" for key in sorted(value))
+    if not isinstance(value, str):
+        return "" if value is None else str(value)
+    shown = visible(value)
+    return f"'{shown}" if _STARTS_A_FORMULA.match(value) else shown
 
 
 OLD_CONDITIONS = {"hand": "voice", "student": "voice"}

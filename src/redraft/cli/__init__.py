@@ -16,6 +16,8 @@ from cyclopts import App, CycloptsError, UnknownCommandError
 import redraft
 from redraft.errors import RedraftError, suggestion
 from redraft.studies.registry import STUDIES, renamed
+from redraft.terminal import Console, guarded
+from redraft.visible import visible
 
 _COMMANDS = {
     "ingest": ("redraft.cli.ingest:app", "turn logs into a dataset"),
@@ -53,9 +55,13 @@ for _name, (_target, _) in _COMMANDS.items():
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; never shows a traceback unless REDRAFT_TRACEBACK is set."""
     gc.set_threshold(20_000, 20, 20)  # loading libraries makes many objects and no garbage
-    arguments = _renamed(sys.argv[1:] if arguments is None else arguments)
+    with guarded():
+        _run(_renamed(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: list[str]) -> None:
     try:
-        app(arguments, exit_on_error=False, print_error=False)
+        app(arguments, exit_on_error=False, print_error=False, console=Console())
     except CycloptsError as error:
         _fail(_usage(error), 2)
     except KeyboardInterrupt:
@@ -88,7 +94,7 @@ def _usage(error: CycloptsError) -> str:
     unused = list(error.unused_tokens or [""])
     # Commands hidden from the library's help are left out of its suggestions.
     near = f" {suggestion(unused[0], _COMMANDS)}" if isinstance(error, UnknownCommandError) and not words else ""
-    return f"{error}{near} See: {' '.join(('redraft', *words))} --help"
+    return f"{' '.join(str(error).split())}{near} See: {' '.join(('redraft', *words))} --help"
 
 
 def _explain(error: OSError) -> str:
@@ -104,5 +110,5 @@ def _explain(error: OSError) -> str:
 def _fail(message: str, code: int) -> None:
     if os.environ.get("REDRAFT_TRACEBACK"):
         traceback.print_exc()
-    print(f"redraft: error: {message}", file=sys.stderr)
+    print(f"redraft: error: {visible(message)}", file=sys.stderr)  # one paragraph, whatever names it holds
     sys.exit(code)

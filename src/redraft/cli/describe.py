@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from redraft.studies.describe.study import CATEGORIES, NUMBERS, SHARED_ACCOUNT, SHARES, Description, summary
+from redraft.terminal import Console
+from redraft.visible import visible
 
 
 def describe(
@@ -49,7 +50,7 @@ def describe(
 def _print(found: Description) -> None:
     console = Console(highlight=False)
     origins = {"students": "written by students", "model": "written by a model", "simulated": "a simulated class"}
-    console.print(f"[bold]{escape(found.dataset)}[/bold]: {origins[found.origin]}")
+    console.print(f"[bold]{_name(found.dataset)}[/bold]: {origins[found.origin]}")
     console.print(
         f"{found.traces:,} traces, {found.states:,} states, {found.students:,} students, {found.titles:,} titles"
     )
@@ -64,7 +65,7 @@ def _print(found: Description) -> None:
         table.add_row(SHARES[name].label, value, f"{share.n:,}", f"{share.unscored:,}")
     console.print(table)
     for name, counts in found.categories.items():
-        listed = ", ".join(f"{escape(value)} {count:,}" for value, count in counts.items())
+        listed = ", ".join(f"{_name(value)} {count:,}" for value, count in counts.items())
         console.print(f"[bold]{CATEGORIES[name].label}[/bold] ({CATEGORIES[name].level}s): {listed}")
     if found.rejected:
         listed = ", ".join(f"{reason} {count:,}" for reason, count in sorted(found.rejected.items()))
@@ -72,13 +73,17 @@ def _print(found: Description) -> None:
     if found.top_titles:
         table = _table("Most used titles", "", "students", "traces", "states per trace")
         for title in found.top_titles:
-            table.add_row(escape(title.title), f"{title.students:,}", f"{title.traces:,}", f"{title.mean_states:.2f}")
+            table.add_row(_name(title.title), f"{title.students:,}", f"{title.traces:,}", f"{title.mean_states:.2f}")
         console.print(table)
     if found.splits:
         table = _table("Splits", "", "traces", "students", "titles")
         for row in found.splits:
-            table.add_row(f"{escape(row.name)}: {row.split}", f"{row.traces:,}", f"{row.students:,}", f"{row.titles:,}")
+            table.add_row(f"{_name(row.name)}: {row.split}", f"{row.traces:,}", f"{row.students:,}", f"{row.titles:,}")
         console.print(table)
+
+
+def _name(text: str) -> str:
+    return escape(visible(text))
 
 
 def _print_numbers(console: Console, found: Description) -> None:

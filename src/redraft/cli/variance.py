@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from redraft.progress import say
+from redraft.terminal import Console
 
 
 def variance(

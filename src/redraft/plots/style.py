@@ -23,6 +23,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from redraft.rundir import atomic_file, write_text
+from redraft.visible import visible
 
 INK, MUTED, RULE = "#1f2328", "#57606a", "#d0d7de"
 BASELINE = "#6e7781"
@@ -198,4 +199,4 @@ def _inline(svg: str, name: str, alt: str) -> str:
     svg = re.sub(r"url\(#", f"url(#{name}-", svg)
     label = f' role="img" aria-label="{escape(alt)}">'
     head, rest = svg.split(">", 1)
-    return f"{head}{label}{rest}"
+    return visible(f"{head}{label}{rest}", lines=True)

@@ -6,12 +6,11 @@ In: results rows. Out: `Table`s. A value that is unscored shows as a dash, never
 from __future__ import annotations
 
 import base64
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from redraft import results
 from redraft.plots.style import SPLIT_WORDS
 from redraft.plots.words import definitions
 from redraft.results import Result
@@ -72,15 +71,8 @@ def table(
 
 
 def to_csv(rows: Sequence[Result]) -> str:
-    """Results rows as CSV text, full precision, an empty cell for what is unscored."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for row in rows:
-        conditions = ";".join(f"{key}={value}" for key, value in sorted(row.condition.items()))
-        values = (conditions if name == "condition" else getattr(row, name) for name in CSV_COLUMNS)
-        writer.writerow("" if value is None else value for value in values)
-    return out.getvalue()
+    """The columns of results rows that a reader wants, as CSV text."""
+    return results.to_csv(rows, CSV_COLUMNS)
 
 
 def number(value: float | None, digits: int = 2) -> str:

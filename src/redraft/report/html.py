@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from redraft import results
 from redraft.errors import DatasetError
@@ -29,6 +30,7 @@ from redraft.rundir import RunDir, versions, write_text
 from redraft.studies.common.findings import by_study, claims_table, findings_page, read_rows
 from redraft.studies.common.run import open_run
 from redraft.studies.registry import STUDIES, Study, study_named
+from redraft.visible import visible
 
 
 class Chapter(NamedTuple):
@@ -59,8 +61,9 @@ def write_report(folder: str | Path) -> Path:
         for table in chapter.tables:
             table.save(run)
     environment = Environment(
-        loader=PackageLoader("redraft", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=False
-    )
+        loader=PackageLoader("redraft", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=False,
+        finalize=_shown,
+    )  # fmt: skip
     template = environment.get_template("report.html")
     css = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
     used = {row.metric for row in rows}
@@ -81,8 +84,13 @@ def write_report(folder: str | Path) -> Path:
     )  # fmt: skip
     out = run / "report.html"
     write_text(out, text)
-    write_text(run / "findings.md", findings_page(run, settings.get("command", "")))
+    write_text(run / "findings.md", visible(findings_page(run, settings.get("command", "")), lines=True))
     return out
+
+
+def _shown(value: Any) -> Any:
+    """A value of the page; text of others can't turn the page's words around. Drawings and styles are marked safe."""
+    return visible(value, lines=True) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 ENDINGS = (("methods", "Methods"), ("limitations", "Limitations"))

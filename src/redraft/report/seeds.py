@@ -31,6 +31,7 @@ from redraft.rundir import write_text
 from redraft.studies.common.claims import Claim, Verdict, judge
 from redraft.studies.common.findings import claim_sides, markdown_row, read_rows
 from redraft.studies.common.run import Run, open_run
+from redraft.visible import visible
 
 MARKS = (*VIEW_STYLE.values(), *OTHER_STYLES)
 """Colour and marker of each seed, in order."""
@@ -89,7 +90,7 @@ def compare_seeds(folders: Sequence[str | Path], out: Path) -> list[Repeated]:
     for figure in drawn:
         save(figure, out)
     write_text(out / "seeds.csv", to_csv([row for one in found for row in _rows(one)]))
-    write_text(out / "seeds.md", _page(found, runs, stamp, BANNERS[first.origin], drawn))
+    write_text(out / "seeds.md", visible(_page(found, runs, stamp, BANNERS[first.origin], drawn), lines=True))
     return found
 
 
