@@ -1,5 +1,6 @@
 """Files and folders that are whole or absent, whatever kills the process that writes them.
 
+    modes    who may read what is written
     files    one file or one small folder, published by a rename; temporary names; hashes
     locking  one writer per target, also where two machines share a disk
     output   a command's output folder: claimed, resumed, published, and mended after a kill
@@ -29,6 +30,7 @@ from redraft.rundir.files import (
     write_text,
 )
 from redraft.rundir.locking import lock
+from redraft.rundir.modes import make_folder
 from redraft.rundir.output import Kind, Output, is_unfinished
 from redraft.rundir.stages import RunDir
 
@@ -41,6 +43,7 @@ __all__ = [
     "fsync",
     "is_unfinished",
     "lock",
+    "make_folder",
     "sha256_file",
     "sha256_json",
     "sweep",

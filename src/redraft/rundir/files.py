@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from redraft.errors import DatasetError
+from redraft.rundir.modes import make_file, make_folder, settle_all
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<host>\w+)-(?P<pid>\d+)-[0-9a-f]{8}\.(?P<role>tmp|old)", re.DOTALL)
 _A_DAY = 24 * 60 * 60
@@ -173,9 +174,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
         raise DatasetError(
             f"is a {found}, not a file; it is left alone.", where=path, remedy="Name a file, or none that exists yet."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     _sweep_once(path.parent.absolute(), os.getpid())
     temporary = temporary_name(path)
+    make_file(temporary, like=path)
     try:
         yield temporary
         fsync(temporary)
@@ -204,12 +206,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     A kill between the two renames leaves `path` missing; the next call, or the next `sweep`, puts the old one back.
     """
     refuse_link(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     sweep(path.parent)
     temporary, old = temporary_name(path), temporary_name(path, "old")
-    temporary.mkdir()
+    make_folder(temporary)
     try:
         yield temporary
+        settle_all(temporary)
         flush(temporary)
         if path.exists():
             path.replace(old)

@@ -30,6 +30,7 @@ from filelock import FileLock, Timeout
 
 from redraft.errors import DatasetError
 from redraft.rundir.files import Machine, temporary_name, this_machine
+from redraft.rundir.modes import make_folder
 
 BEAT = 10.0
 """Seconds between two touches of the record."""
@@ -49,7 +50,7 @@ def lock(path: Path, *, machine: Machine | None = None) -> Iterator[Callable[[],
         DatasetError: Another process or machine is writing `path`; from the function: it has taken the lock over.
     """
     machine = machine or this_machine()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     file = _file(path)
     held = FileLock(file, timeout=0)
     try:

@@ -47,6 +47,7 @@ from redraft.rundir.files import (
     write_json,
 )
 from redraft.rundir.locking import is_locked, lock
+from redraft.rundir.modes import make_folder, settle_all
 
 FORMAT = 1
 """Version of `OUT.partial`; one of another version isn't resumed."""
@@ -165,6 +166,7 @@ class Output:
         self._refuse()
         self.is_done()
         sweep(self.folder, everything=True)
+        settle_all(self.folder)
         flush(self.folder)
         fsync(self.scratch)
         self._still_held()
@@ -275,9 +277,9 @@ class Output:
             self.discard()
         if begun != self._mine():
             temporary = temporary_name(self.out)
-            temporary.mkdir()
+            make_folder(temporary)
             write_json(temporary / REQUEST, self._mine())
             if self.scratch.exists():
                 self.scratch.rmdir()  # empty: some systems don't rename over it
             temporary.replace(self.scratch)
-        self.folder.mkdir(exist_ok=True)
+        make_folder(self.folder)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from redraft.rundir.files import remove, sha256_json, write_text
+from redraft.rundir.modes import make_folder
 
 WHOLE, ENDS = 1 << 20, 1 << 16
 """Bytes of a file that is hashed whole at most; bytes of a larger one's beginning and end."""
@@ -30,7 +31,7 @@ class RunDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
 
     @property
     def stages(self) -> dict[str, dict[str, Any]]:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from redraft.data.store import write_table
-from redraft.rundir import atomic_file, sha256_json, versions
+from redraft.rundir import atomic_file, make_folder, sha256_json, versions
 
 
 def work_folder(run: Path, study: str, **depends_on: Any) -> Path:
@@ -27,7 +27,7 @@ def work_folder(run: Path, study: str, **depends_on: Any) -> Path:
     for other in folder.glob("*"):
         if other != mine:
             shutil.rmtree(other) if other.is_dir() else other.unlink()
-    mine.mkdir(parents=True, exist_ok=True)
+    make_folder(mine)
     return mine
 
 
