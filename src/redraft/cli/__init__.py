@@ -25,6 +25,7 @@ _COMMANDS = {
     "split": ("redraft.cli.split:split", "divide a dataset into training and test splits"),
     "train": ("redraft.cli.models:train", "train a model with a vector per student"),
     "add-students": ("redraft.cli.models:add_students", "give a model vectors for students it hasn't met"),
+    "neural-cache": ("redraft.cli.neural_cache:neural_cache", "keep what students wrote before, to be mixed in"),
     "sample": ("redraft.cli.models:sample", "draw traces from a model"),
     "score": ("redraft.cli.score:score", "say how well a model knows every trace, state by state"),
     "execute": ("redraft.cli.execute:execute", "say of every program whether it runs"),

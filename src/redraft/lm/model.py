@@ -9,7 +9,8 @@ Axes in names: B sequences, L tokens, D the LM's width, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -117,6 +118,29 @@ class StudentLM(nn.Module):
         if labels is not None:
             output.loss = next_token_loss(output.logits, labels)
         return output
+
+    def read(self, input_ids: Tensor, student_ids: Tensor | None = None, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Logits (B, L, V) as `forward` gives them, and the hidden states (B, L, D) that the last layer makes them of.
+
+        Args:
+            input_ids: As for `forward`.
+            student_ids: As for `forward`.
+            **kwargs: As for `forward`.
+        """
+        with heard(self.lm) as states:
+            logits_BLV = self(input_ids, student_ids, **kwargs).logits
+        return logits_BLV, states[-1]
+
+
+@contextmanager
+def heard(lm: Any) -> Iterator[list[Tensor]]:
+    """Gathers what the layer that makes logits is given, a tensor for each forward within."""
+    states: list[Tensor] = []
+    hook = lm.get_output_embeddings().register_forward_pre_hook(lambda _, given: states.append(given[0]))
+    try:
+        yield states
+    finally:
+        hook.remove()
 
 
 def next_token_loss(logits_BLV: Tensor, labels_BL: Tensor) -> Tensor:

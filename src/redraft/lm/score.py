@@ -33,10 +33,11 @@ from redraft.data.trace import Trace
 from redraft.errors import InputError, UsageError
 from redraft.execute.dataset import read_messages
 from redraft.lm.batch import Encoded
-from redraft.lm.bits import bits_of
+from redraft.lm.bits import bits_of, bits_with
 from redraft.lm.checkpoint import Model
 from redraft.lm.codec import EDIT, ENDING, TIME, Coded, Verdicts
 from redraft.lm.model import StudentIndex
+from redraft.lm.neural_cache.store import NeuralCache
 from redraft.lm.voice import Voice, nobody, own
 from redraft.progress import bar, say
 from redraft.rundir import Kind, Output, write_json
@@ -60,6 +61,7 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "ended": (pa.bool_(), "traces only: whether it has an ending, which is charged"),
     "tokens": (pa.int32(), "ids charged"),
     "characters": (pa.int32(), "characters of the state's program; of a trace, of all its states'"),
+    "keys": (pa.int32(), "traces only, with a neural cache: ids of the student's earlier work that it held"),
     "bits": (pa.float64(), "bits of the time, the edit and the ending, given all before"),
     "time_bits": (pa.float64(), "bits of the time, and of that there is another state"),
     "edit_bits": (pa.float64(), "bits of the program or of the edit that leads to it, its time given"),
@@ -71,9 +73,15 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
 """Column -> its type and meaning."""
 READ = ("bits", "time_bits", "edit_bits", "ending_bits")
 """Columns that each further voice has too, behind its name; and `gained_over_VOICE`."""
-VOICES = {"unknown": "the unknown student's vector", "other": "another student's vector"}
-"""Voices beside the student's own -> whose vector a trace is read with."""
-OF_STATES, OF_TRACES = {"state", "edit_probability", "cumulative_bits"}, {"states", "ended"}
+UNCACHED = "uncached"
+"""Beside traces read with the student's own vector and a neural cache: the same without the cache."""
+VOICES = {
+    UNCACHED: "the student's own vector and no neural cache",
+    "unknown": "the unknown student's vector",
+    "other": "another student's vector",
+}
+"""Voices beside the student's own -> whose vector a trace is read with. They have no neural cache."""
+OF_STATES, OF_TRACES = {"state", "edit_probability", "cumulative_bits"}, {"states", "ended", "keys"}
 """Columns that one table alone has."""
 
 
@@ -85,11 +93,13 @@ class Score(NamedTuple):
     bits_per_trace: float
     strangers: int
     """Traces of students the model has not met."""
+    remembered: int | None = None
+    """Traces that a neural cache held earlier work for; None: there was no cache."""
 
 
 def score(
     model: Model, dataset: Dataset, *, out: Path, splits: Sequence[str] = (), unknown: bool = False,
-    other: str | None = None, batch_tokens: int = 4096, overwrite: bool = False,
+    other: str | None = None, cache: NeuralCache | None = None, batch_tokens: int = 4096, overwrite: bool = False,
 ) -> Score:  # fmt: skip
     """Score the dataset's traces, and write `out`.
 
@@ -100,6 +110,8 @@ def score(
         splits: Parts of the model's split to score; none: every trace.
         unknown: Read each trace with the unknown student's vector too.
         other: A student with whose vector to read each trace too.
+        cache: What students wrote before, to be mixed in; what that is worth is written too. A trace that nothing came
+            before costs what it does without a cache.
         batch_tokens: Tokens read at once.
         overwrite: Replace other scores at `out`.
 
@@ -111,9 +123,11 @@ def score(
     if batch_tokens < 1:
         raise UsageError(f"batch_tokens is {batch_tokens}; it must be at least 1.")
     split = _split_of(model, dataset, splits)
-    voices = {"own": own, **_voices(model.students, unknown, other)}
+    voices = {"own": own, **({UNCACHED: own} if cache else {}), **_voices(model.students, unknown, other)}
     verdicts = read_messages(dataset) if model.codec.run_id is not None else {}
     request = _request(model, dataset, splits, [*voices], other, batch_tokens)
+    if cache:
+        request["neural_cache"] = cache.fingerprint
     with Output(out, kind=SCORES, request=request, overwrite=overwrite, inputs=[dataset.path]) as output:
         if output.done:
             return _summary(out)
@@ -123,7 +137,7 @@ def score(
         with bar("scoring", None if splits else len(dataset)) as watcher:
             parts = _write_parts(
                 output.scratch, traces, watcher.advance,
-                lambda group: _tables(model, group, split, voices, verdicts, batch_tokens, watcher.advance),
+                lambda group: _tables(model, group, split, voices, verdicts, cache, batch_tokens, watcher.advance),
             )  # fmt: skip
         if not parts:
             raise InputError("there are no traces to score.", where=dataset.path)
@@ -236,9 +250,12 @@ def _assemble(file: Path, parts: Sequence[Path]) -> None:
 
 
 def _summary(out: Path) -> Score:
-    traces = pq.read_table(out / "traces.parquet", columns=["states", "known", "bits"])
+    file = out / "traces.parquet"
+    cached = ["keys"] if "keys" in pq.read_schema(file).names else []
+    traces = pq.read_table(file, columns=["states", "known", "bits", *cached])
     strangers = len(traces) - (pc.sum(traces["known"]).as_py() or 0)
-    return Score(len(traces), pc.sum(traces["states"]).as_py(), pc.mean(traces["bits"]).as_py(), strangers)
+    remembered = (pc.sum(pc.greater(traces["keys"], 0)).as_py() or 0) if cached else None
+    return Score(len(traces), pc.sum(traces["states"]).as_py(), pc.mean(traces["bits"]).as_py(), strangers, remembered)
 
 
 # The rows
@@ -246,11 +263,15 @@ def _summary(out: Path) -> Score:
 
 def _meanings(voices: Sequence[str]) -> dict[str, str]:
     """Column -> meaning."""
-    meanings = {name: words for name, (_, words) in COLUMNS.items()}
+    cached = UNCACHED in voices
+    meanings = {name: words for name, (_, words) in COLUMNS.items() if cached or name != "keys"}
     for voice in voices[1:]:
         whose = VOICES[voice]
+        worth = "the neural cache" if voice == UNCACHED else "the student's own vector"
+        worth += " and the neural cache" if cached and voice != UNCACHED else ""
         meanings |= {f"{voice}_{name}": f"{name}, read with {whose}" for name in READ}
-        meanings[f"gained_over_{voice}"] = f"{voice}_bits - bits: what the student's own vector is worth"
+        verb = "are" if " and " in worth else "is"
+        meanings[f"gained_over_{voice}"] = f"{voice}_bits - bits: what {worth} {verb} worth"
     return meanings
 
 
@@ -267,14 +288,23 @@ def _schema(table: str, voices: Sequence[str]) -> pa.Schema:
 
 def _tables(
     model: Model, traces: Sequence[Trace], split: Split | None, voices: Mapping[str, Voice], verdicts: Verdicts,
-    batch_tokens: int, done: Callable[[float], None],
+    cache: NeuralCache | None, batch_tokens: int, done: Callable[[float], None],
 ) -> dict[str, pa.Table]:  # fmt: skip
     """Both tables' rows of some traces."""
     coded = model.codec.encode_marked(traces, verdicts=verdicts)
     encoded = [Encoded(one.ids, model.students.row(trace.student)) for trace, one in zip(traces, coded, strict=True)]
-    bits = bits_of(model, encoded, [*voices.values()], batch_tokens=batch_tokens, done=done)
+    if cache:
+        pasts = [cache.past(trace.student, trace.title, trace.states[0].at) for trace in traces]
+        others = [voice for name, voice in voices.items() if name not in ("own", UNCACHED)]
+        bits = bits_with(model, encoded, pasts, batch_tokens=batch_tokens, done=done)
+        if others:
+            more = bits_of(model, encoded, others, batch_tokens=batch_tokens)
+            bits = [np.concatenate(both) for both in zip(bits, more, strict=True)]
+    else:
+        pasts = [None] * len(traces)
+        bits = bits_of(model, encoded, [*voices.values()], batch_tokens=batch_tokens, done=done)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
-    for trace, one, bits_RN in zip(traces, coded, bits, strict=True):
+    for trace, one, past, bits_RN in zip(traces, coded, pasts, bits, strict=True):
         key = {
             "student": trace.student,
             "title": trace.title,
@@ -285,7 +315,7 @@ def _tables(
         }
         states = list(_states(trace, one, model.codec.charged(one.ids), dict(zip(voices, bits_RN, strict=True))))
         rows["states"] += [{**key, **state} for state in states]
-        rows["traces"].append({**key, **_sums(trace, states)})
+        rows["traces"].append({**key, **_sums(trace, states), "keys": len(past.values) if past else 0})
     return {name: pa.Table.from_pylist(rows[name], schema=_schema(name, [*voices])) for name in TABLES}
 
 
