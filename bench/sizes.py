@@ -2,7 +2,7 @@
 
     python bench/sizes.py work docs/results class.dataset itap.dataset newcaledonia.dataset --minutes 10
 
-In: datasets with a split each (`redraft split`). Out, in the second folder: `sizes.csv` (a row per validation),
+In: datasets. Each gets a split of its own, which holds out a fifth of the pairs to validate. Out, in the second folder: `sizes.csv` (a row per validation),
 `sizes.svg` and `sizes.md`. Each training is a cell with a file of its own in the work folder, and a training that was
 killed goes on, so the same command started again ends what is left, and more sizes or minutes add to it.
 
@@ -30,7 +30,7 @@ import matplotlib
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter
 
-from redraft.data.split import load_split
+from redraft.data.split import SplitConfig, load_split, make_split
 from redraft.data.store import open_dataset
 from redraft.lm import train as training
 from redraft.lm.machine import be_a_worker
@@ -39,6 +39,7 @@ from redraft.lm.train import train
 from redraft.plots.style import RC, origin_words
 from redraft.rundir import write_json, write_text
 
+SPLIT_NAME, SPLIT = "sizes", SplitConfig(held_students=0, held_titles=0, train_share=1.0, validation_share=0.2)
 PRESETS = ("llama-200k", "llama-1m", "llama-3m", "llama-12m")
 VIEWS = ("trace", "synthetic", "last")
 COLOURS = dict(zip(PRESETS, ("#0072B2", "#009E73", "#D98200", "#CC79A7"), strict=True))
@@ -77,15 +78,13 @@ def run(cell: Cell, work: Path) -> None:
         return
     training.clock = time.process_time
     dataset = open_dataset(cell.dataset)
-    model = train(
-        dataset, split=load_split(dataset, "default"), view=cell.view, out=work / "models" / cell.name,
-        config=cell.config,
-    )  # fmt: skip
+    split = load_split(dataset, SPLIT_NAME)
+    model = train(dataset, split=split, view=cell.view, out=work / "models" / cell.name, config=cell.config)
     about = model.card["training"]
     result = {
         **asdict(cell), "dataset": cell.dataset.stem, "origin": dataset.origin,
         "weights": sum(weights.numel() for weights in model.lm.lm.parameters()),
-        "train_traces": load_split(dataset, "default").counts()["train"], **about,
+        "train_traces": split.counts()["train"], **about,
         "best": min(point.bits_per_trace for point in model.history if point.bits_per_trace is not None),
         "curve": [asdict(point) for point in model.history],
     }  # fmt: skip
@@ -186,6 +185,8 @@ def main() -> None:
         Cell(dataset=dataset, view=view, preset=preset, seed=seed, minutes=given.minutes)
         for preset in given.presets for view in given.views for seed in given.seeds for dataset in given.datasets
     ]  # fmt: skip
+    for dataset in map(open_dataset, given.datasets):
+        make_split(dataset, SPLIT, name=SPLIT_NAME)
     with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn"), initializer=be_a_worker) as pool:
         for running in [pool.submit(run, cell, given.work) for cell in cells]:
             running.result()
