@@ -237,8 +237,8 @@ def test_the_editor_sends_1024_units_and_escapes_what_the_log_uses() -> None:
 
 
 def test_titles_beyond_the_list_come_again_numbered() -> None:
-    titles = {trace.title for trace in simulated_traces(SimulateConfig(students=20, titles=35, seed=2))}
-    assert len(titles) == 35
+    titles = {trace.title for trace in simulated_traces(SimulateConfig(students=20, titles=50, seed=2))}
+    assert len(titles) == 50
     assert {"square", "square2", "square3", "guessmynumber2"} <= titles
 
 

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from redraft.data.simulate import SimulateConfig
+from redraft.data.simulate import SimulateConfig, headroom_of
 from redraft.data.simulate import simulate as write_class
+from redraft.data.simulate.observer import as_lines
 from redraft.progress import say
 
 
@@ -18,6 +19,10 @@ def simulate(
     config: Annotated[SimulateConfig | None, Parameter(name="*")] = None,
 ) -> None:
     """Write the access logs of a simulated class, the key to ingest them with, and the truth about its students.
+
+    Then says how much there is to be found: how well an observer who knows how the class works foretells students'
+    choices in free assignments, in bits, from nothing, from the final programs of their set assignments, and from all
+    drafts of these.
 
     Example: redraft simulate --students 100 --titles 12 --seed 1 --out class
 
@@ -31,4 +36,5 @@ def simulate(
         The class.
     """
     folder = write_class(config or SimulateConfig(), out)
+    say("\n".join(as_lines(headroom_of(folder))))
     say(f"{folder}: access-YEAR.log.gz, ingest.key, traits.parquet. A simulated class is no evidence about students.")

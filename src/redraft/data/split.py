@@ -12,6 +12,10 @@ Rules (`RULES`):
   rare students and titles count as unseen.
 - `forward`: the last `forward_share` of each student's pairs in time are the test; nothing is held out.
 
+Titles can be families (`title_family`), such as `square` and `square2` of a simulated class, which share their plans: a
+variant of a title that trained is no unseen title, so a family is held out as a whole. `tested_titles` makes some
+titles those to test on: what a student is like must then be known from other titles.
+
 A draw depends on nothing but seed and id, so it stays when the dataset grows. Exceptions: a *number* to hold out (a
 newcomer may displace one), a share that rounds to none of what is there (2% of 12 titles: none is held out until
 there are 25), and what follows from the data: who is `unplaced`, who is 'unseen' by `released`, who is latest.
@@ -28,7 +32,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -40,6 +44,7 @@ import pyarrow.parquet as pq
 
 from redraft.config import build
 from redraft.data.store import Dataset, write_table
+from redraft.data.titles import WITHOUT_NUMBER, families_of, titles_in
 from redraft.data.trace import Pair, Trace
 from redraft.errors import DatasetError, InputError, RedraftError, UsageError, suggestion
 from redraft.progress import say
@@ -75,7 +80,16 @@ class SplitConfig:
     held_students: float = 0.02
     """Students held out: a share below 1 (each drawn by itself: about that share), or a number from 1 on."""
     held_titles: float = 0.02
-    """Titles held out: a share below 1, or a number from 1 on."""
+    """Titles held out: a share below 1, or a number from 1 on; where titles are families, of these."""
+    title_family: str | None = None
+    """A regular expression. Titles in which it finds the same (in its first group, if it has one) are a family, and are
+    held out together. Default: in a simulated class, the title without the number at its end; else every title is a
+    family of its own."""
+    tested_titles: str | None = None
+    """A text file of titles to test on, one per line (`holdout`, `released`). Only titles among them are held out, only
+    some students train on the rest of them, and all pairs of other titles train. Without it, all titles are alike."""
+    tested_students: float = 0.5
+    """Share of the students that are tested on the `tested_titles`; the rest trains on them."""
     train_share: float = 0.8
     """Share of the pairs not held out that train (`holdout`, `released`)."""
     validation_share: float = 0.02
@@ -90,13 +104,17 @@ class SplitConfig:
     def __post_init__(self) -> None:
         if self.rule not in RULES:
             raise UsageError(f"unknown split rule {self.rule!r}.", remedy=suggestion(self.rule, RULES))
-        for name in ("train_share", "validation_share", "forward_share"):
+        for name in ("train_share", "validation_share", "forward_share", "tested_students"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} is {getattr(self, name)}.", remedy="Give a share from 0 to 1.")
         for name in ("held_students", "held_titles"):
             value = getattr(self, name)
             if not (0 <= value < 1 or (value >= 1 and float(value).is_integer())):
                 raise UsageError(f"{name} is {value}.", remedy="Give a share below 1 or a whole number from 1 on.")
+        try:
+            re.compile(self.title_family or "")
+        except re.error as error:
+            raise UsageError(f"title_family is no regular expression ({error}).") from error
 
 
 class Split:
@@ -163,6 +181,8 @@ def make_split(dataset: Dataset, config: SplitConfig, name: str = "default", *, 
         InputError: The rule needs times and there are none, or the titles file can't be read.
     """
     path = split_file(dataset, name)
+    if config.title_family is None and dataset.origin == "simulated":
+        config = replace(config, title_family=WITHOUT_NUMBER)
     pairs = [Pair(*row) for row in zip(*(column.to_pylist() for column in dataset.pairs().columns), strict=True)]
     rule = RULES[config.rule]
     places = rule.place(dataset, pairs, config)
@@ -192,10 +212,12 @@ def make_split(dataset: Dataset, config: SplitConfig, name: str = "default", *, 
 
 
 def _is_at(path: Path, table: pa.Table) -> bool:
-    """Whether a split's file holds this table, made by these settings."""
+    """Whether a split's file holds this table, made by these settings (those it was made before count as default)."""
     try:
-        return bool(pq.read_table(path).equals(table, check_metadata=True))
-    except (OSError, pa.ArrowInvalid):
+        there = pq.read_table(path)
+        same = build(SplitConfig, json.loads(there.schema.metadata[b"config"]))
+        return same == build(SplitConfig, json.loads(table.schema.metadata[b"config"])) and there.equals(table)
+    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError, RedraftError):
         return False
 
 
@@ -247,15 +269,7 @@ def _assignments(pairs: Sequence[Pair], config: SplitConfig) -> Collection[str]:
             for title, count in students.items()
             if count >= config.assignment_students and title not in NEVER_ASSIGNMENTS
         }
-    try:
-        lines = Path(config.titles_file).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("the titles file can't be read.", where=config.titles_file,
-                         remedy="Give a UTF-8 text file, one title a line.") from error  # fmt: skip
-    wanted = {line.strip() for line in lines} - {""}
-    if missing := wanted - students.keys():
-        say(f"{len(missing)} of the {len(wanted)} titles in {config.titles_file} are not in this dataset.")
-    return wanted
+    return titles_in(config.titles_file, students.keys())
 
 
 class Rule(NamedTuple):
@@ -337,12 +351,21 @@ def _train(pair: Pair, config: SplitConfig) -> str:
 
 
 def _draw_sides(pairs: Sequence[Pair], config: SplitConfig) -> list[str]:
-    students = _held({pair.student for pair in pairs}, "student", config.held_students, config)
-    titles = _held({pair.title for pair in pairs}, "title", config.held_titles, config)
+    titles = {pair.title for pair in pairs}
+    tested = titles if config.tested_titles is None else titles & titles_in(config.tested_titles, titles)
+    families = families_of(titles, config.title_family)
+    held_students = _held({pair.student for pair in pairs}, "student", config.held_students, config)
+    held_families = _held({families[title] for title in tested}, "title", config.held_titles, config)
+
+    def trains(pair: Pair) -> bool:
+        if config.tested_titles is None:
+            return _uniform(config, "pair", *pair) < config.train_share
+        return pair.title not in tested or _uniform(config, "tested", pair.student) >= config.tested_students
+
     places = []
     for pair in pairs:
-        held = pair.student in students, pair.title in titles
-        if not any(held) and _uniform(config, "pair", *pair) < config.train_share:
+        held = pair.student in held_students, families[pair.title] in held_families
+        if not any(held) and trains(pair):
             places.append(_train(pair, config))
         else:
             places.append(_SIDES[held])

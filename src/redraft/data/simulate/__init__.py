@@ -3,6 +3,7 @@
     traits       who the students are, and what that makes them do       truth       the same as a table
     assignments  what they write, each in several plans (assignments/)   slips       what goes wrong in a line
     draft        a program being written                                 process     how a program comes about
+    sheet        what assignments prescribe                              observer    what can be told of a student
     classroom    which titles, when                                      log         the server's files
 
 In: a `SimulateConfig`. Out: a folder of access logs, the key for ingesting them, and the truth. A simulated class
@@ -12,22 +13,30 @@ validates instruments: what was planted must be found, and nothing else. It is n
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from redraft.data.identity import keyed_hash
-from redraft.data.simulate.classroom import Work, works_again, works_of
+from redraft.data.simulate.assignments import class_titles, is_free
+from redraft.data.simulate.classroom import Manner, Work, works_of
 from redraft.data.simulate.log import LogWriter
+from redraft.data.simulate.observer import Headroom, Observer, Seen, headroom
+from redraft.data.simulate.sheet import Sheet, sheet_of
 from redraft.data.simulate.truth import Truth, draw_truth, owner, read_truth, write_truth
 from redraft.data.store import SIMULATION_NOTE
 from redraft.data.trace import Trace
 from redraft.errors import UsageError
 from redraft.progress import track
-from redraft.rundir import Kind, Output, sha256_file, write_json
+from redraft.rundir import Kind, Output, sha256_file, write_json, write_text
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same settings make other logs."""
+FREE_TITLES = "free-titles.txt"
+"""The file of a class that names its free assignments."""
+OBSERVED = 500
+"""Students whose choices the observer guesses, at most; so many say enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +46,7 @@ class SimulateConfig:
     students: int = 100
     """How many students."""
     titles: int = 12
-    """How many assignments the class has; each student does some of them. Beyond 16 they come again, numbered."""
+    """How many assignments the class has; each student does some of them. Beyond 24 they come again, numbered."""
     seed: int = 0
     """Seed of the class: the same seed makes the same files."""
     traits: Path | None = None
@@ -46,6 +55,9 @@ class SimulateConfig:
     """How much a student differs from the class's mean: 0 not at all, 1 as drawn."""
     redraw_traits: bool = False
     """Draw other traits for each trace, so that nothing persists from one to the next."""
+    drafts_tell: float = 0.0
+    """Chance that a set assignment ends as its sheet says: the student's own choices then show in the drafts and not in
+    the final program. 0: they stay, in every assignment."""
 
     def truth(self) -> Truth:
         """The class's students.
@@ -60,6 +72,7 @@ class SimulateConfig:
                 ("There must be at least one student.", self.students < 1),
                 ("There must be at least one title.", self.titles < 1),
                 ("The trait strength is from 0 to 1.", not 0 <= self.trait_strength <= 1),
+                ("How often drafts tell is from 0 to 1.", not 0 <= self.drafts_tell <= 1),
                 ("Traits are either given or redrawn, not both.", self.traits is not None and self.redraw_traits),
             )
             if wrong
@@ -70,13 +83,23 @@ class SimulateConfig:
             return read_truth(self.traits, seed=self.seed, count=self.students)
         return draw_truth(self.seed, self.students)
 
+    @property
+    def manner(self) -> Manner:
+        """How the class works."""
+        return Manner(self.titles, self.seed, self.trait_strength, self.redraw_traits, self.drafts_tell)
+
+    def sheet_of(self, title: str) -> Sheet | None:
+        """What a set title's sheet prescribes, where anybody heeds it."""
+        return sheet_of(self.seed, title) if self.drafts_tell and not is_free(title) else None
+
+    def seen(self, title: str, codes: list[str]) -> Seen:
+        """What an observer keeps of a trace."""
+        return Seen.of(title, codes, self.sheet_of(title))
+
     def works(self, truth: Truth) -> Iterator[Work]:
         """Everything the class does, student by student."""
         for number in track(truth.students, "simulate", total=len(truth.students)):
-            yield from works_of(
-                truth, number, titles=self.titles, seed=self.seed, strength=self.trait_strength,
-                redraw=self.redraw_traits,
-            )  # fmt: skip
+            yield from works_of(truth, number, self.manner)
 
 
 def simulated_traces(config: SimulateConfig) -> Iterator[Trace]:
@@ -96,15 +119,12 @@ def oracle_traces(config: SimulateConfig, *, takes: int = 1) -> Iterator[Trace]:
     for number in truth.students:
         student = keyed_hash(owner(number), truth.key)
         for take in range(takes):
-            for work in works_again(
-                truth, number, titles=config.titles, seed=config.seed, strength=config.trait_strength,
-                redraw=config.redraw_traits, take=take,
-            ):  # fmt: skip
+            for work in works_of(truth, number, config.manner, take=take):
                 yield replace(work.trace(student), sample=take, request=f"{number} {work.title}", source="oracle")
 
 
 def simulate(config: SimulateConfig, out: Path) -> Path:
-    """Write a class to folder `out`: `access-YEAR.log.gz`, `ingest.key`, `traits.parquet`, `simulation.json`.
+    """Write a class to folder `out`: logs, `ingest.key`, `traits.parquet`, `free-titles.txt`, `simulation.json`.
 
     A folder that already holds this class is left as it is.
 
@@ -124,16 +144,29 @@ def simulate(config: SimulateConfig, out: Path) -> Path:
     return out
 
 
+def headroom_of(folder: Path) -> dict[str, Headroom]:
+    """What there is to be found in a class that `simulate` wrote, by aspect."""
+    note = json.loads((folder / SIMULATION_NOTE).read_text(encoding="utf-8"))
+    return {name: Headroom(**row) for name, row in note["headroom"].items()}
+
+
 def _write_class(config: SimulateConfig, truth: Truth, settings: Mapping[str, object], folder: Path) -> None:
     writer = LogWriter(folder, seed=config.seed)
+    observed = set(sorted(truth.students)[:OBSERVED])
+    seen: dict[int, list[Seen]] = defaultdict(list)
     traces = 0
     for work in config.works(truth):
         writer.add(work)
         traces += 1
+        if work.number in observed:
+            seen[work.number].append(config.seen(work.title, work.codes))
     lines = writer.finish()
+    found = headroom(seen.values(), Observer(config.trait_strength, redraw=config.redraw_traits))
     (folder / "ingest.key").write_bytes(truth.key)
+    write_text(folder / FREE_TITLES, "".join(f"{title}\n" for title in class_titles(config.titles) if is_free(title)))
     write_truth(truth, folder / "traits.parquet", redrawn=config.redraw_traits)
-    write_json(folder / SIMULATION_NOTE, {"settings": settings, "traces": traces, "lines": lines})
+    rows = {name: asdict(row) for name, row in found.items()}
+    write_json(folder / SIMULATION_NOTE, {"settings": settings, "traces": traces, "lines": lines, "headroom": rows})
 
 
 def _made_for(folder: Path) -> dict[str, object] | None:

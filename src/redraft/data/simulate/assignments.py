@@ -24,8 +24,16 @@ from redraft.data.simulate.traits import Behaviour
 BASE_TITLES = (
     "square", "star", "rainbow", "snowman", "house", "spiral", "flower", "race",
     "guessmynumber", "tictactoe", "story", "piano", "flag", "robot", "polygon", "dice",
+    "clock", "maze", "garden", "quiz", "chart", "times", "skyline", "bounce",
 )  # fmt: skip
 """The assignments there are, the most given first."""
+FREE = frozenset(
+    {
+        "star", "snowman", "house", "spiral", "flower", "story",
+        "flag", "robot", "garden", "chart", "skyline", "bounce",
+    }
+)  # fmt: skip
+"""Of them, those whose sheet leaves everything to the student; the others are set (see `sheet`)."""
 
 SLOT = re.compile(r"\$([a-z]+[0-9]?)")
 
@@ -102,7 +110,17 @@ def class_titles(count: int) -> list[str]:
 
 def plans_for(title: str) -> tuple[Plan, ...]:
     """The plans of a title, numbered or not."""
-    return catalogue()[title.rstrip("0123456789")]
+    return catalogue()[base_of(title)]
+
+
+def base_of(title: str) -> str:
+    """The assignment of which a title is a variant: what it is without its number."""
+    return title.rstrip("0123456789")
+
+
+def is_free(title: str) -> bool:
+    """Whether the title's sheet leaves everything to the student."""
+    return base_of(title) in FREE
 
 
 def choose_plan(rng: Random, person: Behaviour, title: str) -> Plan:

@@ -15,9 +15,10 @@ from random import Random
 from typing import NamedTuple
 
 from redraft.data.languages import COFFEESCRIPT
-from redraft.data.simulate.assignments import class_titles
+from redraft.data.simulate.assignments import class_titles, is_free
 from redraft.data.simulate.process import write_program
-from redraft.data.simulate.traits import Behaviour, Weights, behaviour, draw_traits
+from redraft.data.simulate.sheet import follow, sheet_of
+from redraft.data.simulate.traits import Behaviour, Traits, Weights, behaviour, draw_traits
 from redraft.data.simulate.truth import Truth
 from redraft.data.trace import State, Trace
 
@@ -49,6 +50,11 @@ class Work(NamedTuple):
     title: str
     events: tuple[Event, ...]
 
+    @property
+    def codes(self) -> list[str]:
+        """The programs that were run."""
+        return [event.code for event in self.events if event.action == "run"]
+
     def trace(self, student: str) -> Trace:
         """The trace an ingest of the logs makes of it: what was run, cut as the editor does, repeats collapsed."""
         states: list[State] = []
@@ -69,34 +75,44 @@ def sent(code: str) -> tuple[str, bool]:
     return units[: 2 * LONGEST].decode("utf-16-le", "ignore"), len(units) >= 2 * LONGEST
 
 
-def works_of(truth: Truth, number: int, *, titles: int, seed: int, strength: float, redraw: bool) -> Iterator[Work]:
+class Manner(NamedTuple):
+    """How a class works: everything but who is in it."""
+
+    titles: int
+    """How many titles the class has."""
+    seed: int
+    """Seed of everything but the traits."""
+    strength: float = 1.0
+    """How much traits count, 0 to 1."""
+    redraw: bool = False
+    """Draw other traits for each work."""
+    drafts_tell: float = 0.0
+    """Chance that a set assignment ends as its sheet says."""
+
+
+def works_of(truth: Truth, number: int, manner: Manner, *, take: int | None = None) -> Iterator[Work]:
     """What student `number` does.
 
     Args:
         truth: The class.
         number: The student's place in it.
-        titles: How many titles the class has.
-        seed: Seed of everything but the traits.
-        strength: How much traits count, 0 to 1.
-        redraw: Draw other traits for each work.
+        manner: How the class works.
+        take: None: the class's own works. A number: the same student on the same titles, another time.
     """
-    for title in _chosen(Random(f"{seed} titles {number}"), class_titles(titles)):
-        rng = Random(f"{seed} work {number} {title}")
-        yield _work(rng, truth, number, title, strength, redraw)
+    again = "work" if take is None else f"take {take}"
+    for title in _chosen(Random(f"{manner.seed} titles {number}"), class_titles(manner.titles)):
+        rng = Random(f"{manner.seed} {again} {number} {title}")
+        traits = draw_traits(rng) if manner.redraw else truth.students[number]
+        yield work_on(rng, number, traits, title, manner)
 
 
-def works_again(
-    truth: Truth, number: int, *, titles: int, seed: int, strength: float, redraw: bool, take: int
-) -> Iterator[Work]:
-    """The same student on the same titles as in `works_of`, another time: `take` says which."""
-    for title in _chosen(Random(f"{seed} titles {number}"), class_titles(titles)):
-        rng = Random(f"{seed} take {take} {number} {title}")
-        yield _work(rng, truth, number, title, strength, redraw)
-
-
-def _work(rng: Random, truth: Truth, number: int, title: str, strength: float, redraw: bool) -> Work:
-    person = behaviour(draw_traits(rng) if redraw else truth.students[number], strength)
-    return Work(number, title, tuple(_events(rng, person, write_program(rng, person, title))))
+def work_on(rng: Random, number: int, traits: Traits, title: str, manner: Manner) -> Work:
+    """What a student of these traits does under one title."""
+    person = behaviour(traits, manner.strength)
+    codes = write_program(rng, person, title)
+    if manner.drafts_tell and not is_free(title) and rng.random() < manner.drafts_tell:
+        codes += follow(sheet_of(manner.seed, title), rng, person, title, after=codes[-1])
+    return Work(number, title, tuple(_events(rng, person, codes)))
 
 
 def _chosen(rng: Random, titles: list[str]) -> list[str]:

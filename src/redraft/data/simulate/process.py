@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from redraft.data.simulate.assignments import Line, choose_plan, plans_for
+from redraft.data.simulate.assignments import Line, Plan, choose_plan, plans_for
 from redraft.data.simulate.draft import Draft, Piece, units
 from redraft.data.simulate.slips import recolour, retune, slip
 from redraft.data.simulate.traits import Behaviour, Weights
@@ -43,12 +43,12 @@ class Session:
     away: int = 0
     """Runs since then."""
 
-    def begin(self) -> None:
-        """Choose a plan and how to decorate it; nothing is written yet."""
+    def begin(self, prescribed: Plan | None = None) -> None:
+        """Choose a plan and how to decorate it, or take the prescribed one as it is; nothing is written yet."""
         rng, person = self.rng, self.person
-        plan = choose_plan(rng, person, self.title)
+        plan = prescribed or choose_plan(rng, person, self.title)
         lines = plan.fill(rng, person)
-        for _ in range(AGAIN.draw(rng) if plan.is_drawing else 0):
+        for _ in range(AGAIN.draw(rng) if plan.is_drawing and not prescribed else 0):
             lines += [Line(self.extra()), *plan.fill(rng, person)]
         if rng.random() >= person.comments:
             lines = [line for line in lines if not line.remark]
