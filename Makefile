@@ -56,6 +56,7 @@ bench-long: $(READY)  ## hours: bits after equal compute, ours and the paper's; 
 	$(BIN)/redraft ingest rollouts ../shared/data/rollouts/all_*.json.xz --out runs/bench/rollouts.dataset
 	$(BIN)/python bench/recipes.py runs/bench/rollouts.dataset runs/bench/recipes docs/results
 	$(BIN)/python bench/validity.py
+	$(BIN)/python bench/traces_teach.py runs/bench/traces-teach
 
 docs: $(READY)  ## write the generated pages: docs/cli.md, docs/metrics.md
 	$(BIN)/python -m redraft.cli.reference > docs/cli.md

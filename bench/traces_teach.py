@@ -270,10 +270,19 @@ assignments, and from all their drafts. Two observers that write instead of mode
 """
 
 
+def section_of(page: Path) -> str:
+    """The section as it stands in a page; nothing if there is none."""
+    _, heading, rest = _read(page).partition(f"\n{HEADING}")
+    return heading + rest
+
+
 def write_page(page: Path, text: str) -> None:
     """Replace the section, the last of the page."""
-    before = page.read_text(encoding="utf-8") if page.exists() else ""
-    write_text(page, before.split(f"\n{HEADING}")[0].rstrip("\n") + f"\n\n{text}")
+    write_text(page, _read(page).partition(f"\n{HEADING}")[0].rstrip("\n") + f"\n\n{text}")
+
+
+def _read(page: Path) -> str:
+    return page.read_text(encoding="utf-8") if page.exists() else ""
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 from probe_nulls import probe_table
 from scipy import stats
+from traces_teach import section_of
 
 from redraft.data.identity import keyed_hash
 from redraft.data.simulate import SimulateConfig, oracle_traces, simulated_traces
@@ -411,14 +412,15 @@ def main() -> None:
         )
         # after each class, so that a run cut short leaves what it has
         page = [*parts, "\n## Simulated classes\n\n" + about, "\n".join(class_lines(found)), foot]
-        write_text(options.out, "\n".join(page))
+        write_text(options.out, "\n".join(page) + section_of(options.out))
         print(f"{options.out}: {found.classes} classes, {minutes:.1f} CPU minutes", flush=True)
 
 
 HEAD = """# Validity: what the instruments find, and what they don't
 
-Written by `python bench/validity.py`; don't edit. A small version is in `tests/pipeline/test_validity.py` and
-`tests/studies/test_variance.py` and runs with every test. Nothing here is evidence about students.
+Written by `python bench/validity.py`, the last section by `python bench/traces_teach.py`; don't edit. A small version is
+in `tests/pipeline/test_validity.py` and `tests/studies/test_variance.py` and runs with every test. Nothing here is
+evidence about students.
 """
 NULL = """Differences a_i + b_j + e_ij of students, titles and chance, of equal variances (or 0), 2,000 replicates. The 95%
 interval should cover in 95%; the detectable effect (2.8 standard errors) should be detected in about 80%. Where only

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from factories import make_dataset, make_trace
 from known import known
 from redraft.data.split import RULES, SPLITS, TEST_SPLITS, Split, SplitConfig, load_split, make_split
-from redraft.data.store import Dataset, write_table
+from redraft.data.store import Dataset, Origin, write_table
 from redraft.data.trace import Pair, Trace
 from redraft.errors import DatasetError, InputError, UsageError
 
@@ -245,7 +245,15 @@ def test_assignments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"rule": "holdot"}, {"held_students": 1.5}, {"held_titles": -0.1}, {"train_share": 1.01}, {"forward_share": -1}],
+    [
+        {"rule": "holdot"},
+        {"held_students": 1.5},
+        {"held_titles": -0.1},
+        {"train_share": 1.01},
+        {"forward_share": -1},
+        {"tested_students": 2},
+        {"title_family": "("},
+    ],
     ids=str,
 )
 def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
@@ -297,3 +305,51 @@ def test_any_ids_can_be_split(
     assert split.of.keys() == {Pair(*pair) for pair in pairs}
     assert students(split, "seen-seen", "seen-unseen", "forward") <= students(split, "train")
     assert titles(split, "seen-seen", "unseen-seen", "forward") <= titles(split, "train")
+
+
+def variants(folder: Path, origin: Origin) -> Dataset:
+    """Thirty students on square, square2, square3, star ...: five assignments, three variants of each."""
+    titles = [f"{base}{turn or ''}" for base in ("square", "star", "house", "race", "dice") for turn in (0, 2, 3)]
+    return make_dataset(
+        folder, [make_trace(["fd 1"], f"s{i:02d}", title) for i in range(30) for title in titles], origin
+    )
+
+
+def test_variants_of_a_title_are_held_out_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = SplitConfig(held_titles=2, held_students=0.1)
+    simulated, real = variants(tmp_path / "a", "simulated"), variants(tmp_path / "b", "students")
+    held = titles(make_split(simulated, config), "seen-unseen")
+    assert len(held) == 6
+    assert len({title.rstrip("23") for title in held}) == 2
+    assert "15 titles are 5 families" in capsys.readouterr().err
+    assert len(titles(make_split(real, config), "seen-unseen")) == 2  # a number in a real title may mean anything
+    said = make_split(real, replace(config, title_family=r"\D+"), "families")
+    assert titles(said, "seen-unseen") == held
+    alone = make_split(simulated, replace(config, title_family=".*"), "alone")
+    assert titles(alone, "seen-unseen") == titles(load_split(real), "seen-unseen")
+
+
+def test_what_tested_students_are_like_is_known_from_other_titles(tmp_path: Path) -> None:
+    dataset = variants(tmp_path / "d", "simulated")
+    tested = {title for title in titles(make_split(dataset, SplitConfig()), *SPLITS) if title[:2] in ("st", "ho", "ra")}
+    (tmp_path / "tested.txt").write_text("\n".join(tested))
+    config = SplitConfig(tested_titles=str(tmp_path / "tested.txt"), held_titles=1, held_students=0, validation_share=0)
+    split = make_split(dataset, config, "tested")
+    assert titles(split, "seen-seen", "seen-unseen") == tested
+    assert len(titles(split, "seen-unseen")) == 3  # a family
+    assert not titles(split, "seen-unseen") & titles(split, "train", "seen-seen")
+    assert titles(split, "seen-seen") < titles(split, "train")
+    trained = {pair.student for pair, place in split.of.items() if place == "train" and pair.title in tested}
+    assert not trained & students(split, "seen-seen")
+    assert 8 < len(trained) < 22
+    assert all(place == "train" for pair, place in split.of.items() if pair.title not in tested)
+
+
+def test_a_split_made_before_there_were_more_settings_is_the_same(dataset: Dataset) -> None:
+    split = make_split(dataset, SplitConfig(held_titles=3))
+    path = dataset.path / "splits" / "default.parquet"
+    about = {"schema_version": "1", "config": '{"rule": "holdout", "held_titles": 3}'}
+    pq.write_table(split.table.replace_schema_metadata(about), path)
+    before = path.read_bytes()
+    assert make_split(dataset, SplitConfig(held_titles=3)).hash == split.hash
+    assert path.read_bytes() == before

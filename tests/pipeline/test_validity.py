@@ -6,11 +6,13 @@ a model, so that the instruments are tested and not how well something was train
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import probe_nulls
 import pytest
+import traces_teach
 import validity
 from scipy import stats
 
@@ -100,3 +102,21 @@ def test_refitted_halves_seldom_call_equally_good_features_different() -> None:
     ps = [row.p for seed in range(6) for row in probe_nulls.leads(seed, halves=10, strength=1.0).values()]
     assert len(ps) == 12
     assert sum(p is not None and p < 0.05 for p in ps) <= 1
+
+
+def test_traces_teach_more_where_drafts_tell_more_and_nowhere_else(tmp_path: Path) -> None:
+    made = traces_teach.Settings(models="oracle", students=60, titles=24, steps=0, max_pairs=0, takes=2)
+    cells = [traces_teach.Cell(seed=2, drafts_tell=h, settings=made) for h in (1.0, 0.0)]
+    results = [traces_teach.result_of(cell, tmp_path) for cell in cells]
+    assert results == [traces_teach.result_of(cell, tmp_path) for cell in cells]  # read, not made again
+    telling, null = results
+    assert telling["verdicts"]["colours-last"] == "supported"
+    assert null["verdicts"]["colours-last"] != "supported"
+    page = tmp_path / "page.md"
+    page.write_text("# Validity\n\nBefore.\n")
+    for _ in range(2):
+        traces_teach.write_page(page, traces_teach.section(results))
+    text = page.read_text()
+    assert text.startswith("# Validity\n\nBefore.\n\n## Traces against final programs\n")
+    assert text.count("## ") == 1
+    assert traces_teach.section_of(page).strip() == traces_teach.section(results).strip()
