@@ -32,7 +32,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -44,7 +44,7 @@ import pyarrow.parquet as pq
 
 from redraft.config import build
 from redraft.data.store import Dataset, write_table
-from redraft.data.titles import WITHOUT_NUMBER, families_of, titles_in
+from redraft.data.titles import families_of, numbered, titles_in
 from redraft.data.trace import Pair, Trace
 from redraft.errors import DatasetError, InputError, RedraftError, UsageError, suggestion
 from redraft.progress import say
@@ -83,8 +83,8 @@ class SplitConfig:
     """Titles held out: a share below 1, or a number from 1 on; where titles are families, of these."""
     title_family: str | None = None
     """A regular expression. Titles in which it finds the same (in its first group, if it has one) are a family, and are
-    held out together. Default: in a simulated class, the title without the number at its end; else every title is a
-    family of its own."""
+    held out together. Default: in a simulated class, a title and the same with a number at its end are a family; else
+    every title is a family of its own."""
     tested_titles: str | None = None
     """A text file of titles to test on, one per line (`holdout`, `released`). Only titles among them are held out, only
     some students train on the rest of them, and all pairs of other titles train. Without it, all titles are alike."""
@@ -181,8 +181,6 @@ def make_split(dataset: Dataset, config: SplitConfig, name: str = "default", *, 
         InputError: The rule needs times and there are none, or the titles file can't be read.
     """
     path = split_file(dataset, name)
-    if config.title_family is None and dataset.origin == "simulated":
-        config = replace(config, title_family=WITHOUT_NUMBER)
     pairs = [Pair(*row) for row in zip(*(column.to_pylist() for column in dataset.pairs().columns), strict=True)]
     rule = RULES[config.rule]
     places = rule.place(dataset, pairs, config)
@@ -282,11 +280,11 @@ class Rule(NamedTuple):
 
 
 def _holdout(dataset: Dataset, pairs: Sequence[Pair], config: SplitConfig) -> list[str]:
-    return _unplace(pairs, _draw_sides(pairs, config))
+    return _unplace(pairs, _draw_sides(dataset, pairs, config))
 
 
 def _released(dataset: Dataset, pairs: Sequence[Pair], config: SplitConfig) -> list[str]:
-    places = _draw_sides(pairs, config)
+    places = _draw_sides(dataset, pairs, config)
     students, titles = _trained(pairs, places)
     return [
         place if place in (TRAIN, VALIDATION) else _SIDES[pair.student not in students, pair.title not in titles]
@@ -350,10 +348,11 @@ def _train(pair: Pair, config: SplitConfig) -> str:
     return VALIDATION if _uniform(config, VALIDATION, *pair) < config.validation_share else TRAIN
 
 
-def _draw_sides(pairs: Sequence[Pair], config: SplitConfig) -> list[str]:
+def _draw_sides(dataset: Dataset, pairs: Sequence[Pair], config: SplitConfig) -> list[str]:
     titles = {pair.title for pair in pairs}
     tested = titles if config.tested_titles is None else titles & titles_in(config.tested_titles, titles)
-    families = families_of(titles, config.title_family)
+    by_default = config.title_family is None and dataset.origin == "simulated"
+    families = numbered(titles) if by_default else families_of(titles, config.title_family)
     held_students = _held({pair.student for pair in pairs}, "student", config.held_students, config)
     held_families = _held({families[title] for title in tested}, "title", config.held_titles, config)
 

@@ -13,9 +13,6 @@ from pathlib import Path
 from redraft.errors import InputError
 from redraft.progress import say
 
-WITHOUT_NUMBER = r"(.+?)\d*$"
-"""The family of a title of a simulated class: `square2` is a variant of `square`."""
-
 
 def titles_in(file: str, known: Collection[str]) -> set[str]:
     """The titles that a text file names, one per line, those that the dataset lacks included.
@@ -42,7 +39,16 @@ def families_of(titles: Collection[str], pattern: str | None) -> dict[str, str]:
     if pattern is None:
         return {title: title for title in titles}
     found = {title: re.search(pattern, title) for title in titles}
-    families = {title: (match[match.re.groups > 0] or title) if match else title for title, match in found.items()}
+    return _told({title: (match[match.re.groups > 0] or title) if match else title for title, match in found.items()})
+
+
+def numbered(titles: Collection[str]) -> dict[str, str]:
+    """The family of each title of a simulated class: `square2` is a variant of `square`, if there is that title."""
+    plain = {title: title.rstrip("0123456789") for title in titles}
+    return _told({title: base if base in plain else title for title, base in plain.items()})
+
+
+def _told(families: dict[str, str]) -> dict[str, str]:
     count = len({*families.values()})
     if count < len(families):
         say(f"{len(families)} titles are {count} families; each is held out as a whole or not.")
