@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -349,6 +350,26 @@ def test_levels_say_whether_a_model_does_as_much_as_the_students(run: Path, rows
     assert not [row for row in rows if row.baseline == "real-traces" and row.metric == "backtracking_t3"]
     svg = (write_report(run).parent / "figures" / "levels.svg").read_text(encoding="utf-8")
     assert "generated − real, sd" in svg
+
+
+def test_self_bleu_compares_as_many_programs_as_were_asked_for(tmp_path: Path) -> None:
+    """One pair with a single whole program doesn't set the number for all; it is unscored, and counted."""
+    folder = make_run(tmp_path, students=12, titles=6)
+    made = open_dataset(folder / "samples/trace")
+    traces = list(made.traces())
+    kept = [trace for trace in traces if trace.pair != traces[0].pair or trace.sample == 0]
+    shutil.rmtree(made.path)
+    with DatasetWriter(made.path, origin="model", provenance=made.manifest.provenance) as writer:
+        writer.write_shard(0, kept)
+        writer.finish()
+    rows = behaviour(folder, BehaviourConfig(replicates=20, metrics=("comments_final",)))
+    mine, other = (
+        one(rows, model=view, metric="self_bleu", statistic="mean", split="all") for view in ("trace", "last")
+    )
+    assert (mine.unscored, other.unscored, mine.n) == (1, 0, other.n - 1)
+    assert "among 3 programs" in (mine.note or "")
+    report = write_report(folder).read_text(encoding="utf-8")
+    assert " among 3<" in report
 
 
 def test_distances_of_distributions_stand_beside_those_of_halves(run: Path, rows: list[Result]) -> None:

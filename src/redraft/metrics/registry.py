@@ -329,7 +329,8 @@ def _pairs() -> Iterator[Metric]:
         name="self_bleu", label="Self-BLEU", group=Group.LIKENESS, level="collection", unit="BLEU, 0 to 1",
         source=MEASURES + CORRECTED, needs=("samples",),
         definition="BLEU of each of a pair's final programs against the others, mean over samples: high is little "
-        "variety. To be compared over equal numbers of samples, beside that of as many real students of the title.",
+        "variety. To be compared over equal numbers of samples, beside that of as many real students of the title; a "
+        "pair with fewer programs than were asked for is unscored.",
         released="`self_bleu_per_pair`: each of a pair's final programs against the others, matches and lengths summed "
         "over them.",
         shown={Place.LIKENESS: 4, Place.TEXT: 5},

@@ -84,7 +84,7 @@ def audit(folder: str | Path, config: AuditConfig | None = None) -> list[Result]
     views = [view for view in compared.views if not config.models or view in config.models]
     common = Result(
         origin=run.dataset.origin, dataset=run.dataset.name, study="audit", metric="", level="", statistic="",
-        split=ALL, n=0, n_students=0, n_titles=0, value=None, note=compared.note,
+        split=ALL, n=0, n_students=0, n_titles=0, value=None, note=compared.note(),
     )  # fmt: skip
     rows: list[Result] = []
     for view in progress.track(views, "audit"):

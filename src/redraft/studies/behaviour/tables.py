@@ -6,6 +6,7 @@ conditions, likeness of text by split (as the paper's table 3), and, folded, eve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -126,7 +127,7 @@ def _text(rows: Sequence[Result], sides: Sides, splits: Iterable[str]) -> Table:
             if known:
                 name = model or f"{(baseline or '').replace('-', ' ')} (baseline)"
                 printed = PRINTED.get(model or "", {}).get(split, DASH)
-                first, *others = (with_interval(cell) for cell in cells)
+                first, *others = map(_likeness, cells)
                 lines.append([split_words(split), name, first, printed, *others, str(known[0].n)])
     bleu, *others = labels(metrics).values()
     header = ("split", "model", bleu, "paper's table 3", *others, "pairs")
@@ -137,6 +138,12 @@ def _text(rows: Sequence[Result], sides: Sides, splits: Iterable[str]) -> Table:
         "The paper's table 3 is of a model of a billion weights and of other students: a yardstick, not a target."
     )
     return table("text", "Likeness of text", caption, header, lines, shown, words=2)
+
+
+def _likeness(row: Result | None) -> str:
+    """A mean with its interval; among how many programs, where that matters to it."""
+    among = re.search(r"among \d+", row.note or "") if row and row.value is not None else None
+    return with_interval(row) + (f" {among[0]}" if among else "")
 
 
 def _agreement(rows: Sequence[Result], sides: Sides, split: str) -> Table:

@@ -9,7 +9,7 @@ only for exactly the same dataset, verdicts and definitions.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from redraft.metrics.measure import Languages, code_hash, languages_of, measure
 from redraft.metrics.pairs import compare, pairs_of
 from redraft.metrics.programs import Programs, read_programs
 from redraft.metrics.registry import MEASURED, METRICS, PAIRED, Definitions
+from redraft.results import noted
 from redraft.rundir import sha256_file
 from redraft.studies.common.claims import FINAL_ONLY
 from redraft.studies.common.finals import Finals, finals_of, random_bleu
@@ -65,15 +66,17 @@ class Compared:
     """How many training pairs each pair's title has."""
     finals: Finals
     """The real final programs, to test and to train on."""
+    per_pair: int = 0
+    """Samples of a pair that Self-BLEU compares; a pair with fewer whole programs is unscored."""
     left_out: int = 0
     """Pairs that some model has samples for, but not all."""
     wordless: tuple[str, ...] = ()
     """Views of which no sample holds a whole program; then there are no pairs."""
 
-    @property
-    def note(self) -> str | None:
-        """What to keep in mind of all rows."""
-        return f"{self.left_out} pairs without samples of every model left out" if self.left_out else None
+    def note(self, metric: str | None = None) -> str | None:
+        """What to keep in mind of a metric's rows, or of all."""
+        left_out = f"{self.left_out} pairs without samples of every model left out" if self.left_out else None
+        return noted(f"among {self.per_pair} programs" if metric == SELF_BLEU else None, left_out)
 
     @property
     def nothing(self) -> str:
@@ -188,7 +191,7 @@ def compare_models(measures: Measures, *, seed: int, only_ended: bool = False) -
     tested = set(pairs_of(test))
     common = tested.intersection(*each.values())
     real = test.filter(pa.array([pair in common for pair in pairs_of(test)], pa.bool_()))
-    size = _samples_in_common(measures.generated.values())
+    size = max(2, min(samples_per_pair(measures.samples[view], table) for view, table in measures.generated.items()))
     beside = partial(
         compare,
         real,
@@ -222,6 +225,7 @@ def compare_models(measures: Measures, *, seed: int, only_ended: bool = False) -
         truncated=np.array(first["truncated_real"].to_pylist(), dtype=bool),
         frequency=_frequency(run, pairs),
         finals=finals,
+        per_pair=size,
         left_out=len(tested.intersection(set().union(*each.values())) - common),
         wordless=tuple(view for view, table in measures.generated.items() if not len(table)),
     )
@@ -253,15 +257,12 @@ def _aligned(columns: Mapping[str, Floats], of: Sequence[Pair], pairs: Sequence[
     return aligned
 
 
-def _samples_in_common(tables: Iterable[pa.Table]) -> int | None:
-    """The smallest number of samples that any pair with at least two has, over all models."""
-    counts = [
-        count
-        for table in tables
-        for count in table.group_by(["student", "title"]).aggregate([([], "count_all")])["count_all"].to_pylist()
-        if count >= 2
-    ]
-    return min(counts, default=None)
+def samples_per_pair(samples: Dataset, table: pa.Table) -> int:
+    """How many samples of each pair were asked for; where a dataset doesn't say, as many as any pair has."""
+    asked = samples.manifest.provenance.get("config", {}).get("per_pair")
+    if asked is not None:
+        return int(asked)
+    return int(max(Counter(pairs_of(table)).values(), default=0))
 
 
 def _floats(table: pa.Table, name: str) -> Floats:
