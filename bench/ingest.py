@@ -92,6 +92,7 @@ def plain(file: Path) -> tuple[float, int]:
 
 def ingest(file: Path, folder: Path, memory: str) -> tuple[float, int]:
     """Seconds a whole `redraft ingest` takes, start-up included, and the peak memory of its process tree in bytes."""
+    (folder / "key").touch(mode=0o600)
     (folder / "key").write_bytes(b"0123456789abcdef")
     code = "from redraft.cli import main; main()"
     command = [sys.executable, "-c", code, "ingest", "pencilcode", str(file), "--out", str(folder / "dataset"),

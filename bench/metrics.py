@@ -67,6 +67,7 @@ def given(path: Path, scratch: Path) -> Dataset:
     """A dataset, or rollouts made into one."""
     if (path / MANIFEST).exists():
         return open_dataset(path)
+    (scratch / "ingest.key").touch(mode=0o600)
     (scratch / "ingest.key").write_bytes(bytes(32))  # nothing of it is kept
     return ingest(Rollouts(paths=[path]), scratch / "rollouts", IngestOptions(key=scratch / "ingest.key"))
 

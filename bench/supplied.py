@@ -22,6 +22,7 @@ def rollouts(scratch: Path, *, folder: Path = ROLLOUTS, only: str = "*.json.xz")
     if not files:
         raise SystemExit(f"{folder}: no {only} there; this bench needs released rollouts.")
     hush()
+    (scratch / "ingest.key").touch(mode=0o600)
     (scratch / "ingest.key").write_bytes(bytes(32))  # nothing of it is kept
     return ingest(Rollouts(paths=files), scratch / "rollouts", IngestOptions(key=scratch / "ingest.key"))
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from factories import make_key
 from redraft.data.identity import keyed_hash
 from redraft.data.ingest import IngestOptions, ingest
 from redraft.data.sources.progsnap2 import ProgSnap2
@@ -28,7 +29,7 @@ KEY = b"a key of more than sixteen bytes"
 
 
 def read(source: Source, tmp_path: Path, out: str = "d") -> Dataset:
-    (tmp_path / "key").write_bytes(KEY)
+    make_key(tmp_path / "key", KEY)
     return ingest(source, tmp_path / out, IngestOptions(key=tmp_path / "key", memory="256MB"))
 
 

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from factories import make_key
 from ingest_oracle import plain_reading
 from redraft.data.ingest import IngestOptions, ingest
 from redraft.data.sources.pencilcode import PencilCode
@@ -28,7 +29,7 @@ KEY = b"a key of more than sixteen bytes"
 
 def read(folder: Path, files: list[tuple[str, bytes]], out: str = "d", **options: Any) -> Dataset:
     folder.mkdir(exist_ok=True)
-    (folder / "key").write_bytes(KEY)
+    make_key(folder / "key", KEY)
     paths = []
     for name, data in files:
         paths.append(folder / name)
@@ -44,7 +45,7 @@ def contents(dataset: Dataset) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
     }
 
 
-def listed(dataset: Dataset) -> list[tuple[str, int, str]]:
+def listed(dataset: Dataset) -> list[tuple[int, int, str]]:
     table = pq.read_table(dataset.path / "rejected.parquet")
     return sorted(zip(*(table[name].to_pylist() for name in ("file", "line", "reason")), strict=True))
 
@@ -135,7 +136,7 @@ REJECTS = {
 def test_each_reason(tmp_path: Path, reason: str) -> None:
     dataset = check(tmp_path, [("a.log", text(line(), *REJECTS[reason]))])
     assert dataset.manifest.rejected == {reason: len(REJECTS[reason])}
-    assert listed(dataset) == [("a.log", row, reason) for row in range(2, len(REJECTS[reason]) + 2)]
+    assert listed(dataset) == [(1, row, reason) for row in range(2, len(REJECTS[reason]) + 2)]
 
 
 def test_what_is_allowed(tmp_path: Path) -> None:
@@ -281,7 +282,7 @@ def test_any_dirty_log_reads_as_a_plain_reading_does(
 def test_supplied_logs_read_exactly(shared: Path, tmp_path: Path) -> None:
     files = sorted((shared / "logs").glob("*.gz"))
     plain = plain_reading([(file.name, gzip.decompress(file.read_bytes())) for file in files], KEY)
-    (tmp_path / "key").write_bytes(KEY)
+    make_key(tmp_path / "key", KEY)
     options = IngestOptions(origin="model", key=tmp_path / "key")
     dataset = ingest(PencilCode(paths=[shared / "logs"]), tmp_path / "d", options)
     assert contents(dataset) == plain.traces

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from factories import make_key
 from redraft.data.gather import GROUP, whole_pairs
 from redraft.data.identity import keyed_hash, keyed_hashes
 from redraft.data.ingest import IngestOptions, ingest, input_names
@@ -44,7 +45,7 @@ def log(students: int, runs: int, seed: int = 0, noise: int = 0) -> bytes:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "key").write_bytes(KEY)
+    make_key(tmp_path / "key", KEY)
     (tmp_path / "logs").mkdir()
     return tmp_path
 
@@ -115,9 +116,10 @@ def test_damaged_archives_are_rejected_whole_and_named(folder: Path) -> None:
     assert dataset.manifest.rejected["damaged_file"] == 3
     rejected = pq.read_table(folder / "d/rejected.parquet").to_pylist()
     assert [row for row in rejected if row["line"] is None] == [
-        {"file": name, "line": None, "reason": "damaged_file"} for name in ("cut.gz", "cut.zst", "sum.gz")
+        {"file": number, "line": None, "reason": "damaged_file"}
+        for number in (2, 3, 4)  # in order of name
     ]
-    assert {row["file"] for row in rejected if row["line"] is not None} == {"a"}
+    assert {row["file"] for row in rejected if row["line"] is not None} == {1}
     for file in (folder / "logs").glob("*.*"):
         file.unlink()
     alone = read(folder, "alone")
@@ -139,7 +141,7 @@ def test_a_line_of_100_mb_takes_little_memory(folder: Path) -> None:
                "--key", str(folder / "key"), "--memory", "256MB"]  # fmt: skip
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert open_dataset(folder / "d").manifest.rejected["too_long"] == 1
-    assert {"file": "a", "line": 10, "reason": "too_long"} in pq.read_table(folder / "d/rejected.parquet").to_pylist()
+    assert {"file": 1, "line": 10, "reason": "too_long"} in pq.read_table(folder / "d/rejected.parquet").to_pylist()
     assert int(done.stdout.split()[-1]) < 750_000  # kB: arrow, duckdb and their buffers take 600,000
 
 
@@ -158,7 +160,7 @@ def test_students_who_said_no_are_left_out(folder: Path) -> None:
     with pytest.raises(InputError, match="names no student"):
         read(folder, "e", include_students=folder / "nobody")
     (folder / "stranger").write_text("someone else\n")
-    with pytest.raises(InputError, match="nothing usable"):
+    with pytest.raises(InputError, match="match nobody"):
         read(folder, "e", include_students=folder / "stranger")
 
 
@@ -188,7 +190,7 @@ def test_no_raw_id_is_left_in_a_dataset(folder: Path) -> None:
     for file in dataset.path.glob("*.parquet"):
         assert "student0" not in str(pq.read_table(file).to_pydict())
     assert str(folder) not in (dataset.path / "manifest.json").read_text()
-    (folder / "other").write_bytes(b"another key of enough bytes")
+    make_key(folder / "other", b"another key of enough bytes")
     other = read(folder, "e", key=folder / "other")
     assert not set(other.pairs()["student"].to_pylist()) & set(dataset.pairs()["student"].to_pylist())
 

@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import released_oracle as plain
-from factories import make_dataset, make_trace
+from factories import make_dataset, make_key, make_trace
 from redraft.cli import app
 from redraft.data.identity import keyed_hash
 from redraft.data.ingest import IngestOptions, ingest
@@ -207,7 +207,7 @@ def test_rollout_files_and_the_dataset_made_of_them_give_the_same(tmp_path: Path
     folder = write_rollouts(tmp_path / "rollouts")
     check(measure_released(folder, workers=2), ["ann", "bob", "ann", "cat"])
     key = bytes(32)
-    (tmp_path / "key").write_bytes(key)
+    make_key(tmp_path / "key", key)
     dataset = ingest(Rollouts(paths=[folder]), tmp_path / "dataset", IngestOptions(key=tmp_path / "key"))
     dataset.verify()
     check(measure_released(dataset), [keyed_hash(name, key) for name in ("ann", "bob", "ann", "cat")])

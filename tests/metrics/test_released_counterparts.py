@@ -16,7 +16,7 @@ import pytest
 
 import released_oracle as plain
 from fabricate import make_run
-from factories import make_dataset, make_trace, programs_of
+from factories import make_dataset, make_key, make_trace, programs_of
 from redraft import results
 from redraft.config import build
 from redraft.data.identity import keyed_hash
@@ -161,7 +161,7 @@ def test_pairs_compare_what_was_measured(tmp_path: Path) -> None:
 @pytest.mark.supplied
 def test_supplied_rollouts_that_ended_have_the_released_values(shared: Path, tmp_path: Path) -> None:
     name, key = "all_flag", bytes(32)
-    (tmp_path / "key").write_bytes(key)
+    make_key(tmp_path / "key", key)
     file = shared / "rollouts" / f"{name}.json.xz"
     dataset = ingest(Rollouts(paths=[file]), tmp_path / "dataset", IngestOptions(key=tmp_path / "key"))
     ours = {(row["student"], row["sample"]): row for row in measure(dataset, definitions="released").to_pylist()}

@@ -36,6 +36,12 @@ def make_dataset(path: Path, traces: Iterable[Trace], origin: Origin = "students
         return writer.finish()
 
 
+def make_key(path: Path, key: bytes) -> None:
+    """A file with a key, closed to others."""
+    path.touch(mode=0o600)
+    path.write_bytes(key)
+
+
 def programs_of(dataset: Dataset) -> Programs:
     """All programs of a dataset."""
     pairs = [Pair(*row.values()) for row in dataset.pairs().to_pylist()]

@@ -10,7 +10,7 @@ from hashlib import md5
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from redraft.data.identity import keyed_hash
+from redraft.data.identity import clean_id, keyed_hash
 
 QUOTED = re.compile(
     r'([^ "[\]]+) ([^ "[\]]+) ([^ "[\]]+) \[([^\]"]*)\] "([A-Z]+) ([^ "]+) HTTP/[^ "]*" [0-9]{3} (?:[0-9]+|-)(?:[ \t\r\f].*)?', re.DOTALL
@@ -22,7 +22,7 @@ LANGUAGES = {"cs": "coffeescript", "js": "javascript", "py": "python", "n": None
 
 class Plain(NamedTuple):
     traces: dict[tuple[str, str], list[tuple[Any, ...]]]
-    rejected: list[tuple[str, int, str]]
+    rejected: list[tuple[int, int, str]]
 
 
 class RejectError(Exception):
@@ -78,6 +78,8 @@ def _state(raw: bytes, identity: str, actions: Sequence[str]) -> tuple[Any, ...]
     if "code" not in values:
         raise RejectError("no_code")
     code = _percent(values["code"].replace("|", "\n").replace("+", " "), "bad_escape")
+    if not clean_id(" ".join(parts)):
+        raise RejectError("no_student")
     language = values.get("lang")
     mode = values.get("mode")
     return (
@@ -92,7 +94,7 @@ def plain_reading(
     """Traces {(hash, title): [(at, code, language, mode, truncated)]} and rejected (file, line, reason), sorted."""
     found = defaultdict(list)
     rejected = []
-    for number, (name, data) in enumerate(files):
+    for number, (_, data) in enumerate(files, 1):
         lines = data.split(b"\n")
         if not lines[-1]:
             lines.pop()
@@ -100,9 +102,9 @@ def plain_reading(
             try:
                 student, title, at, *rest = _state(raw.removesuffix(b"\r"), identity, actions)
             except RejectError as reject:
-                rejected.append((name, row, str(reject)))
+                rejected.append((number, row, str(reject)))
             else:
-                found[keyed_hash(student, key), title].append(((at, number, row), (at, *rest), (name, row)))
+                found[keyed_hash(clean_id(student), key), title].append(((at, number, row), (at, *rest), (number, row)))
     traces = {}
     for pair, states in found.items():
         states.sort(key=lambda state: state[0])

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from factories import make_trace
+from factories import make_key, make_trace
 from redraft.data.ingest import IngestOptions, ingest
 from redraft.data.simulate import SimulateConfig, simulate
 from redraft.data.sources.pencilcode import PencilCode
@@ -75,7 +75,7 @@ def _look(folder: Path) -> None:
 
 
 def _logs(folder: Path) -> None:
-    (folder / "key").write_bytes(b"a key of more than sixteen bytes")
+    make_key(folder / "key", b"a key of more than sixteen bytes")
     (folder / "logs").mkdir()
     lines = "".join(LINE.format(f"student{n % 3}", n, n // 2 * 9) for n in range(12))
     (folder / "logs" / "a").write_text(lines + lines + "no such line\n")  # the second time they are duplicates

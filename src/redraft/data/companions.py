@@ -1,69 +1,107 @@
-"""Files a researcher hands in beside the logs: consent lists and covariates, both by raw id.
+"""What a researcher knows of the students beside their logs: covariates, by raw id.
 
-In: text, CSV or Parquet. Out: sets of raw ids in memory; `covariates.parquet` in the dataset, its ids hashed with
-the same key, and only for students who are in the dataset.
+In: CSV or Parquet. Out: `covariates.parquet` in the dataset, its ids hashed with the same key, and only for students
+who are in the dataset. All other columns go in as they are, so those that look as if they named people are told.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from redraft.data.identity import keyed_hash
+from redraft.data.consent import IdList, Matches, is_header
+from redraft.data.identity import clean_id
+from redraft.data.sources.rows import has_no_header
 from redraft.data.store import write_table
 from redraft.errors import InputError
+from redraft.progress import say
 
 COVARIATES_FILE = "covariates.parquet"
+_MAIL = r"[^\s@,;<>]+@[^\s@,;<>]+\.[^\s@,;<>]+"
+_NAMING = frozenset({
+    "name", "names", "firstname", "lastname", "surname", "forename", "fullname", "nickname", "username",
+    "email", "mail", "phone", "telephone", "tel", "mobile", "address", "street", "birthday", "birthdate",
+    "birth", "dob",
+})  # fmt: skip
+"""Words in a column's name that say it holds who somebody is."""
 
 
-def read_ids(file: Path) -> frozenset[str]:
-    """Raw ids, one per line; blank lines are skipped.
+class Covariates(NamedTuple):
+    """What is known of whom."""
+
+    ids: IdList
+    rows: list[str]
+    """The cleaned id of each row."""
+    others: pa.Table
+    """The columns beside the ids."""
+
+
+def read_covariates(file: Path) -> Covariates:
+    """A table's rows by id: the column `student`, else the first one, holds them.
 
     Raises:
-        InputError: The file can't be read, isn't UTF-8, or names nobody.
-    """
-    try:
-        ids = frozenset(line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()) - {""}
-    except OSError as error:
-        raise InputError(f"can't be read ({error.strerror}).", where=file, remedy="Check the path.") from error
-    except UnicodeDecodeError as error:
-        raise InputError("is not UTF-8 text.", where=file, remedy="Write one student's id per line.") from error
-    if not ids:
-        raise InputError("names no student.", where=file, remedy="Write one student's id per line.")
-    return ids
-
-
-def join_covariates(file: Path, key: bytes) -> pa.Table:
-    """The file's rows with `student` hashed, sorted by it. The column `student` (else the first one) holds raw ids.
-
-    Raises:
-        InputError: The file can't be read, has no other column, or names a student twice.
+        InputError: The file can't be read, has no header or no other column, or names a student twice.
     """
     table = _read(file)
     if table.num_columns < 2:
         remedy = "Separate columns by commas; name the ids' `student`."
         raise InputError("has no column beside the students' ids.", where=file, remedy=remedy)
     name = "student" if "student" in table.column_names else table.column_names[0]
-    ids = pc.cast(table[name], pa.string()).to_pylist()
-    twice = len(ids) - len(set(ids))
-    if twice:
+    rows = [clean_id(raw or "") for raw in pc.cast(table[name], pa.string()).to_pylist()]
+    places: dict[str, int] = {}
+    for number, raw_id in enumerate(rows, 1):
+        if raw_id:
+            places.setdefault(raw_id, number)
+    nobody = rows.count("")
+    if twice := len(rows) - nobody - len(places):
         raise InputError(f"{twice} rows name a student a second time.", where=file, remedy="Keep one row per student.")
-    hashes = pa.array([None if raw is None else keyed_hash(raw.strip(), key) for raw in ids], pa.string())
-    others = table.drop_columns([name])
-    return pa.table({"student": hashes, **{n: others[n] for n in others.column_names}}).sort_by("student")
+    if nobody:
+        say(f"{file}: {nobody:,} rows name no student; they are left out.")
+    for number, other in enumerate(table.column_names, 1):
+        if other != name and (signs := list(_signs(other, table[other]))):
+            say(
+                f"{file}: column {number} ({other}) looks as if it said who students are: {', '.join(signs)}. "
+                "It goes into the dataset as it is; leave it out unless it is needed."
+            )
+    return Covariates(IdList(file=file, places=places, place="row"), rows, table.drop_columns([name]))
 
 
-def write_covariates(covariates: pa.Table, folder: Path) -> None:
-    """Write the rows of the students who have traces in `folder`."""
+def write_covariates(covariates: Covariates, matches: Matches, folder: Path) -> None:
+    """Write the rows of the students who have traces in `folder`, sorted by their hash.
+
+    Raises:
+        InputError: Two rows mean the same student.
+    """
     students: set[str] = set()
     for shard in folder.glob("traces-*.parquet"):
         students.update(pq.read_table(shard, columns=["student"])["student"].unique().to_pylist())
-    present = pa.array(sorted(students), pa.string())
-    write_table(covariates.filter(pc.is_in(covariates["student"], present)), folder / COVARIATES_FILE)
+    hashes = [matches.covariates.get(raw_id) for raw_id in covariates.rows]
+    kept = [row for row, student in enumerate(hashes) if student in students]
+    if len(kept) > len({hashes[row] for row in kept}):
+        cause = "some rows mean the same student, by ids that differ only in case."
+        raise InputError(cause, where=covariates.ids.file, remedy="Keep one row per student.")
+    others = covariates.others.take(pa.array(kept, pa.int64()))
+    hashed = pa.array([hashes[row] for row in kept], pa.string())
+    table = pa.table({"student": hashed, **{name: others[name] for name in others.column_names}})
+    write_table(table.sort_by("student"), folder / COVARIATES_FILE)
+
+
+def _signs(name: str, values: pa.ChunkedArray) -> Iterator[str]:
+    """What says of a column that it names people."""
+    words = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).casefold()
+    if _NAMING.intersection(re.split(r"[^a-z]+", words)):
+        yield "its name says so"
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        count = pc.sum(pc.match_substring_regex(values, _MAIL)).as_py() or 0
+        if count:
+            yield f"e-mail addresses in {count:,} rows"
 
 
 def _read(file: Path) -> pa.Table:
@@ -75,7 +113,16 @@ def _read(file: Path) -> pa.Table:
         # Ids are text whatever they look like: 007 is not 7.
         with pyarrow.csv.open_csv(file) as reader:
             names = reader.schema.names
+        if not any(map(is_header, names)) and has_no_header(file):
+            raise InputError(
+                "seems to have no line of column names.", where=file, remedy="Add one, with `student` for the ids."
+            )
         ids = {name: pa.string() for name in (("student",) if "student" in names else names[:1])}
         return pyarrow.csv.read_csv(file, convert_options=pyarrow.csv.ConvertOptions(column_types=ids))
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"can't be read as CSV or Parquet ({error}).", where=file, remedy="Check the file.") from error
+    except OSError as error:
+        raise InputError(f"can't be read ({error.strerror}).", where=file, remedy="Check the path.") from error
+    except pa.ArrowException as error:  # whose words may hold a cell
+        raise InputError(
+            "can't be read as CSV with a header, nor as Parquet.", where=file,
+            remedy="Give every row the same number of columns, as UTF-8 text.",
+        ) from error  # fmt: skip

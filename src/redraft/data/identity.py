@@ -1,7 +1,8 @@
 """Students' ids leave ingest only as keyed hashes (HMAC-SHA-256), never as plain digests.
 
 The key is a file of random bytes outside every dataset. Who has it can find a known student's rows again; who
-hasn't can't test a guess. Whoever needs the same hashes on two machines copies the key file.
+hasn't can't test a guess. So a key that others may read is refused. Whoever needs the same hashes on two machines
+copies the key file. Ids are cleaned before they are hashed, in logs and in lists alike.
 """
 
 from __future__ import annotations
@@ -9,13 +10,42 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
+import shlex
+import stat
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
+from redraft.data.store import SIMULATION_NOTE
 from redraft.errors import InputError
+from redraft.progress import say
 
 KEY_BYTES = 32
+_AROUND = re.compile(
+    r"^[\s\x00\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+|[\s\x00\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+$"
+)
+_QUOTES = frozenset({'""', "''", "``", "“”", "„“", "„”", "‘’", "‚‘", "«»", "»«"})
+_WHOLE = re.compile(r"([+-]?[0-9]+)\.0+")
+_NOBODY = frozenset({"nan", "none", "null"})
+
+
+def clean_id(raw: str) -> str:
+    """An id as it is hashed and compared: without what spreadsheets and exports put around it.
+
+    That is space and invisible characters around it, one pair of quotes, a byte order mark, and `.0` behind a whole
+    number; letters with accents are written in one way (Unicode's form NFC). Empty for what stands for no id: `nan`,
+    `none`, `null` in any case, and `NA`.
+    """
+    if raw.isascii() and raw.isalnum():
+        text = raw
+    else:
+        text = _AROUND.sub("", unicodedata.normalize("NFC", raw))
+        if len(text) > 1 and text[0] + text[-1] in _QUOTES:
+            text = _AROUND.sub("", text[1:-1])
+        text = _WHOLE.sub(r"\1", text) if _WHOLE.fullmatch(text) else text
+    return "" if text == "NA" or text.casefold() in _NOBODY else text
 
 
 def default_key_file() -> Path:
@@ -28,7 +58,7 @@ def load_key(file: Path | None = None) -> bytes:
     """The key in `file`; without one, the user's own, made on first use with mode 0600.
 
     Raises:
-        InputError: The file can't be read or is too short to be a key.
+        InputError: The file can't be read, is open to others, or is too short to be a key.
     """
     path = file or default_key_file()
     try:
@@ -41,6 +71,7 @@ def load_key(file: Path | None = None) -> bytes:
             else:
                 with os.fdopen(descriptor, "wb") as new:
                     new.write(secrets.token_bytes(KEY_BYTES))
+        _refuse_open(path)
         key = path.read_bytes()
     except OSError as error:
         raise InputError(
@@ -49,6 +80,21 @@ def load_key(file: Path | None = None) -> bytes:
     if len(key) < 16:
         raise InputError("is too short for a key.", where=path, remedy="Use at least 16 random bytes.")
     return key
+
+
+def _refuse_open(path: Path) -> None:
+    """Refuse a key that others may read or change; a simulated class's own is no secret: its seed makes it."""
+    if os.name == "nt" or (path.parent / SIMULATION_NOTE).exists():
+        return
+    found = path.stat()
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise InputError(
+            "the key is open to others on this machine, who could find students by it.",
+            where=path,
+            remedy=f"Close it: chmod 600 {shlex.quote(str(path))}",
+        )
+    if found.st_uid != os.geteuid():
+        say(f"{path}: the key belongs to another user of this machine, who can find students by it.")
 
 
 def keyed_hash(raw_id: str, key: bytes) -> str:

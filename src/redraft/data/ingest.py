@@ -1,7 +1,8 @@
 """Logs into a dataset: the part that is alike for every source.
 
 In: a `Source` and where its dataset goes. Out: the dataset, with `rejected.parquet` (file, line, reason: every line
-or row not used) and, if given, `covariates.parquet` beside the traces.
+or row not used) and, if given, `covariates.parquet` beside the traces. A file is the number of an input, from 1, in the
+order of the manifest's list, which tells inputs by size and hash: their names may be students'.
 Two passes, both in bounded memory and resumable:
 
 1. Every input is read in pieces; each is parsed, its students' ids hashed, and its states spooled by bucket.
@@ -19,21 +20,23 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from redraft.data.companions import join_covariates, read_ids, write_covariates
+from redraft.data.companions import read_covariates, write_covariates
+from redraft.data.consent import Lists, Matches, read_ids
 from redraft.data.duck import Workspace, parse_memory
 from redraft.data.gather import ORDER, gather, whole_pairs
-from redraft.data.identity import key_fingerprint, keyed_hash, load_key
+from redraft.data.identity import clean_id, key_fingerprint, keyed_hash, load_key
 from redraft.data.sources.reading import is_packed
 from redraft.data.sources.states import REJECTED, Damaged, Piece, Source, WithCompanions
-from redraft.data.spool import Consent, Spool, bucket_count
+from redraft.data.spool import Spool, bucket_count
 from redraft.data.store import ROW_GROUP, Dataset, DatasetWriter, Origin, open_dataset
 from redraft.data.trace import SCHEMA
 from redraft.errors import InputError, RedraftError
@@ -46,7 +49,7 @@ WORKERS = 2
 REJECTED_FILE = "rejected.parquet"
 
 T = TypeVar("T")
-_REJECTED_LIST = pa.schema([("file", pa.string()), ("line", pa.int64()), ("reason", pa.string())])
+_REJECTED_LIST = pa.schema([("file", pa.int64()), ("line", pa.int64()), ("reason", pa.string())])
 _LIST_GROUP = 65536
 
 
@@ -66,6 +69,8 @@ class IngestOptions:
     """Raw ids, one per line: use only these students."""
     exclude_students: Path | None = None
     """Raw ids, one per line: leave these students out."""
+    allow_unmatched: bool = False
+    """Go on if some ids to exclude match nobody."""
     overwrite: bool = False
     """Replace another dataset at the same place."""
 
@@ -82,11 +87,12 @@ def ingest(source: Source, out: Path, options: IngestOptions | None = None) -> D
     files = list(source.inputs())
     memory = parse_memory(options.memory)
     key = load_key(options.key)
-    consent = Consent(
+    covariates = read_covariates(options.covariates) if options.covariates else None
+    lists = Lists(
         include=read_ids(options.include_students) if options.include_students else None,
-        exclude=read_ids(options.exclude_students) if options.exclude_students else frozenset(),
+        exclude=read_ids(options.exclude_students) if options.exclude_students else None,
+        covariates=covariates.ids if covariates else None,
     )
-    covariates = join_covariates(options.covariates, key) if options.covariates else None
     origin = options.origin or source.origin
     provenance = _provenance(source, files, options, key) | {"origin": origin}
     with DatasetWriter(out, origin=origin, provenance=provenance, overwrite=options.overwrite, inputs=files) as writer:
@@ -96,7 +102,9 @@ def ingest(source: Source, out: Path, options: IngestOptions | None = None) -> D
         job = _Job(source, files, writer, memory)
         try:
             with closing(job.workspace):
-                rejected = job.run(key, consent)
+                spool = job.spool(key, lists)
+                matches = _matched(lists, spool, writer, key, allow_unmatched=options.allow_unmatched)
+                rejected = job.gather(spool, matches)
         except duckdb.OutOfMemoryException as error:
             raise RedraftError("ran out of memory.", where=out, remedy="Give more with --memory.") from error
         except duckdb.IOException as error:
@@ -104,13 +112,16 @@ def ingest(source: Source, out: Path, options: IngestOptions | None = None) -> D
         _say_rejected(rejected)
         if not job.any_traces:
             writer.discard()
-            raise InputError(" ".join(["nothing usable was found.", *job.complaints]), where=files[0].parent)
+            raise InputError(" ".join(["nothing usable was found.", *job.complaints]), where=_given(source))
         if isinstance(source, WithCompanions):
-            source.write_companions(
-                writer.folder, lambda raw_id: keyed_hash(raw_id, key) if consent.allows(raw_id) else None
-            )
+
+            def allowed(raw_id: str) -> str | None:
+                student = keyed_hash(clean_id(raw_id), key)
+                return student if matches.allows(student) else None
+
+            source.write_companions(writer.folder, allowed)
         if covariates is not None:
-            write_covariates(covariates, writer.folder)
+            write_covariates(covariates, matches, writer.folder)
         dataset = writer.finish(rejected=rejected)
     if job.complaints:
         raise InputError(
@@ -134,22 +145,27 @@ class _Job:
     def any_traces(self) -> bool:
         return any(pq.read_metadata(shard).num_rows for shard in self.writer.folder.glob("traces-*.parquet"))
 
-    def run(self, key: bytes, consent: Consent) -> dict[str, int]:
-        """Both passes; the counts of what was rejected, by reason."""
+    def spool(self, key: bytes, lists: Lists) -> Spool:
+        """The first pass: all inputs, parsed."""
         plan = {"buckets": self.buckets, "block": self.workspace.block_bytes}
         folder = self.writer.scratch / "spool"
         if folder.exists() and not _is_plan(folder / "plan.json", plan):  # begun with another --memory
             for shard in self.writer.folder.glob("traces-*.parquet"):
                 shard.unlink()
             shutil.rmtree(folder)  # last: while it is there, a kill in between is noticed
-        spool = Spool(folder, buckets=self.buckets, key=key, consent=consent)
+        spool = Spool(folder, buckets=self.buckets, key=key, lists=lists)
         write_json(folder / "plan.json", plan)
         with bar("reading", sum(file.stat().st_size for file in self.files)) as watcher:
             for number in range(len(self.files)):
                 for size in self._read(spool, number):
                     watcher.advance(size)
+        return spool
+
+    def gather(self, spool: Spool, matches: Matches) -> dict[str, int]:
+        """The second pass: all traces; the counts of what was rejected, by reason."""
+        refused = matches.refused
         with bar("sorting", self.buckets) as watcher, ThreadPoolExecutor(WORKERS) as workers:
-            for _ in _in_order(workers, ((self._shard, (spool, bucket)) for bucket in range(self.buckets))):
+            for _ in _in_order(workers, ((self._shard, (spool, bucket, refused)) for bucket in range(self.buckets))):
                 watcher.advance()
         return self._list_rejected(spool)
 
@@ -180,14 +196,14 @@ class _Job:
         reasons = {reason for batch in spool.rejected(number) for reason in batch["reason"].unique().to_pylist()}
         return bool(reasons) and reasons <= self.source.formless and not spool.count(number)
 
-    def _shard(self, spool: Spool, bucket: int) -> None:
+    def _shard(self, spool: Spool, bucket: int, refused: Sequence[str]) -> None:
         """Sort one bucket and write its traces; what was dropped on the way is noted first."""
         if self.writer.has_shard(bucket):
             return
         labels = [self.source.label(file) for file in self.files]
-        dropped = []
+        dropped = [spool.refused(bucket, refused)]
         with self.workspace.cursor() as duck, atomic_file(self.writer.shard_path(bucket)) as temporary:
-            duck.register("bucket", spool.reader(bucket))
+            duck.register("bucket", spool.reader(bucket, refused))
             ordered = duck.sql(f"SELECT * FROM bucket ORDER BY {ORDER}").to_arrow_reader(batch_size=ROW_GROUP)
             with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as shard:
                 for states in whole_pairs(ordered):
@@ -202,7 +218,6 @@ class _Job:
         whole = pa.Table.from_pylist([{"file": n, "reason": why} for n, why in reasons.items() if why], REJECTED)
         rows = pa.RecordBatchReader.from_batches(REJECTED, (*whole.to_batches(), *spool.rejected()))
         counts: Counter[str] = Counter()
-        names = pa.array(self.names, pa.string())
         with self.workspace.cursor() as duck, atomic_file(self.writer.folder / REJECTED_FILE) as temporary:
             duck.register("rejected", rows)
             ordered = duck.sql("SELECT * FROM rejected ORDER BY file, row NULLS FIRST, reason")
@@ -210,7 +225,7 @@ class _Job:
                 for batch in ordered.to_arrow_reader(batch_size=_LIST_GROUP):
                     for entry in batch["reason"].value_counts().to_pylist():
                         counts[entry["values"]] += entry["counts"]
-                    columns = [names.take(batch["file"]), batch["row"], batch["reason"]]
+                    columns = [pc.add(batch["file"].cast(pa.int64()), 1), batch["row"], batch["reason"]]
                     file.write_batch(pa.record_batch(columns, schema=_REJECTED_LIST))
         return dict(sorted(counts.items()))
 
@@ -233,11 +248,29 @@ def _in_order(workers: ThreadPoolExecutor, tasks: Iterable[tuple[Callable[..., T
 
 
 def input_names(files: Sequence[Path]) -> list[str]:
-    """A name for each input that tells it from the others, with as few of its folders as that takes, and no more."""
+    """A name for each input that tells it from the others, with as few of its folders as that takes, and no more.
+
+    For messages alone: names of files and folders may be students'. What is written says an input's number.
+    """
     depth = 1
     while depth < 32 and len({file.resolve().parts[-depth:] for file in files}) < len({f.resolve() for f in files}):
         depth += 1
     return [str(Path(*file.resolve().parts[-depth:])) for file in files]
+
+
+def _given(source: Source) -> str:
+    """What the user named as inputs."""
+    given = getattr(source, fields(source)[0].name)  # type: ignore[arg-type]  # a dataclass, which the protocol can't say
+    return str(given) if isinstance(given, Path) else ", ".join(map(str, given))
+
+
+def _matched(lists: Lists, spool: Spool, writer: DatasetWriter, key: bytes, *, allow_unmatched: bool) -> Matches:
+    """Whom the lists mean; if they can't be followed, nothing is kept, as with other lists all is read anew."""
+    try:
+        return lists.match(spool.seen(), key, allow_unmatched=allow_unmatched)
+    except InputError:
+        writer.discard()
+        raise
 
 
 def _provenance(source: Source, files: Sequence[Path], options: IngestOptions, key: bytes) -> dict[str, Any]:
@@ -250,10 +283,7 @@ def _provenance(source: Source, files: Sequence[Path], options: IngestOptions, k
     with ThreadPoolExecutor(WORKERS) as workers:
         digests = workers.map(_digest, files)
         source.warm_up()
-    inputs = [
-        {"name": name, "size": file.stat().st_size, "sha256": digest}
-        for name, file, digest in zip(input_names(files), files, digests, strict=True)
-    ]
+    inputs = [{"size": file.stat().st_size, "sha256": digest} for file, digest in zip(files, digests, strict=True)]
     return {
         "command": f"ingest {source.name}",
         "options": {**source.options(), **lists},

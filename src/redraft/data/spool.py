@@ -8,8 +8,7 @@ those that are there are whole and need not be parsed again. Raw ids are hashed 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +16,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from redraft.data.identity import keyed_hashes
+from redraft.data.consent import Lists, fold_hashes, folded
+from redraft.data.identity import clean_id, keyed_hashes
 from redraft.data.sources.states import RAW_STATES, REJECTED, Part
 from redraft.rundir import atomic_file, write_json
 
 _BUCKET = 64 * 10**6
 """Bytes of input a bucket at most, so that several can be gathered at once."""
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Consent:
-    """Which students may be used, by raw id."""
-
-    include: frozenset[str] | None = None
-    """Only these; None: all."""
-    exclude: frozenset[str] = frozenset()
-    """Not these, even if included."""
-
-    def allows(self, raw_id: str) -> bool:
-        """Whether the student's rows may be used."""
-        return raw_id not in self.exclude and (self.include is None or raw_id in self.include)
 
 
 class Spool:
@@ -47,11 +33,11 @@ class Spool:
         folder: Where; made if missing. What is there is taken as done.
         buckets: How many buckets; the same for a folder's whole life.
         key: The key of the students' hashes.
-        consent: Students left out are rejected here, as `no_consent`, while their raw ids are at hand.
+        lists: Students known to be left out are rejected here, as `no_consent`, while their raw ids are at hand.
     """
 
-    def __init__(self, folder: Path, *, buckets: int, key: bytes, consent: Consent) -> None:
-        self.folder, self.buckets, self._key, self._consent = folder, buckets, key, consent
+    def __init__(self, folder: Path, *, buckets: int, key: bytes, lists: Lists) -> None:
+        self.folder, self.buckets, self._key, self._lists = folder, buckets, key, lists
         folder.mkdir(exist_ok=True)
 
     def _path(self, number: int, piece: int, kind: str) -> Path:
@@ -80,7 +66,8 @@ class Spool:
 
     def write(self, number: int, piece: int, part: Part) -> None:
         """Hash the students, and write the states parted by bucket and the rejected rows."""
-        states, ranges, refused = self._hashed(part.states)
+        states, ranges, refused, seen = self._hashed(part.states)
+        write_json(self._path(number, piece, "seen"), seen)
         _write(self._path(number, piece, "rejected"), [pa.concat_tables([part.rejected, refused])], REJECTED)
         order = np.argsort(ranges, kind="stable")
         cuts = np.searchsorted(ranges[order], np.arange(self.buckets + 1))
@@ -88,9 +75,25 @@ class Spool:
         parted = [ordered.slice(cuts[i], cuts[i + 1] - cuts[i]) for i in range(self.buckets)]
         _write(self._path(number, piece, "states"), parted, RAW_STATES)
 
-    def reader(self, bucket: int) -> pa.RecordBatchReader:
-        """The states of one bucket, in no particular order."""
-        return pa.RecordBatchReader.from_batches(RAW_STATES, self._states(bucket))
+    def seen(self) -> dict[str, set[str]]:
+        """Of ids that stand in a list in any case: hash of the folded id -> hashes of those that were met."""
+        found: dict[str, set[str]] = {}
+        for file in sorted(self.folder.glob("*.seen")):
+            for student, fold in json.loads(file.read_text()).items():
+                found.setdefault(fold, set()).add(student)
+        return found
+
+    def reader(self, bucket: int, refused: Sequence[str] = ()) -> pa.RecordBatchReader:
+        """The states of one bucket, in no particular order, without those of the students refused."""
+        batches = self._states(bucket)
+        if refused:
+            batches = (batch.filter(pc.invert(_of(batch, refused))) for batch in batches)
+        return pa.RecordBatchReader.from_batches(RAW_STATES, batches)
+
+    def refused(self, bucket: int, refused: Sequence[str]) -> pa.Table:
+        """The rows that `reader` leaves out."""
+        found = [batch.filter(_of(batch, refused)) for batch in self._states(bucket)] if refused else []
+        return _rejected(pa.Table.from_batches(found, RAW_STATES), "no_consent")
 
     def _states(self, bucket: int) -> Iterator[pa.RecordBatch]:
         for file in sorted(self.folder.glob("*.states")):
@@ -116,23 +119,39 @@ class Spool:
                 total += sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches))
         return total
 
-    def _hashed(self, states: pa.Table) -> tuple[pa.Table, np.ndarray, pa.Table]:
-        """The states that may be used, by hashes; their buckets; and those that may not, as rejected rows."""
+    def _hashed(self, states: pa.Table) -> tuple[pa.Table, np.ndarray, pa.Table, dict[str, str]]:
+        """The states that may be used, by hashes; their buckets; the others, as rejected rows; and who is in a list."""
         ids = pc.dictionary_encode(states["student"].combine_chunks())
-        raw = ids.dictionary.to_pylist()
+        raw = [clean_id(raw_id) for raw_id in ids.dictionary.to_pylist()]
         digests = keyed_hashes(raw, self._key)
         buckets = np.array([int(digest[:8], 16) * self.buckets >> 32 for digest in digests], np.int64)
+        listed = {raw_id: digest for raw_id, digest in zip(raw, digests, strict=True) if self._is_listed(raw_id)}
+        seen = dict(zip(listed.values(), fold_hashes(listed, self._key), strict=True))
         rows = ids.indices.to_numpy()
         hashes = pa.array(digests, pa.string()).take(ids.indices)
         states = states.set_column(states.schema.get_field_index("student"), "student", hashes)
-        allowed = np.array([self._consent.allows(raw_id) for raw_id in raw], bool)
-        if allowed.all():
-            return states, buckets[rows], REJECTED.empty_table()
-        allowed = allowed[rows]
-        out = states.filter(pa.array(~allowed))
-        reasons = pa.repeat("no_consent", out.num_rows)
-        refused = pa.table([out["file"], out["row"], reasons], schema=REJECTED)
-        return states.filter(pa.array(allowed)), buckets[rows[allowed]], refused
+        nobody = np.array([not raw_id for raw_id in raw], bool)
+        refused = np.array([self._lists.refuses(raw_id) for raw_id in raw], bool) & ~nobody
+        if not (nobody.any() or refused.any()):
+            return states, buckets[rows], REJECTED.empty_table(), seen
+        nobody, refused = nobody[rows], refused[rows]
+        out = [
+            _rejected(states.filter(pa.array(which)), reason)
+            for which, reason in ((nobody, "no_student"), (refused, "no_consent"))
+        ]
+        used = ~nobody & ~refused
+        return states.filter(pa.array(used)), buckets[rows[used]], pa.concat_tables(out), seen
+
+    def _is_listed(self, raw_id: str) -> bool:
+        return folded(raw_id) in self._lists.folds
+
+
+def _of(batch: pa.RecordBatch, students: Sequence[str]) -> pa.Array:
+    return pc.is_in(batch["student"], pa.array(students, pa.string()))
+
+
+def _rejected(states: pa.Table, reason: str) -> pa.Table:
+    return pa.table([states["file"], states["row"], pa.repeat(reason, states.num_rows)], schema=REJECTED)
 
 
 def bucket_count(text_bytes: int, memory: int) -> int:

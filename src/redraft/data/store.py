@@ -192,7 +192,12 @@ def _made_for(folder: Path) -> dict[str, Any] | None:
         return None
     if not isinstance(raw, dict) or not {"schema_version", "origin", "files"} <= raw.keys():
         return None
-    return {"provenance": open_dataset(folder).manifest.provenance}
+    provenance = open_dataset(folder).manifest.provenance
+    inputs = provenance.get("inputs")
+    if isinstance(inputs, list):  # until version 0.2 they had names too
+        inputs = [{k: v for k, v in one.items() if k != "name"} if isinstance(one, dict) else one for one in inputs]
+        provenance = {**provenance, "inputs": inputs}
+    return {"provenance": provenance}
 
 
 DATASET = Kind(name="a dataset", another="another dataset", made_for=_made_for, effort="*/*")

@@ -7,8 +7,13 @@ Fields may hold line ends and quotes (doubled). Times are ISO 8601; without a zo
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +28,8 @@ from redraft.errors import InputError, suggestion
 
 _BLOCK = 32 * 10**6
 """Bytes of CSV parsed at a time: a single row can't be longer."""
+_LOOKED_AT = 1 << 20
+"""Bytes of CSV looked at to tell a header from data."""
 
 
 class Rows(NamedTuple):
@@ -61,12 +68,45 @@ def require_columns(file: Path, wanted: Sequence[str]) -> None:
     """Check that the file has all the columns.
 
     Raises:
-        InputError: Some are missing, all named, with a suggestion.
+        InputError: Some are missing, all named, with a suggestion; of what may be a row of data nothing is shown.
     """
     known = column_names(file)
+    if not set(wanted) & set(known) and has_no_header(file):
+        raise InputError(
+            f"seems to have no line of column names; {', '.join(map(repr, wanted))} are wanted.",
+            where=file,
+            remedy="Write the columns' names into the first line.",
+        )
     missing = [f"has no column {name!r}. {suggestion(name, known)}" for name in wanted if name not in known]
     if missing:
         raise InputError(" ".join(missing), where=file)
+
+
+def has_no_header(file: Path) -> bool:
+    """Whether a CSV file's first line looks like data rather than names of columns."""
+    if is_parquet(file):
+        return False
+    with file.open("rb") as raw:
+        text = raw.read(_LOOKED_AT).decode("utf-8-sig", "replace")
+    try:
+        tables = [[*islice(csv.reader(io.StringIO(text), delimiter=separator), 50)] for separator in ",;\t"]
+    except csv.Error:
+        return True
+    first, *others = max(tables, key=lambda rows: len(rows[0]) if rows else 0) or [[]]
+    again = any(len(row) > place and row[place] == cell for row in others for place, cell in enumerate(first))
+    return again or not others or any(map(_is_datum, first))
+
+
+def _is_datum(cell: str) -> bool:
+    """Whether a cell is no column's name: a number, a time, an address, or a piece of a program."""
+    text = cell.strip()
+    if not text or len(text) > 60 or re.search(r"[@(){}=<>'\"\n\r]|://", text):
+        return True
+    for read in (float, datetime.fromisoformat):
+        with suppress(ValueError):
+            read(text)
+            return True
+    return False
 
 
 def read_rows(file: Path, columns: Sequence[str]) -> Iterator[Rows]:
@@ -80,7 +120,7 @@ def read_rows(file: Path, columns: Sequence[str]) -> Iterator[Rows]:
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise Damaged("damaged_file", "it is damaged, or holds a row longer than 32 MB") from error
     except OSError as error:
-        raise Damaged("unreadable_file", f"it can't be read ({error})") from error
+        raise Damaged("unreadable_file", f"it can't be read ({error.strerror})") from error
 
 
 def _parquet_rows(file: Path, columns: list[str]) -> Iterator[Rows]:
