@@ -170,6 +170,7 @@ def sample(
     split_name: str = "default",
     max_pairs: int | None = None,
     assignments: bool = False,
+    neural_cache: Path | None = None,
     engine: EngineName = DEFAULT_ENGINE,
     overwrite: bool = False,
     config: list[Path] | None = None,
@@ -197,6 +198,9 @@ def sample(
         Pairs of each test split, at most; drawn by the seed.
     assignments: bool
         Only titles that count as assignments.
+    neural_cache: Path
+        A neural cache of the model (`redraft neural-cache`): what a student wrote before they began the title is mixed
+        into what the model says.
     engine: str
         What runs each program as it is drawn, for a model trained with feedback.
     overwrite: bool
@@ -208,6 +212,7 @@ def sample(
     """
     from redraft.lm import sample as sampling  # loads torch
     from redraft.lm.checkpoint import load_model
+    from redraft.lm.neural_cache.store import open_cache
 
     settings = resolve(SampleConfig, config, options)
     divided = load_split(open_dataset(dataset), split_name)
@@ -217,8 +222,9 @@ def sample(
     if split == ",".join(TEST_SPLITS):  # by default, those that have pairs
         names = [name for name in names if divided.counts()[name]]
     requests = sampling.requests_for(divided, names, max_pairs=max_pairs, seed=settings.seed, assignments=assignments)
+    cache = open_cache(neural_cache, loaded) if neural_cache else None
     with _teller(loaded, engine) as tell:
-        made = sampling.sample(loaded, requests, out=out, config=settings, overwrite=overwrite, tell=tell)
+        made = sampling.sample(loaded, requests, out=out, config=settings, overwrite=overwrite, tell=tell, cache=cache)
     refused = "".join(f", {count:,} {reason}" for reason, count in sorted(made.manifest.rejected.items()))
     print(f"{out}: {len(made):,} traces of {len(requests):,} pairs{refused}")
     if unknown := made.manifest.provenance["unknown_students"]:

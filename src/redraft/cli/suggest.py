@@ -26,6 +26,7 @@ def suggest(
     title: str,
     state: int | None = None,
     dataset: Path | None = None,
+    neural_cache: Path | None = None,
     language: str | None = None,
     at: datetime | None = None,
     shown: int = 3,
@@ -57,6 +58,9 @@ def suggest(
         Of a dataset's trace, the number of the state to mend, from 1; default: the last.
     dataset: Path
         With files: a dataset that shows the student's other programs and what others wrote.
+    neural_cache: Path
+        A neural cache of the model (`redraft neural-cache`): what the student wrote before these drafts, on other
+        titles, is mixed into what the model says.
     language: str
         Of files; default: by their endings, which say coffeescript if they say nothing. The engine must judge it.
     at: datetime
@@ -75,6 +79,7 @@ def suggest(
         Settings, an option each.
     """
     from redraft.lm.checkpoint import load_model  # loads torch
+    from redraft.lm.neural_cache.store import open_cache
     from redraft.studies.common.running import open_runner
     from redraft.studies.recover import suggest as suggesting
     from redraft.studies.recover.drafts import open_drafts
@@ -85,9 +90,10 @@ def suggest(
         trace, student=student, title=title, dataset=dataset, state=state, language=language, at=when
     )
     loaded = load_model(model)
+    cache = open_cache(neural_cache, loaded) if neural_cache else None
     with open_runner(engine, workers=workers) as runner:
         made = suggesting.suggest(
-            loaded, states, title=title, student=student, runner=runner, around=around, config=settings
+            loaded, states, title=title, student=student, runner=runner, around=around, config=settings, cache=cache
         )
     if made is None:
         lines = [jsons.dumps({"runs": True})] if json else ["The program runs as it is: nothing to mend."]

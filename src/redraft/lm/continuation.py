@@ -1,6 +1,6 @@
 """Go on with a trace: the states so far and the time of the next one are given, the model draws the rest.
 
-In: a model, and for each draw which prefix to go on from, and in whose voice. Out: the new states of each draw, in
+In: a model, and for each draw which prefix to go on from, in whose voice, and what its student wrote before. Out: the new states of each draw, in
 order. The voice may be any student's: their own, another's to steer by, or the unknown student's. A draw depends on the
 model, its prefix, voice, id and number alone.
 
@@ -21,11 +21,12 @@ from accelerate import PartialState
 from redraft.data.trace import State, Trace
 from redraft.errors import InputError
 from redraft.lm.batch import Encoded
-from redraft.lm.bits import bits_of
+from redraft.lm.bits import bits_with
 from redraft.lm.checkpoint import Model
 from redraft.lm.codec import EDIT
 from redraft.lm.generate import Draft, generate
 from redraft.lm.model import UNKNOWN
+from redraft.lm.neural_cache.mixture import Past
 from redraft.lm.sample import check_sampling
 from redraft.lm.settings import SampleConfig
 
@@ -60,6 +61,8 @@ class Continuation(NamedTuple):
     """Of the case: with the number and the seed, what its random numbers depend on."""
     number: int = 0
     """Of this draw of the case."""
+    past: Past | None = None
+    """What the student wrote before, to be mixed into what the model says; None: nothing."""
 
 
 class Continued(NamedTuple):
@@ -137,6 +140,7 @@ def go_on(
         Draft(
             student=UNKNOWN if each.voice is None else model.students.row(each.voice),
             ids=list(each.prefix.ids),
+            past=each.past,
             stream=(config.seed, each.id, each.number),
         )
         for each in wanted
@@ -174,7 +178,7 @@ def edit_bits(model: Model, wanted: Sequence[Continuation], states: Sequence[Seq
     coded = model.codec.encode_marked(traces)
     rows = [UNKNOWN if each.voice is None else model.students.row(each.voice) for each in wanted]
     encoded = [Encoded(one.ids, row) for one, row in zip(coded, rows, strict=True)]
-    costs = bits_of(model, encoded, [lambda rows_B: rows_B], batch_tokens=READ_TOKENS)
+    costs = bits_with(model, encoded, [each.past for each in wanted], batch_tokens=READ_TOKENS)
     found = []
     for each, one, new, bits_RN in zip(wanted, coded, states, costs, strict=True):
         by_state = np.bincount(one.states, bits_RN[0] * (one.parts == EDIT), minlength=len(each.prefix.states) + 1)

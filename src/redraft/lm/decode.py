@@ -1,7 +1,7 @@
 """What a model says comes next, for many drafts at once that stand at different places.
 
 In: a student model, and step by step the new tokens of any of its rows (`cache.Step`), packed without padding. Out:
-logits, and tokens drawn from them. The model's own `forward` is the definition, and `Whole` is that. `Library` keeps
+logits, the hidden states they are made of, and tokens drawn. The model's own `forward` is the definition, and `Whole` is that. `Library` keeps
 keys and values, so that a step costs what is new. `fastest` picks among these and the compiled ways.
 
 Axes in names: N new tokens, M of them whose next is wanted, R rows of the step, L tokens of a row, D the LM's width,
@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import AttentionInterface
 
 from redraft.lm.cache import Cache, Step
-from redraft.lm.model import StudentLM
+from redraft.lm.model import StudentLM, heard
 from redraft.lm.nucleus import nucleus
 
 ATTENTION = "redraft"
@@ -55,6 +55,9 @@ class Decoder(Protocol):
     def logits(self, step: Step) -> Tensor:
         """Logits (M, V) of the tokens after the wanted ones."""
 
+    def read(self, step: Step) -> tuple[Tensor, Tensor]:
+        """These logits, and the hidden states (M, D) that the last layer makes them of."""
+
 
 def embed(model: StudentLM, step: Step) -> Tensor:
     """The new tokens' embeddings (N, D), students' vectors in the placeholders' place."""
@@ -89,6 +92,10 @@ class Whole:
 
     def logits(self, step: Step) -> Tensor:
         """Logits (M, V) of the tokens after the wanted ones."""
+        return self.read(step)[0]
+
+    def read(self, step: Step) -> tuple[Tensor, Tensor]:
+        """These logits, and the hidden states (M, D) that the last layer makes them of."""
         rows, places = step.rows.tolist(), step.places.tolist()
         for token, student, row, place in zip(step.ids.tolist(), step.students.tolist(), rows, places, strict=True):
             self._rows[row][place:] = [token]
@@ -98,12 +105,13 @@ class Whole:
         # causal attention doesn't see the padding on the right, whatever it is
         lines = [self._rows[row] + [0] * (width - len(self._rows[row])) for row in line_of]
         lines_N = torch.tensor([line_of[row] for row in rows], device=self.model.device)
-        logits_RLV: Tensor = self.model(
+        read = self.model.read(
             torch.tensor(lines, device=self.model.device),
             torch.tensor([self._students[row] for row in line_of], device=self.model.device),
             use_cache=False,
-        ).logits
-        return logits_RLV[lines_N[step.wanted], step.places[step.wanted]]
+        )
+        logits_MV, hidden_MD = (each[lines_N[step.wanted], step.places[step.wanted]] for each in read)
+        return logits_MV, hidden_MD
 
 
 class Library:
@@ -129,20 +137,25 @@ class Library:
 
     def logits(self, step: Step) -> Tensor:
         """Logits (M, V) of the tokens after the wanted ones."""
+        return self.read(step)[0]
+
+    def read(self, step: Step) -> tuple[Tensor, Tensor]:
+        """These logits, and the hidden states (M, D) that the last layer makes them of."""
         config = self.model.lm.config
         before, config._attn_implementation = config._attn_implementation, ATTENTION
         try:
-            logits_1MV: Tensor = self.model.lm(
-                inputs_embeds=embed(self.model, step)[None],
-                position_ids=step.places[None],
-                attention_mask=self._nothing,  # a mask of four axes is taken as it is; none is needed
-                use_cache=False,
-                logits_to_keep=step.wanted,
-                redraft=(self._cache, step),
-            ).logits
+            with heard(self.model.lm) as states:
+                logits_1MV: Tensor = self.model.lm(
+                    inputs_embeds=embed(self.model, step)[None],
+                    position_ids=step.places[None],
+                    attention_mask=self._nothing,  # a mask of four axes is taken as it is; none is needed
+                    use_cache=False,
+                    logits_to_keep=step.wanted,
+                    redraft=(self._cache, step),
+                ).logits
         finally:
             config._attn_implementation = before
-        return logits_1MV[0]
+        return logits_1MV[0], states[-1][0]
 
 
 def _attention(

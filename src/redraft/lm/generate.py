@@ -28,12 +28,14 @@ from queue import SimpleQueue
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from redraft.errors import InputError
-from redraft.lm.cache import make_step
+from redraft.lm.cache import Step, make_step
 from redraft.lm.checkpoint import Model
 from redraft.lm.decode import Decoder
 from redraft.lm.fastest import decoder_for
+from redraft.lm.neural_cache.mixture import Past, mixed
 from redraft.lm.settings import SampleConfig
 from redraft.lm.speculate import Copies, Memory
 from redraft.progress import say
@@ -57,6 +59,8 @@ class Draft:
     """What is there so far, without the placeholder; at first the prefix."""
     stream: tuple[int | str, ...]
     """Seed, request and number, and which attempt if not the first: what its random numbers depend on."""
+    past: Past | None = None
+    """What its student wrote before, to be mixed into what the model says; None: nothing."""
     rounds: int = 0
     """Contexts filled."""
 
@@ -306,7 +310,7 @@ def _advance(rows: Sequence[_Row], decoder: Decoder, desk: _Desk) -> None:
         decoder.model.device,
     )
     with _one_thread() if decoder.small else nullcontext():
-        logits_MV = decoder.logits(step)
+        logits_MV = _logits(rows, decoder, step)
         uniforms_M = torch.from_numpy(np.concatenate([row.uniforms for row in rows])).to(logits_MV.device)
         config = desk.config
         tokens = decoder.draw(logits_MV, uniforms_M, top_p=config.top_p, temperature=config.temperature).tolist()
@@ -314,6 +318,19 @@ def _advance(rows: Sequence[_Row], decoder: Decoder, desk: _Desk) -> None:
         n = 1 + len(row.guessed)
         row.take(tokens[:n])
         tokens = tokens[n:]
+
+
+def _logits(rows: Sequence[_Row], decoder: Decoder, step: Step) -> Tensor:
+    """What is likely for each row, its student's past mixed in: a place at a time, so that others don't change it."""
+    if not any(row.draft.past for row in rows):
+        return decoder.logits(step)
+    logits_MV, hidden_MD = decoder.read(step)
+    logits_MV = logits_MV.to(torch.promote_types(logits_MV.dtype, torch.float32))
+    pasts = [row.draft.past for row in rows for _ in range(1 + len(row.guessed))]
+    for line, past in enumerate(pasts):
+        if past:
+            logits_MV[line] = mixed(logits_MV[line : line + 1], hidden_MD[line : line + 1], past)[0]
+    return logits_MV
 
 
 @contextmanager

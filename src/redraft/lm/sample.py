@@ -28,6 +28,7 @@ from redraft.errors import InputError, UsageError, suggestion
 from redraft.lm.checkpoint import Model
 from redraft.lm.codec.base import Decoded
 from redraft.lm.generate import Draft, Tell, generate
+from redraft.lm.neural_cache.store import NeuralCache
 from redraft.lm.settings import SampleConfig
 from redraft.progress import bar
 from redraft.rundir import sha256_json, write_json
@@ -88,6 +89,7 @@ def sample(
     config: SampleConfig | None = None,
     overwrite: bool = False,
     tell: Tell | None = None,
+    cache: NeuralCache | None = None,
 ) -> Dataset:
     """Draw `config.per_pair` traces for each request, and write them to `out`.
 
@@ -98,6 +100,7 @@ def sample(
         config: How to draw.
         overwrite: Replace another dataset at `out`.
         tell: Says of programs what their student saw; needed by, and only used for, a model trained with feedback.
+        cache: What students wrote before; what came before they began the title is mixed in.
 
     Raises:
         InputError: Settings that make no sense, or a model that needs feedback and nothing that tells.
@@ -112,7 +115,7 @@ def sample(
     rejected: Counter[str] = Counter()
     with (
         DatasetWriter(
-            out, origin="model", provenance=_provenance(model, ordered, config), overwrite=overwrite
+            out, origin="model", provenance=_provenance(model, ordered, config, cache), overwrite=overwrite
         ) as writer,
         bar("sampling", len(ordered) * config.per_pair) as watcher,
     ):
@@ -123,7 +126,7 @@ def sample(
             if writer.has_shard(index):
                 watcher.advance(len(shard) * config.per_pair)
             else:
-                traces, refused = _draw_shard(model, shard, config, watcher.advance, tell)
+                traces, refused = _draw_shard(model, shard, config, watcher.advance, tell, cache)
                 write_json(counts, refused)
                 writer.write_shard(index, traces)
             rejected.update(json.loads(counts.read_text()))
@@ -154,7 +157,9 @@ def _voice(request: Request) -> str:
     return request.student if request.voice is None else request.voice
 
 
-def _provenance(model: Model, requests: Sequence[Request], config: SampleConfig) -> dict[str, Any]:
+def _provenance(
+    model: Model, requests: Sequence[Request], config: SampleConfig, cache: NeuralCache | None
+) -> dict[str, Any]:
     return {
         "command": "sample",
         "model": dict(model.card),
@@ -165,20 +170,26 @@ def _provenance(model: Model, requests: Sequence[Request], config: SampleConfig)
         "requests_fingerprint": sha256_json(requests),
         "unknown_students": len({voice for voice in map(_voice, requests) if voice not in model.students}),
         "config": asdict(config),
+        **({"neural_cache": cache.fingerprint} if cache else {}),
     }
 
 
 def _draw_shard(
-    model: Model, requests: Sequence[Request], config: SampleConfig, done: Callable[[float], None], tell: Tell | None
+    model: Model,
+    requests: Sequence[Request],
+    config: SampleConfig,
+    done: Callable[[float], None],
+    tell: Tell | None,
+    cache: NeuralCache | None,
 ) -> tuple[list[Trace], Counter[str]]:
     """The traces of `requests`, in order, and how many samples had what was wrong with them."""
     numbered = [(request, number) for request in requests for number in range(config.per_pair)]
-    found = _draw(model, numbered, config, done, tell)
+    found = _draw(model, numbered, config, done, tell, cache)
     traces, rejected = [], Counter[str]()
     for attempt in range(1, config.redraws + 1):
         again = [i for i, one in enumerate(found) if one.bad_date]
         rejected["redrawn"] += len(again)
-        redrawn = _draw(model, [numbered[i] for i in again], config, lambda _: None, tell, attempt)
+        redrawn = _draw(model, [numbered[i] for i in again], config, lambda _: None, tell, cache, attempt)
         for i, one in zip(again, redrawn, strict=True):
             found[i] = one
     for (request, number), one in zip(numbered, found, strict=True):
@@ -201,12 +212,14 @@ def _draw_shard(
 
 def _draw(
     model: Model, numbered: Sequence[tuple[Request, int]], config: SampleConfig, done: Callable[[float], None],
-    tell: Tell | None, attempt: int = 0,
+    tell: Tell | None, cache: NeuralCache | None, attempt: int = 0,
 ) -> list[Decoded]:  # fmt: skip
     """What was drawn for each request and number; another attempt has random numbers of its own."""
+    pasts = {request: cache.past_of_pair(_voice(request), request.title) for request, _ in numbered} if cache else {}
     drafts = [
         Draft(
             student=model.students.row(_voice(request)),
+            past=pasts.get(request),
             ids=model.codec.prefix(request.title),
             stream=(config.seed, request.id, number, *([attempt] if attempt else [])),
         )

@@ -66,10 +66,14 @@ class Lean(ABC):
 
     def logits(self, step: Step) -> Tensor:
         """Logits (M, V) of the tokens after the wanted ones."""
+        return self.read(step)[0]
+
+    def read(self, step: Step) -> tuple[Tensor, Tensor]:
+        """These logits, and the hidden states (M, D) that the last layer makes them of."""
         wanted_MD = self.outputs(step)[step.wanted.numpy()]
         logits_MV = np.empty((len(wanted_MD), self._vocabulary), wanted_MD.dtype)
         product(wanted_MD, self._head, logits_MV[0, :0], logits_MV, False)
-        return torch.from_numpy(logits_MV)
+        return torch.from_numpy(logits_MV), torch.from_numpy(wanted_MD)
 
     def room(self, layer: int, step: Step, n_groups: int, size: int) -> list[NDArray[Any]]:
         """The layer's keys and values, with the rows and places of the new tokens."""

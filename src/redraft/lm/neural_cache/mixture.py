@@ -42,7 +42,7 @@ class Past(NamedTuple):
     """What of a student's work came before a trace, at least one key, and how to mix it in."""
 
     keys: Tensor
-    """(K, D) hidden states, each of length 1."""
+    """(K, D) hidden states, each of length 1; float32 or better."""
     values: Tensor
     """(K,) the ids that came next."""
     mixing: Mixing

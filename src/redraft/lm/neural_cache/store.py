@@ -4,7 +4,7 @@
     students/STUDENT.safetensors    keys, values, times and titles of a student's traces
 
 In: a model and a dataset. Out: the folder, and what came before a trace of it. The files are students' private data:
-only their owner may read them (mode 0600). To forget a student, delete their file. No weight holds anything of it.
+only their owner may read them (mode 0600), unless `REDRAFT_UMASK` says otherwise. To forget a student, delete their file. No weight holds anything of it.
 
 A mixture is fitted for students that the model has met, and one for those it hasn't, who are read with the unknown
 student's vector.
@@ -13,7 +13,6 @@ student's vector.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -40,7 +39,7 @@ from redraft.lm.neural_cache.fit import Fit, fit
 from redraft.lm.neural_cache.mixture import Mixing, Past
 from redraft.lm.neural_cache.work import Work, works
 from redraft.progress import bar
-from redraft.rundir import Kind, Output, atomic_file, sha256_json, write_json
+from redraft.rundir import Kind, Output, atomic_file, make_folder, sha256_json, write_json
 
 SCHEMA_VERSION = 1
 """Version of the folder's format."""
@@ -136,8 +135,7 @@ def make_cache(
         if output.done:
             return _made(out)
         home = output.folder / STUDENTS
-        home.mkdir(parents=True, exist_ok=True)
-        home.chmod(0o700)
+        make_folder(home)
         with bar("reading", len(dataset)) as watcher:
             for traces in _by_students(dataset.traces()):
                 if not all(student_file(output.folder, trace.student).exists() for trace in traces):
@@ -223,7 +221,7 @@ def _by_students(traces: Iterator[Trace]) -> Iterator[list[Trace]]:
 
 
 def _write(file: Path, work: Work) -> None:
-    """Write a student's file, readable by its owner alone from its first byte on."""
+    """Write a student's file, which `atomic_file` makes its owner's alone."""
     tensors = {
         "keys": work.keys.contiguous(),
         "values": work.values.to(torch.int32),
@@ -233,9 +231,7 @@ def _write(file: Path, work: Work) -> None:
         "trained": torch.from_numpy(work.trained),
     }
     with atomic_file(file) as temporary:
-        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         save_file(tensors, temporary, {"titles": json.dumps(work.titles)})
-        temporary.chmod(0o600)  # the library may have put another file there
 
 
 @lru_cache(OPEN)

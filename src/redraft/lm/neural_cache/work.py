@@ -84,7 +84,7 @@ class Work:
         if not len(which_K):
             return None
         chosen = torch.from_numpy(which_K)
-        return Past(self.keys[chosen], self.values[chosen], mixing)
+        return Past(self.keys[chosen].float(), self.values[chosen], mixing)
 
     def began(self, title: str) -> datetime | None:
         """When the student began a title; None if never, or nobody knows."""

@@ -19,6 +19,7 @@ from redraft.data.trace import State
 from redraft.errors import InputError
 from redraft.lm.checkpoint import Model
 from redraft.lm.continuation import Continuation, edit_bits, go_on, prefix_of
+from redraft.lm.neural_cache.store import NeuralCache
 from redraft.lm.settings import SampleConfig
 from redraft.progress import bar
 from redraft.rundir import sha256_json
@@ -75,7 +76,7 @@ class Suggestions:
 
 def suggest(
     model: Model, states: Sequence[State], *, title: str, student: str | None, runner: Runner,
-    around: Around | None = None, config: SuggestConfig | None = None,
+    around: Around | None = None, config: SuggestConfig | None = None, cache: NeuralCache | None = None,
 ) -> Suggestions | None:  # fmt: skip
     """Suggest how to mend the last of some drafts; None if it runs as it is.
 
@@ -87,6 +88,7 @@ def suggest(
         runner: Runs programs in the sandbox.
         around: What is known besides.
         config: Numbers, temperature, weights.
+        cache: What students wrote before: the student's own work before these drafts is mixed in.
 
     Raises:
         InputError: Whether the program runs can't be told, or it is too long for the model.
@@ -101,15 +103,16 @@ def suggest(
     later = None if failing.at is None else failing.at.replace(microsecond=0) + timedelta(seconds=int(config.seconds))
     free, begun = (prefix_of(model, title, problem.states, later, place) for place in (None, blamed(problem)))
     case = sha256_json([title, student, [state.code for state in states]])[:16]
+    past = cache.past(student, title, states[0].at) if cache and student is not None else None
     wanted = [
-        Continuation(begun if number < config.blamed * config.candidates else free, student, case, number)
+        Continuation(begun if number < config.blamed * config.candidates else free, student, case, number, past)
         for number in range(config.candidates)
     ]
     with bar("drawing", config.candidates) as watcher:
         drawn = go_on(model, wanted, _sampling(config), watcher.advance)
     ways = [one.states for one in drawn]
     ways += [(replace(failing, code=code, at=later),) for code in _of_rules(problem, around, runner, config)]
-    wanted += [Continuation(free, student, case)] * (len(ways) - len(wanted))
+    wanted += [Continuation(free, student, case, past=past)] * (len(ways) - len(wanted))
     codes = [tuple(state.code for state in states) for states in ways]
     runner.verdicts(Code(code, language) for each in codes for code in each)
 
