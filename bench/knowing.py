@@ -195,7 +195,7 @@ def new(bench: Bench) -> Iterator[tuple[str, int, Table]]:
             name = f"{way.replace(' ', '-')}-{k}"
             yield way, k, bench.kept(f"new-{name}", lambda v=vectors: read(v.model, tests))  # type: ignore[misc]
             if start == "unknown":
-                make = lambda v=vectors, k=k: _new_with_cache(bench, v.model, KNOWN, k, tests)  # type: ignore[misc] # noqa: E731
+                make = lambda v=vectors, k=k: _new_with_cache(bench, v.model, KNOWN, k, tests) # noqa: E731
                 yield "fitted vector + cache", k, bench.kept(f"new-{name}-cache", make)
         yield "prior, not fitted", k, bench.kept(f"new-prior-{k}", lambda k=k: read(prior(bench, k)[0], tests))  # type: ignore[misc]
 
@@ -221,10 +221,7 @@ def _new_with_cache(bench: Bench, model: Model, mixing: str, k: int, tests: Sequ
 def fitted(bench: Bench, k: int, start: str) -> Model:
     """The model with vectors of the new students, fitted to their first k traces; how long, some of them say."""
     model, students = bench.model, [*bench.tuning, *bench.evaluated]
-    if start == "prior":
-        rows_FS = prior(bench, k)[1]
-    else:
-        rows_FS = unknown_rows(model, len(students))
+    rows_FS = prior(bench, k)[1] if start == "prior" else unknown_rows(model, len(students))
     firsts = [(i, t) for i, student in enumerate(students) for t in bench.new[student][:k]]
     ids = model.codec.encode_many([t for _, t in firsts])
     encoded = [Encoded(one, i) for one, (i, _) in zip(ids, firsts, strict=True)]

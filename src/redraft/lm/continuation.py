@@ -1,8 +1,8 @@
 """Go on with a trace: the states so far and the time of the next one are given, the model draws the rest.
 
-In: a model, and for each draw which prefix to go on from, in whose voice, and what its student wrote before. Out: the new states of each draw, in
-order. The voice may be any student's: their own, another's to steer by, or the unknown student's. A draw depends on the
-model, its prefix, voice, id and number alone.
+In: a model, and for each draw which prefix to go on from, in whose voice, and what its student wrote before. Out: the
+new states of each draw, in order. The voice may be any student's: their own, another's to steer by, or the unknown
+student's. A draw depends on the model, its prefix, voice, past, id and number alone.
 
 A prefix must leave a quarter of the model's context to the model. The oldest states are left out until it does, as few
 as that takes; the first one kept then stands as a trace's first would, numbered 1, its program whole, its time in full.

@@ -1,8 +1,9 @@
 """What a model says comes next, for many drafts at once that stand at different places.
 
 In: a student model, and step by step the new tokens of any of its rows (`cache.Step`), packed without padding. Out:
-logits, the hidden states they are made of, and tokens drawn. The model's own `forward` is the definition, and `Whole` is that. `Library` keeps
-keys and values, so that a step costs what is new. `fastest` picks among these and the compiled ways.
+logits, the hidden states they are made of, and tokens drawn. The model's own `forward` is the definition, and `Whole`
+is that. `Library` keeps keys and values, so that a step costs what is new. `fastest` picks among these and the compiled
+ways.
 
 Axes in names: N new tokens, M of them whose next is wanted, R rows of the step, L tokens of a row, D the LM's width,
 V vocabulary, H heads, K numbers per head, C heads of queries, keys and values together.

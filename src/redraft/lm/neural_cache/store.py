@@ -4,7 +4,8 @@
     students/STUDENT.safetensors    keys, values, times and titles of a student's traces
 
 In: a model and a dataset. Out: the folder, and what came before a trace of it. The files are students' private data:
-only their owner may read them (mode 0600), unless `REDRAFT_UMASK` says otherwise. To forget a student, delete their file. No weight holds anything of it.
+only their owner may read them (mode 0600), unless `REDRAFT_UMASK` says otherwise. To forget a student, delete their
+file. No weight holds anything of it.
 
 A mixture is fitted for students that the model has met, and one for those it hasn't, who are read with the unknown
 student's vector.
