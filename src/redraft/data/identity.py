@@ -38,14 +38,14 @@ def clean_id(raw: str) -> str:
     number; letters with accents are written in one way (Unicode's form NFC). Empty for what stands for no id: `nan`,
     `none`, `null` in any case, and `NA`.
     """
-    if raw.isascii() and raw.isalnum():
-        text = raw
-    else:
+    text = raw
+    usual = raw.isascii() and raw.isprintable() and raw[:1].isalnum() and raw[-1:].isalnum() and ".0" not in raw
+    if not usual:
         text = _AROUND.sub("", unicodedata.normalize("NFC", raw))
         if len(text) > 1 and text[0] + text[-1] in _QUOTES:
             text = _AROUND.sub("", text[1:-1])
         text = _WHOLE.sub(r"\1", text) if _WHOLE.fullmatch(text) else text
-    return "" if text == "NA" or text.casefold() in _NOBODY else text
+    return "" if len(text) < 5 and (text == "NA" or text.casefold() in _NOBODY) else text
 
 
 def default_key_file() -> Path:

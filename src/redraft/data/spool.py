@@ -67,7 +67,8 @@ class Spool:
     def write(self, number: int, piece: int, part: Part) -> None:
         """Hash the students, and write the states parted by bucket and the rejected rows."""
         states, ranges, refused, seen = self._hashed(part.states)
-        write_json(self._path(number, piece, "seen"), seen)
+        if self._lists.folds:
+            write_json(self._path(number, piece, "seen"), seen)
         _write(self._path(number, piece, "rejected"), [pa.concat_tables([part.rejected, refused])], REJECTED)
         order = np.argsort(ranges, kind="stable")
         cuts = np.searchsorted(ranges[order], np.arange(self.buckets + 1))
@@ -143,7 +144,7 @@ class Spool:
         return states.filter(pa.array(used)), buckets[rows[used]], pa.concat_tables(out), seen
 
     def _is_listed(self, raw_id: str) -> bool:
-        return folded(raw_id) in self._lists.folds
+        return bool(self._lists.folds) and folded(raw_id) in self._lists.folds
 
 
 def _of(batch: pa.RecordBatch, students: Sequence[str]) -> pa.Array:

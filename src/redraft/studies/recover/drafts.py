@@ -16,7 +16,7 @@ from pathlib import Path
 from redraft.data.languages import COFFEESCRIPT, language_of
 from redraft.data.store import MANIFEST, Dataset, open_dataset
 from redraft.data.trace import Pair, State, Trace
-from redraft.errors import InputError, UsageError, suggestion
+from redraft.errors import InputError, UsageError
 from redraft.progress import track
 from redraft.studies.recover.baselines import Written
 from redraft.studies.recover.evidence import Drawn
@@ -86,7 +86,7 @@ def read_trace(dataset: Dataset, student: str, title: str, state: int | None = N
             return trace.states[:state]
         if trace.student == student:
             titles.add(trace.title)
-    known = suggestion(title, titles) if titles else "Name a student of the dataset (a keyed hash)."
+    known = f"Theirs are on {len(titles):,} others." if titles else "Name a student of the dataset (a keyed hash)."
     what = f"no trace of this student on the title {title!r}" if titles else f"no trace of the student {student!r}"
     raise InputError(f"has {what}.", where=dataset.path, remedy=known)
 
