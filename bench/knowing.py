@@ -195,7 +195,7 @@ def new(bench: Bench) -> Iterator[tuple[str, int, Table]]:
             name = f"{way.replace(' ', '-')}-{k}"
             yield way, k, bench.kept(f"new-{name}", lambda v=vectors: read(v.model, tests))  # type: ignore[misc]
             if start == "unknown":
-                make = lambda v=vectors, k=k: _new_with_cache(bench, v.model, KNOWN, k, tests) # noqa: E731
+                make = lambda v=vectors, k=k: _new_with_cache(bench, v.model, KNOWN, k, tests)  # noqa: E731
                 yield "fitted vector + cache", k, bench.kept(f"new-{name}-cache", make)
         yield "prior, not fitted", k, bench.kept(f"new-prior-{k}", lambda k=k: read(prior(bench, k)[0], tests))  # type: ignore[misc]
 

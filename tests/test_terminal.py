@@ -50,6 +50,19 @@ def test_whatever_prints_is_guarded(capsys: pytest.CaptureFixture[str]) -> None:
     assert not hides(err.replace("\x1b[1m", "").replace("\x1b[0m", ""))
 
 
+def test_libraries_may_reset_colours_and_go_back_on_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with guarded():
+        sys.stdout.write("\x1b[0m")  # as one does when a process ends
+        sys.stdout.write("\r 50%")
+        sys.stdout.write("\x1b[0mx\r")
+    assert capsys.readouterr().out == "\x1b[0m\r 50%\\u001b[0mx\\u000d"
+
+
+def test_a_simulated_class_is_told_in_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("simulate", "--students", 5, "--titles", 4, "--out", tmp_path / "class")
+    assert "\\u" not in capsys.readouterr().err
+
+
 def test_a_table_is_as_wide_as_what_it_shows() -> None:
     table = Table("title", box=None)
     table.add_row("\u202e" * 5)

@@ -70,5 +70,5 @@ def track(items: Iterable[T], label: str, total: float | None = None) -> Iterato
 
 
 def say(text: str) -> None:
-    """A line for the person at the terminal (standard error; results go to standard output or files)."""
+    """One line for the person at the terminal (standard error; results go to standard output or files)."""
     console.print(visible(text), markup=False, soft_wrap=True)

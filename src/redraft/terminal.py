@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
+_PLAIN = "\x1b[0m"
+"""Ends all colours, and does nothing else."""
+
+
 class _Guard:
     """A text stream that shows what it is given and obeys none of it."""
 
@@ -29,6 +33,8 @@ class _Guard:
         self.unguarded = stream
 
     def write(self, text: str) -> int:
+        if text == _PLAIN:  # a library's farewell, as the process ends
+            return self.unguarded.write(text)
         # A library's bar goes back to the line's beginning, and then writes all of the line.
         start = "\r" if text.startswith("\r") else ""
         shown = start + visible(text.removeprefix(start), lines=True)

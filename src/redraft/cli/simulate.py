@@ -36,5 +36,6 @@ def simulate(
         The class.
     """
     folder = write_class(config or SimulateConfig(), out)
-    say("\n".join(as_lines(headroom_of(folder))))
+    for line in as_lines(headroom_of(folder)):
+        say(line)
     say(f"{folder}: access-YEAR.log.gz, ingest.key, traits.parquet. A simulated class is no evidence about students.")
