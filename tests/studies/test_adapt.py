@@ -96,6 +96,25 @@ def test_contrasts_are_the_differences_of_the_means(differing: Adapted) -> None:
         assert contrast.n == contrast.n_students == 22
 
 
+def test_a_neural_cache_is_worth_something_where_students_differ_and_adds_to_the_vector(differing: Adapted) -> None:
+    rows = {
+        (row.condition["way"], row.condition["k"], row.baseline): row
+        for row in differing.rows if row.metric == "bits_per_trace" and "way" in row.condition
+    }  # fmt: skip
+    assert {way for way, _, _ in rows} == {"cache", "vector and cache"}
+    for k in ("1", "2", "4"):
+        for way in ("cache", "vector and cache"):
+            saved = rows[way, k, "k=0"]
+            assert saved.high is not None
+            assert saved.high < 0, (way, k)
+            begun = known(one(differing.rows, "bits_per_trace", "mean", 0).value)
+            assert saved.value == pytest.approx(known(rows[way, k, None].value) - begun)
+        own = known(one(differing.rows, "bits_per_trace", "mean", int(k)).value)
+        assert rows["vector and cache", k, "own"].value == pytest.approx(
+            known(rows["vector and cache", k, None].value) - own
+        )
+
+
 def test_where_students_are_alike_no_difference_is_found(alike: Adapted) -> None:
     rows = alike.rows
     for k in (1, 2, 4):

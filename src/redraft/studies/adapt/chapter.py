@@ -11,7 +11,7 @@ from redraft.plots.style import origin_words
 from redraft.plots.tables import with_interval
 from redraft.results import Result
 from redraft.studies.adapt.figures import figures
-from redraft.studies.adapt.pick import BITS, OTHER, is_scored, ks_of, reason, row_at, views
+from redraft.studies.adapt.pick import BITS, CACHE, OTHER, is_scored, ks_of, reason, row_at, views
 from redraft.studies.adapt.tables import tables
 
 __all__ = ["METHODS", "figures", "sentences", "tables"]
@@ -24,6 +24,9 @@ METHODS: tuple[str, ...] = (
     "traces, and are then left out. The others' traces after the last k test every k alike: in bits (of "
     "programs, times and endings, the title given; lower is better), and on some of them by what the model "
     "generates, against what the student wrote. k = 0 is the vector that fits begin as.",
+    "A neural cache of the same k traces needs no fitting: what followed hidden states like the present one becomes "
+    "likelier. How much is mixed in is fitted to the validation pairs. It is read beside the unknown student's vector, "
+    "and beside the fitted one, in bits alone.",
     "The same test traces are read, and generated, with the vector fitted to another new student's first k traces, "
     "of one who began in the same year where there is one; and with the mean of all trained vectors. Own minus "
     "other is what the model has learned about this student rather than about new students. In bits each student "
@@ -44,5 +47,7 @@ def sentences(rows: Sequence[Result]) -> list[str]:
         for k in ks_of(mine, BITS):
             own, apart = row_at(mine, BITS, "mean", k), row_at(mine, BITS, "mean_difference", k, OTHER)
             line = f"{stamp}. {view}, k = {k}: {with_interval(own)} bits per trace with the student's own vector"
-            said.append(line + (f"; own - other {with_interval(apart)}" if apart else ""))
+            cached = row_at(mine, BITS, "mean_difference", k, "k=0", way=CACHE)
+            line += f"; own - other {with_interval(apart)}" if apart else ""
+            said.append(line + (f"; neural cache - nothing {with_interval(cached)}" if cached else ""))
     return said

@@ -17,7 +17,19 @@ from matplotlib.figure import Figure as Canvas
 from redraft import results
 from redraft.plots.style import BASELINE, MUTED, Figure, draw, origin_words, view_style
 from redraft.results import Result
-from redraft.studies.adapt.pick import BITS, MEAN_VECTOR, OTHER, STATISTICS, is_scored, ks_of, row_at, views, words
+from redraft.studies.adapt.pick import (
+    BITS,
+    BOTH,
+    CACHE,
+    MEAN_VECTOR,
+    OTHER,
+    STATISTICS,
+    is_scored,
+    ks_of,
+    row_at,
+    views,
+    words,
+)
 
 K = "k, first traces fitted to"
 
@@ -63,6 +75,12 @@ def _bits(view: str, rows: Sequence[Result], points: list[dict[str, Any]]) -> Fi
         _curve(left, [row_at(rows, BITS, "mean", k) for k in ks], colour, marker, "own traces")
         others = [row_at(rows, BITS, "mean", k, OTHER) for k in ks]
         _curve(left, others, BASELINE, "s", "another student's (control)", line="--", beside=True)
+        for number, (way, label) in enumerate(
+            ((CACHE, "neural cache, no vector"), (BOTH, "own vector and neural cache"))
+        ):
+            cached = [row_at(rows, BITS, "mean", k, way=way) for k in ks]
+            if any(cached):
+                _curve(left, cached, colour, "v^"[number], label, line=("-.", ":")[number], beside=True)
         mean = row_at(rows, BITS, "mean", None, MEAN_VECTOR)
         if mean is not None and mean.value is not None:
             left.axhline(mean.value, color=BASELINE, linewidth=1.2, linestyle=":", label="mean vector (control)")
@@ -84,7 +102,8 @@ def _bits(view: str, rows: Sequence[Result], points: list[dict[str, Any]]) -> Fi
         title=f"New students: how few traces are enough? ({view} model)",
         caption=f"{stamp}. {n} students whom the model had not met. Left: what a later trace of theirs costs, in "
         "bits, after their vector was fitted to their first k traces; grey: with the vector of another new student "
-        "fitted to as many traces of the same year, and with the mean of all trained vectors. Middle: the "
+        "fitted to as many traces of the same year, and with the mean of all trained vectors. Broken lines: with a "
+        "neural cache of the first k traces. Middle: the "
         "differences; below zero, the student's own traces say something about the student. Right: each student, "
         "against the vector it began as. Bars are 95% intervals (students resampled).",
         alt="Three panels against the number of traces fitted to: bits with own, another student's and the mean "

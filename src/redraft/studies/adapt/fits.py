@@ -10,7 +10,7 @@ Axes in names: F students evaluated, N numbers a fit learns, S numbers per stude
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
@@ -25,9 +25,12 @@ from redraft import progress
 from redraft.data.trace import Trace
 from redraft.lm.adapt import beginnings, fitting, unknown_rows, with_fits
 from redraft.lm.batch import Encoded
-from redraft.lm.bits import bits_of
+from redraft.lm.bits import bits_of, bits_with
 from redraft.lm.checkpoint import Model
 from redraft.lm.codec import Verdicts
+from redraft.lm.model import StudentIndex
+from redraft.lm.neural_cache.mixture import Mixing
+from redraft.lm.neural_cache.work import works
 from redraft.lm.settings import FitConfig
 from redraft.lm.voice import own
 from redraft.rundir import sha256_json
@@ -37,6 +40,8 @@ from redraft.studies.common.work import kept_array, kept_table
 
 OWN, OTHER, MEAN_VECTOR = "own", "other-student", "mean-vector"
 """Voices: whose vector a trace is read, or written, with."""
+CACHE, BOTH = "cache", "vector and cache"
+"""Ways of knowing a student with a neural cache: beside the unknown student's vector, beside their own."""
 
 
 class Choice(NamedTuple):
@@ -68,6 +73,8 @@ class Fits:
     """Where they are kept; for this model, these students and settings alone."""
     verdicts: Verdicts | None = None
     """What students saw, for models with feedback."""
+    mixings: Mapping[str, Mixing] = field(default_factory=dict)
+    """How neural caches are mixed in, for `CACHE` and `BOTH`; none: they aren't read."""
 
     @property
     def students(self) -> list[str]:
@@ -118,10 +125,43 @@ class Fits:
         return [partners(self.newcomers.evaluated, seed) for seed in range(self.config.seeds)]
 
     def bits(self) -> pa.Table:
-        """A row per student, k, side and seed: student (number), voice, k, seed, traces, characters, bits (sums)."""
-        return pa.concat_tables(
-            kept_table(self.folder / f"bits-{k}.parquet", partial(self._bits, k)) for k in self.config.ks
-        )
+        """A row per student, k, side and seed: student (number), voice, k, seed, traces, characters, bits (sums).
+
+        Ways with a neural cache are voices of their own, of every k above 0.
+        """
+        tables = [kept_table(self.folder / f"bits-{k}.parquet", partial(self._bits, k)) for k in self.config.ks]
+        tables += [
+            kept_table(self.folder / f"bits-{way.replace(' ', '-')}-{k}.parquet", partial(self._bits_with, way, k))
+            for way in self.mixings for k in self.config.ks if k
+        ]  # fmt: skip
+        return pa.concat_tables(tables)
+
+    def _bits_with(self, way: str, k: int) -> pa.Table:
+        """As `_bits`, with a neural cache of the first k traces."""
+        if way == CACHE:
+            knowing = replace(self.model, students=StudentIndex([]))
+        else:
+            table = torch.cat([self._beginnings([""], 0), self.numbers(k, 0)])
+            knowing = replace(self.model, lm=with_fits(self.model, table), students=StudentIndex(self.students))
+        traces_of = self.newcomers.evaluated
+        of = works(knowing, [t for traces in traces_of.values() for t in traces[:k]], None, verdicts=self.verdicts)
+        tests = [self.tests(traces) for traces in traces_of.values()]
+        pasts = [of[t.student].before(t.title, t.states[0].at, self.mixings[way]) for some in tests for t in some]
+        encoded = self._encoded(tests)
+        rows = [knowing.students.row(t.student) for some in tests for t in some]
+        read = [one._replace(row=row) for one, row in zip(encoded, rows, strict=True)]
+        costs = bits_with(knowing, read, pasts, batch_tokens=self.config.batch_tokens)
+        return self._summed(encoded, [cost[0].sum() for cost in costs], way, k, 0)
+
+    def _summed(self, encoded: Sequence[Encoded], bits: Sequence[float], voice: str, k: int, seed: int) -> pa.Table:
+        """The rows of a side: each student's sums."""
+        of, n = np.array([one.row for one in encoded]), len(self.students)
+        return pa.table({
+            "student": range(n), "voice": [voice] * n, "k": [k] * n, "seed": [seed] * n,
+            "traces": np.bincount(of, minlength=n),
+            "characters": np.bincount(of, [one.characters for one in encoded], minlength=n).astype(int),
+            "bits": np.bincount(of, bits, minlength=n),
+        })  # fmt: skip
 
     def _bits(self, k: int) -> pa.Table:
         sides = list(self.sides(k))
@@ -131,16 +171,10 @@ class Fits:
         knowing = replace(self.model, lm=with_fits(self.model, torch.cat([side.numbers for side in sides])))
         encoded = self._encoded(tests)
         costs = bits_of(knowing, encoded, voices, batch_tokens=self.config.batch_tokens)
-        of = np.array([one.row for one in encoded])
-        bits_XF = [np.bincount(of, [cost[x].sum() for cost in costs], minlength=n) for x in range(len(sides))]
-        traces_F, characters_F = np.bincount(of, minlength=n), np.bincount(of, [one.characters for one in encoded])
         return pa.concat_tables(
-            pa.table({
-                "student": range(n), "voice": [side.voice] * n, "k": [k] * n, "seed": [side.seed] * n,
-                "traces": traces_F, "characters": characters_F.astype(int), "bits": bits_F,
-            })
-            for side, bits_F in zip(sides, bits_XF, strict=True)
-        )  # fmt: skip
+            self._summed(encoded, [cost[x].sum() for cost in costs], side.voice, k, side.seed)
+            for x, side in enumerate(sides)
+        )
 
     def _tuned(self, k: int) -> pa.Table:
         """Bits of the tuning students' test traces after every epoch tried: lr, epochs, bits (a trace)."""

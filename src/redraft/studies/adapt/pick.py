@@ -11,6 +11,8 @@ from redraft.metrics.registry import METRICS
 from redraft.results import Result
 
 OTHER, MEAN_VECTOR = "other-student", "mean-vector"
+CACHE, BOTH = "cache", "vector and cache"
+"""Ways of knowing a student beside the fitted vector, in rows' condition `way`: a neural cache, and both."""
 BITS = "bits_per_trace"
 STATISTICS = {"mean": "mean, 0 to 1", "pooled_r": "pooled r", "within_r": "within-title r"}
 
@@ -36,12 +38,14 @@ def reason(rows: Sequence[Result]) -> str:
 
 
 def row_at(
-    rows: Sequence[Result], metric: str, statistic: str, k: int | None, baseline: str | None = None
-) -> Result | None:
+    rows: Sequence[Result], metric: str, statistic: str, k: int | None, baseline: str | None = None,
+    *, way: str | None = None,
+) -> Result | None:  # fmt: skip
     """The row at this place; None if there is none."""
+    wanted = (metric, statistic, k, baseline, way)
     for row in rows:
         number_of_traces = int(row.condition["k"]) if "k" in row.condition else None
-        if (row.metric, row.statistic, number_of_traces, row.baseline) == (metric, statistic, k, baseline):
+        if (row.metric, row.statistic, number_of_traces, row.baseline, row.condition.get("way")) == wanted:
             return row
     return None
 

@@ -53,6 +53,9 @@ class AdaptConfig:
     """What is fitted: the student's numbers, or these and a copy of the module's weights behind them (biases never)."""
     start: Literal["unknown", "random"] = "unknown"
     """What a vector begins as: the unknown student's, or an untrained row (the paper), drawn anew for each seed."""
+    neural_cache: bool = True
+    """Also read the test traces with a neural cache of the first k traces, beside the unknown student's vector and
+    beside the fitted one, as `redraft score --neural-cache` does."""
     seeds: int = 3
     """Repetitions averaged: other students as controls, other samples, other untrained rows."""
     plateau: tuple[int, ...] = (4, 10)

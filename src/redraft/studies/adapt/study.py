@@ -3,7 +3,8 @@
 In: a run. Out: `results/adapt.parquet`, `points-adapt-students.parquet`. A bits row is a mean over students, each of
 whom counts once however many traces test them, and its interval resamples students; a row about generated traces is
 about pairs, and resamples students and titles. `condition` says k; `baseline` whose vector stands against the
-student's own: `other-student`, `mean-vector`, or the student's own after j traces, `k=j`.
+student's own: `other-student`, `mean-vector`, or the student's own after j traces, `k=j`. Ways with a neural cache say
+so in `condition`, as `way`; `own` against them is the fitted vector alone.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from redraft import results
 from redraft.data.store import write_table
 from redraft.execute.dataset import read_messages
 from redraft.lm.checkpoint import Model
+from redraft.lm.neural_cache.store import KNOWN, UNKNOWN, fits_of
 from redraft.metrics import agreement
 from redraft.metrics.agreement import Estimate
 from redraft.metrics.bootstrap import Clusters, Floats
 from redraft.metrics.registry import METRICS
 from redraft.results import Result
 from redraft.studies.adapt.drawn import TEXT, Drawn, draw
-from redraft.studies.adapt.fits import MEAN_VECTOR, OTHER, OWN, Choice, Fits, depends_on
+from redraft.studies.adapt.fits import BOTH, CACHE, MEAN_VECTOR, OTHER, OWN, Choice, Fits, depends_on
 from redraft.studies.adapt.newcomers import Newcomers, newcomers
 from redraft.studies.adapt.settings import AdaptConfig
 from redraft.studies.common.families import adjusted
@@ -92,9 +94,14 @@ def _evidence(run: Run, view: str, config: AdaptConfig) -> Evidence:
             view=view, newcomers=new, choices={}, bits={}, drawn=None, titles=0, note=None,
             reason=new.reason, points=POINTS.empty_table(),
         )  # fmt: skip
+    verdicts = read_messages(run.dataset) if model.codec.config.feedback else None
+    mixings = {}
+    if config.neural_cache:
+        fitted = fits_of(model, run.dataset, run.split, verdicts or {})
+        mixings = {CACHE: fitted[UNKNOWN].mixing, BOTH: fitted[KNOWN].mixing}
     fits = Fits(
-        model=model, newcomers=new, config=config, folder=_folder(run, view, model, config, new),
-        verdicts=read_messages(run.dataset) if model.codec.config.feedback else None,
+        model=model, newcomers=new, config=config, folder=_folder(run, view, model, config, new), verdicts=verdicts,
+        mixings=mixings,
     )  # fmt: skip
     bits, points = _by_student(view, fits.bits())
     generates = config.sampled_pairs and model.codec.run_id is None
@@ -150,6 +157,13 @@ class Cell:
     """The other side of a contrast; None: a value."""
 
     @property
+    def condition(self) -> dict[str, str]:
+        """How many traces are known, and the way of knowing them, if it isn't a vector."""
+        if self.voice == MEAN_VECTOR:
+            return {}
+        return {"k": str(self.k), **({"way": self.voice} if self.voice in (CACHE, BOTH) else {})}
+
+    @property
     def other(self) -> tuple[str, int]:
         """Whose vector the other side is, and after how many traces."""
         against = self.against or ""
@@ -163,6 +177,7 @@ def cells(config: AdaptConfig) -> Iterator[Cell]:
     """All rows of a model, whether or not there is data for them."""
     for metric in BITS:
         yield from _of(metric, "mean", config.ks, config, mean_vector=True)
+        yield from _with_cache(metric, config)
     if config.sampled_pairs:
         for metric in TEXT:
             yield from _of(metric, "mean", config.sampled_ks, config)
@@ -190,6 +205,15 @@ def _of(
             yield Cell(metric=metric, statistic=statistic, k=k, against=against)
 
 
+def _with_cache(metric: str, config: AdaptConfig) -> Iterator[Cell]:
+    """Ways with a neural cache: against knowing nothing, and against the fitted vector alone."""
+    for k in [k for k in config.ks if k] if config.neural_cache else ():
+        for way in (CACHE, BOTH):
+            yield Cell(metric=metric, statistic="mean", k=k, voice=way)
+            for against in ("k=0", OWN) if 0 in config.ks else (OWN,):
+                yield Cell(metric=metric, statistic="mean", k=k, voice=way, against=against)
+
+
 def _rows(run: Run, evidence: Evidence, config: AdaptConfig) -> Iterator[Result]:
     for cell in cells(config):
         found = _estimate(cell, evidence, config)
@@ -198,10 +222,10 @@ def _rows(run: Run, evidence: Evidence, config: AdaptConfig) -> Iterator[Result]
         yield _row(
             run, evidence, found, note=_left_out(cell, evidence.drawn), metric=cell.metric,
             level=known.level if known else "trace",
-            baseline=cell.against or (None if cell.voice == OWN else cell.voice),
-            condition={} if cell.voice == MEAN_VECTOR else {"k": str(cell.k)},
+            baseline=cell.against or (cell.voice if cell.voice in (OTHER, MEAN_VECTOR) else None),
+            condition=cell.condition,
             unit=_unit(cell), direction=("lower" if cell.metric in BITS else "higher"),
-            family=f"adapt {evidence.view}: {cell.metric} {cell.statistic}, own - {cell.against}" if contrast else None,
+            family=_family(cell, evidence.view) if contrast else None,
         )  # fmt: skip
     for k, choice in evidence.choices.items():
         found = Estimate(
@@ -213,6 +237,11 @@ def _rows(run: Run, evidence: Evidence, config: AdaptConfig) -> Iterator[Result]
             run, evidence, found, note=most, metric="fit_epochs", level="collection", baseline=None,
             condition={"k": str(k), "lr": f"{choice.lr:g}"}, unit="epochs", direction="", family=None,
         )  # fmt: skip
+
+
+def _family(cell: Cell, view: str) -> str:
+    """The contrasts whose p values are corrected together."""
+    return f"adapt {view}: {cell.metric} {cell.statistic}, {cell.voice} - {cell.against}"
 
 
 def _row(run: Run, evidence: Evidence, found: Estimate, *, note: str | None = None, **address: Any) -> Result:

@@ -13,6 +13,8 @@ from redraft.plots.tables import DASH, Table, number, probability, table, with_i
 from redraft.results import Result
 from redraft.studies.adapt.pick import (
     BITS,
+    BOTH,
+    CACHE,
     MEAN_VECTOR,
     OTHER,
     STATISTICS,
@@ -38,7 +40,7 @@ def tables(run: Path) -> list[Table]:
 def _bits_table(view: str, rows: Sequence[Result]) -> Table:
     header = (
         "k", "epochs", "learning rate", "own", "another's", "own − another's", "p (Holm)", "own − mean vector",
-        "own − k = 0", "detectable", "students",
+        "own − k = 0", "cache − k = 0", "vector and cache − own", "detectable", "students",
     )  # fmt: skip
     shown = [row for row in rows if row.metric in (BITS, "bits_per_character", "fit_epochs")]
     epochs = {int(row.condition["k"]): row for row in rows if row.metric == "fit_epochs"}
@@ -51,11 +53,14 @@ def _bits_table(view: str, rows: Sequence[Result]) -> Table:
             str(k), number(chosen.value, 0) if chosen else DASH, chosen.condition["lr"] if chosen else DASH,
             with_interval(own, 1), with_interval(row_at(rows, BITS, "mean", k, OTHER), 1), with_interval(apart, 2),
             probability(apart.p_adjusted if apart else None), with_interval(mean, 2), with_interval(begun, 2),
+            with_interval(row_at(rows, BITS, "mean_difference", k, "k=0", way=CACHE), 2),
+            with_interval(row_at(rows, BITS, "mean_difference", k, "own", way=BOTH), 2),
             number(apart.smallest_detectable if apart else None, 2), str(own.n if own else 0),
         ))  # fmt: skip
     caption = (
         "Bits a test trace; less is better. Differences: below zero, the student's own traces are worth more. "
-        "'Detectable' is the difference that would be found with 80% power." + _plateau(rows)
+        "'Cache' is a neural cache of the first k traces, which needs no fitting. 'Detectable' is the difference that "
+        "would be found with 80% power." + _plateau(rows)
     )
     if not is_scored(rows, BITS):
         caption = f"{reason(rows)[:1].upper()}{reason(rows)[1:]}."
@@ -67,7 +72,7 @@ def _plateau(rows: Sequence[Result]) -> str:
     found = [
         row for row in rows
         if row.metric == BITS and row.value is not None and (row.baseline or "k=0").startswith("k=")
-        and row.baseline not in (None, "k=0")
+        and row.baseline not in (None, "k=0") and "way" not in row.condition
     ]  # fmt: skip
     return "".join(
         f" k = {row.condition['k']} against {str(row.baseline).replace('=', ' = ')}: {with_interval(row, 2)} bits."
