@@ -12,7 +12,7 @@ drafts, or their final programs (redraft/data/simulate/observer.py); minutes. `t
 
 Each class is a cell with a folder of its own in the work folder, and a training or sampling that was killed goes on, so
 the same command started again ends what is left. After each cell, the section 'Traces against final programs' of
-docs/validity.md is written anew (`--page`), from all cells that there are.
+docs/validity.md is written anew (`--page`), from all cells that the folder has: use one folder for observers and models.
 """
 
 from __future__ import annotations
@@ -110,6 +110,7 @@ def result_of(cell: Cell, folder: Path) -> dict[str, Any]:
     verdicts = {verdict.claim.name: verdict for verdict in judge(rows) if verdict.claim.name in CLAIMS}
     found = {
         "asked": asked,
+        "made": f"{datetime.now(UTC):%Y-%m-%d}",
         "cpu_seconds": round(time.process_time() - started),
         "pairs": split.counts(),
         "verdicts": {name: verdict.outcome for name, verdict in verdicts.items()},
@@ -248,7 +249,7 @@ def _table(models: str, results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 f"| {name}, {strength:g} | " + " | ".join(f"{mean:.2f}" for mean in means[:3]) + f" | {means[3]:.0f} |"
             )
     minutes = sum(result["cpu_seconds"] for result in results) / 60
-    yield f"\n*Made on {datetime.now(UTC):%Y-%m-%d} by `python bench/traces_teach.py FOLDER --models {models}` in " \
+    yield f"\n*Made on {max(result['made'] for result in results)} by `python bench/traces_teach.py FOLDER --models {models}` in " \
           f"{minutes:.0f} CPU minutes.*\n"  # fmt: skip
 
 

@@ -188,7 +188,7 @@ def test_unusable_tables_of_traits_are_refused(made: Path, tmp_path: Path) -> No
     pq.write_table(pq.read_table(made / "traits.parquet").drop_columns(["pace", "mode"]), table)
     with pytest.raises(InputError, match="lacks the columns pace, mode"):
         SimulateConfig(traits=table).truth()
-    with pytest.raises(InputError, match="12 students, not 100"):
+    with pytest.raises(InputError, match="12 students, not 480"):
         SimulateConfig(traits=made / "traits.parquet").truth()
 
 

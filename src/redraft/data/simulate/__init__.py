@@ -43,7 +43,7 @@ OBSERVED = 500
 class SimulateConfig:
     """A simulated class."""
 
-    students: int = 100
+    students: int = 480
     """How many students."""
     titles: int = 12
     """How many assignments the class has; each student does some of them. Beyond 24 they come again, numbered."""
