@@ -231,7 +231,7 @@ def _table(models: str, results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             of = [result for result in results if result["asked"]["drafts_tell"] == strength]
             found = [row for result in of for row in result["contrasts"]
                      if (row["metric"], row["statistic"], row["split"]) == (metric, f"{statistic}_difference", split)
-                     and row["value"] is not None]  # fmt: skip
+                     and row["low"] is not None]  # fmt: skip
             if not found:
                 continue
             judged = sum(result["verdicts"].get(claim) == "supported" for result in of) if claim else ""
