@@ -181,6 +181,7 @@ def test_an_endless_program_runs_again(engine: V8, tmp_path: Path) -> None:
     with Cache(tmp_path) as cache:
         (verdict,) = execute([Program(id="a", code="loop\n  1", language="coffeescript")], engine, cache=cache)
         assert verdict.verdict == "timeout"
+        assert cache._database is not None
         assert cache._database.execute("SELECT count(*) FROM outcomes").fetchone() == (0,)
 
 
