@@ -30,6 +30,8 @@ def read_toml(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"can't be read ({error.strerror}).", where=file) from error
+    except RecursionError as error:
+        raise InputError("is nested too deep.", where=file) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"is not valid TOML: {error}.", where=file) from error
 
@@ -112,22 +114,25 @@ def _problems(cls: type, table: Mapping[str, Any], prefix: str) -> list[str]:
             problems.append(f"Unknown key {prefix + key!r}. {suggestion(key, names)}")
         elif is_dataclass(hints[key]) and isinstance(value, Mapping):
             problems.extend(_problems(hints[key], value, f"{prefix}{key}."))
-        elif not _fits(value, hints[key]):
+        elif not fits(value, hints[key]):
             wanted = getattr(hints[key], "__name__", str(hints[key]))
             problems.append(f"{prefix + key!r} is {value!r}, which is not {wanted}.")
     return problems
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value, as TOML or JSON hold them, is what an annotation says."""
     origin, args = get_origin(hint), get_args(hint)
     if _is_union(hint):
-        return any(_fits(value, arg) for arg in args)
+        return any(fits(value, arg) for arg in args)
     if hint is type(None):
         return value is None
-    if origin is tuple:
-        return isinstance(value, list | tuple) and all(_fits(item, args[0]) for item in value)
+    if hint is Any:
+        return True
+    if origin in (tuple, list):
+        return isinstance(value, list | tuple) and all(fits(item, args[0]) for item in value)
     if origin is dict:
-        return isinstance(value, Mapping)
+        return isinstance(value, Mapping) and all(fits(k, args[0]) and fits(v, args[1]) for k, v in value.items())
     if origin is not None:  # Literal
         return value in args
     if hint is float:

@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from redraft.rundir import atomic_file, write_text
+from redraft.errors import DatasetError
+from redraft.rundir import write_text
+from redraft.rundir.tables import read_table, write_table
 from redraft.visible import visible
+
+REMEDY = "Do the study again, or copy the run anew."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +126,7 @@ def to_table(rows: Iterable[Result]) -> pa.Table:
 def write(rows: Sequence[Result], path: Path) -> None:
     """Write rows to `path` (.parquet) and, for people, beside it as .csv; each atomically."""
     table = to_table(rows)
-    with atomic_file(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    write_table(table, path)
     write_text(path.with_suffix(".csv"), to_csv(rows))
 
 
@@ -164,14 +166,17 @@ OLD_POINTS = {"whose": "voice"}
 
 def read(path: Path) -> list[Result]:
     """Rows written by `write`, by this version or an older one."""
-    table = pq.read_table(path)
-    rows = [Result(**_with_new_names(row)) for row in table.to_pylist()]
+    table = read_table(path, remedy=REMEDY)
+    try:
+        rows = [Result(**_with_new_names(row)) for row in table.to_pylist()]
+    except (TypeError, ValueError, KeyError) as error:
+        raise DatasetError("holds no rows of results.", where=path, remedy=REMEDY) from error
     return rows if "reason" in table.column_names else [_with_reason(row) for row in rows]
 
 
 def read_points(path: Path) -> pa.Table:
     """Points that a figure draws, written by this version or an older one."""
-    table = pq.read_table(path)
+    table = read_table(path, remedy=REMEDY)
     return table.rename_columns([OLD_POINTS.get(name, name) for name in table.column_names])
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from factories import make_dataset, make_trace
 from redraft.cli import main
+from unsealed import unseal
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -59,7 +60,7 @@ def test_what_goes_wrong_is_said_in_one_paragraph(
 def test_a_dataset_of_a_newer_schema_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_dataset(tmp_path / "d", [make_trace(["a"])])
     file = tmp_path / "d" / "manifest.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "schema_version": 2}))
+    unseal(file, files=json.loads(file.read_text())["files"], schema_version=2)
     assert failure(capsys, "describe", tmp_path / "d")[0] == 1
 
 

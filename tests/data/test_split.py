@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from factories import make_dataset, make_trace
 from known import known
 from redraft.data.split import RULES, SPLITS, TEST_SPLITS, Split, SplitConfig, load_split, make_split
-from redraft.data.store import Dataset, Origin, write_table
+from redraft.data.store import Dataset, Origin
 from redraft.data.trace import Pair, Trace
 from redraft.errors import DatasetError, InputError, UsageError
+from redraft.rundir.tables import write_table
 
 DAY = datetime(2020, 1, 1, tzinfo=UTC)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import signal
 from dataclasses import replace
@@ -20,6 +19,7 @@ from redraft.lm.prepare import from_scratch
 from redraft.lm.settings import PRESETS
 from redraft.lm.tokenizer import train_tokenizer
 from toy import prepare_torch
+from unsealed import unseal
 
 CARD = {
     "view": "trace", "split": "default", "split_hash": "abc", "dataset": "toy", "dataset_fingerprint": "def",
@@ -116,12 +116,11 @@ def test_a_damaged_folder_is_said_to_be(model: Model, tmp_path: Path, name: str,
 def test_a_newer_format_and_a_torn_card_are_refused(model: Model, tmp_path: Path) -> None:
     save_model(tmp_path / "m", model)
     file = tmp_path / "m" / "redraft.json"
-    card = json.loads(file.read_text())
-    file.write_text(json.dumps({**card, "format_version": 2}))
+    unseal(file, format_version=2)
     with pytest.raises(DatasetError, match="Upgrade redraft"):
         load_model(tmp_path / "m")
     file.write_text("{")
-    with pytest.raises(DatasetError, match="can't be read"):
+    with pytest.raises(DatasetError, match=r"redraft.json: is no JSON"):
         load_model(tmp_path / "m")
 
 
@@ -135,7 +134,8 @@ def test_another_codec_than_the_trained_one_is_refused(model: Model, tmp_path: P
     save_model(tmp_path / "m", replace(model, card={**CARD, "config": {"codec": "full"}}))
     load_model(tmp_path / "m")
     file = tmp_path / "m" / "codec.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "name": "diff"}))
+    unseal(tmp_path / "m" / "redraft.json")
+    unseal(file, name="diff")
     with pytest.raises(DatasetError, match=r"trained with the codec 'full'.*holds the codec 'diff'"):
         load_model(tmp_path / "m")
 
@@ -144,6 +144,7 @@ def test_a_tokenizer_that_would_split_the_special_tokens_is_refused(model: Model
     """One whose file was changed since: their ids would be others."""
     save_model(tmp_path / "m", model)
     file = tmp_path / "m" / "tokenizer.json"
+    unseal(tmp_path / "m" / "redraft.json")
     file.write_text(file.read_text().replace('"<start>"', '"<begin>"'))
     with pytest.raises(DatasetError, match="lacks 1 of the special tokens, so it would split them"):
         load_model(tmp_path / "m")
@@ -151,6 +152,7 @@ def test_a_tokenizer_that_would_split_the_special_tokens_is_refused(model: Model
 
 def test_more_ids_than_the_model_has_are_refused(model: Model, tmp_path: Path) -> None:
     save_model(tmp_path / "m", model)
+    unseal(tmp_path / "m" / "redraft.json")
     train_tokenizer([f"word{i} other{i}" for i in range(500)], 400).save(tmp_path / "m")
     with pytest.raises(DatasetError, match=r"400 ids, but the model"):
         load_model(tmp_path / "m")

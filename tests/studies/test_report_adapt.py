@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from redraft import results
-from redraft.data.store import write_table
 from redraft.results import Result
+from redraft.rundir.tables import write_table
 from redraft.studies.adapt.chapter import METHODS, figures, sentences, tables
 from redraft.studies.adapt.settings import AdaptConfig
 from redraft.studies.adapt.study import POINTS, cells

@@ -36,7 +36,7 @@ def counted() -> Iterator[Passes]:
     """Count every reading in this process, by pyarrow or by DuckDB, while it lasts."""
     passes = Passes()
     opened, batches, group = pq.ParquetFile.__init__, pq.ParquetFile.iter_batches, pq.ParquetFile.read_row_group
-    table, connect = pq.read_table, duckdb.connect
+    whole, table, connect = pq.ParquetFile.read, pq.read_table, duckdb.connect
 
     def open_it(self: pq.ParquetFile, source: Any, *args: Any, **rest: Any) -> None:
         opened(self, source, *args, **rest)
@@ -51,6 +51,10 @@ def counted() -> Iterator[Passes]:
         found = group(self, *args, **rest)
         passes.add(self.counted_as, found.num_rows, self.metadata.num_rows)
         return found
+
+    def read(self: pq.ParquetFile, *args: Any, **rest: Any) -> Any:
+        passes.add(self.counted_as, 1, 1)
+        return whole(self, *args, **rest)
 
     def read_table(source: Any, *args: Any, **rest: Any) -> Any:
         if isinstance(source, str | Path):
@@ -86,6 +90,7 @@ def counted() -> Iterator[Passes]:
         patch.setattr(pq.ParquetFile, "__init__", open_it)
         patch.setattr(pq.ParquetFile, "iter_batches", iter_batches)
         patch.setattr(pq.ParquetFile, "read_row_group", read_row_group)
+        patch.setattr(pq.ParquetFile, "read", read)
         patch.setattr(pq, "read_table", read_table)
         patch.setattr(duckdb, "connect", lambda *args, **rest: Database(connect(*args, **rest)))
         yield passes

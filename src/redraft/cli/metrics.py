@@ -47,9 +47,9 @@ def metrics(
         language: Read programs whose language isn't recorded as this one (coffeescript, javascript, python, java).
             The released definitions know no languages.
     """
-    from redraft.data.store import write_table
     from redraft.errors import UsageError, suggestion
     from redraft.metrics.languages import PROFILES
+    from redraft.rundir.tables import write_table
 
     if language is not None and language not in PROFILES:
         raise UsageError(f"unknown language {language!r}.", where="--language", remedy=suggestion(language, PROFILES))

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from redraft.data.consent import IdList, Matches, is_header
 from redraft.data.identity import clean_id
 from redraft.data.sources.rows import has_no_header
-from redraft.data.store import write_table
 from redraft.errors import InputError
 from redraft.progress import say
+from redraft.rundir.tables import read_table, write_table
 
 COVARIATES_FILE = "covariates.parquet"
 _MAIL = r"[^\s@,;<>]+@[^\s@,;<>]+\.[^\s@,;<>]+"
@@ -81,7 +81,7 @@ def write_covariates(covariates: Covariates, matches: Matches, folder: Path) -> 
     """
     students: set[str] = set()
     for shard in folder.glob("traces-*.parquet"):
-        students.update(pq.read_table(shard, columns=["student"])["student"].unique().to_pylist())
+        students.update(read_table(shard, ["student"])["student"].unique().to_pylist())
     hashes = [matches.covariates.get(raw_id) for raw_id in covariates.rows]
     kept = [row for row, student in enumerate(hashes) if student in students]
     if len(kept) > len({hashes[row] for row in kept}):

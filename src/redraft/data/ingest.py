@@ -14,7 +14,6 @@ the command still ends with an error. Nothing written depends on the clock, the 
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,11 +36,12 @@ from redraft.data.identity import clean_id, key_fingerprint, keyed_hash, load_ke
 from redraft.data.sources.reading import is_packed
 from redraft.data.sources.states import REJECTED, Damaged, Piece, Source, WithCompanions
 from redraft.data.spool import Spool, bucket_count
-from redraft.data.store import ROW_GROUP, Dataset, DatasetWriter, Origin, open_dataset
+from redraft.data.store import Dataset, DatasetWriter, Origin, open_dataset
 from redraft.data.trace import SCHEMA
 from redraft.errors import InputError, RedraftError
 from redraft.progress import bar, say
-from redraft.rundir import atomic_file, sha256_file, write_json
+from redraft.rundir import read_record, sha256_file, write_record
+from redraft.rundir.tables import ROW_GROUP, table_writer
 
 PACKED_RATIO = 12
 """How much a packed log is taken to grow when it is unpacked; only the number of shards follows from it."""
@@ -154,7 +154,7 @@ class _Job:
                 shard.unlink()
             shutil.rmtree(folder)  # last: while it is there, a kill in between is noticed
         spool = Spool(folder, buckets=self.buckets, key=key, lists=lists)
-        write_json(folder / "plan.json", plan)
+        write_record(folder / "plan.json", plan)
         with bar("reading", sum(file.stat().st_size for file in self.files)) as watcher:
             for number in range(len(self.files)):
                 for size in self._read(spool, number):
@@ -202,15 +202,15 @@ class _Job:
             return
         labels = [self.source.label(file) for file in self.files]
         dropped = [spool.refused(bucket, refused)]
-        with self.workspace.cursor() as duck, atomic_file(self.writer.shard_path(bucket)) as temporary:
+        with self.workspace.cursor() as duck:
             duck.register("bucket", spool.reader(bucket, refused))
             ordered = duck.sql(f"SELECT * FROM bucket ORDER BY {ORDER}").to_arrow_reader(batch_size=ROW_GROUP)
-            with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as shard:
+            with table_writer(self.writer.shard_path(bucket), SCHEMA) as shard:
                 for states in whole_pairs(ordered):
                     traces, gone = gather(states, labels, whole_drafts=self.source.whole_drafts)
                     shard.write_table(traces, row_group_size=ROW_GROUP)
                     dropped.append(gone)
-            spool.write_dropped(bucket, dropped)
+                spool.write_dropped(bucket, dropped)
 
     def _list_rejected(self, spool: Spool) -> dict[str, int]:
         """Write the list of rejected rows in order; the counts by reason."""
@@ -218,10 +218,10 @@ class _Job:
         whole = pa.Table.from_pylist([{"file": n, "reason": why} for n, why in reasons.items() if why], REJECTED)
         rows = pa.RecordBatchReader.from_batches(REJECTED, (*whole.to_batches(), *spool.rejected()))
         counts: Counter[str] = Counter()
-        with self.workspace.cursor() as duck, atomic_file(self.writer.folder / REJECTED_FILE) as temporary:
+        with self.workspace.cursor() as duck:
             duck.register("rejected", rows)
             ordered = duck.sql("SELECT * FROM rejected ORDER BY file, row NULLS FIRST, reason")
-            with pq.ParquetWriter(temporary, _REJECTED_LIST, compression="zstd") as file:
+            with table_writer(self.writer.folder / REJECTED_FILE, _REJECTED_LIST) as file:
                 for batch in ordered.to_arrow_reader(batch_size=_LIST_GROUP):
                     for entry in batch["reason"].value_counts().to_pylist():
                         counts[entry["values"]] += entry["counts"]
@@ -300,7 +300,7 @@ def _digest(file: Path) -> str | None:
 
 
 def _is_plan(file: Path, plan: Mapping[str, Any]) -> bool:
-    return file.exists() and json.loads(file.read_text()) == plan
+    return file.exists() and read_record(file, remedy=f"Remove {file.parent}, and start the command again.") == plan
 
 
 def _say_rejected(rejected: Mapping[str, int]) -> None:

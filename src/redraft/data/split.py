@@ -40,14 +40,15 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from redraft.config import build
-from redraft.data.store import Dataset, write_table
+from redraft.data.store import Dataset
 from redraft.data.titles import families_of, numbered, titles_in
 from redraft.data.trace import Pair, Trace
 from redraft.errors import DatasetError, InputError, RedraftError, UsageError, suggestion
 from redraft.progress import say
+from redraft.rundir import check_version
+from redraft.rundir.tables import read_table, write_table
 
 TRAIN, VALIDATION, UNPLACED = "train", "validation", "unplaced"
 TEST_SPLITS = ("seen-seen", "seen-unseen", "unseen-seen", "unseen-unseen", "forward")
@@ -212,10 +213,10 @@ def make_split(dataset: Dataset, config: SplitConfig, name: str = "default", *, 
 def _is_at(path: Path, table: pa.Table) -> bool:
     """Whether a split's file holds this table, made by these settings (those it was made before count as default)."""
     try:
-        there = pq.read_table(path)
+        there = read_table(path)
         same = build(SplitConfig, json.loads(there.schema.metadata[b"config"]))
         return same == build(SplitConfig, json.loads(table.schema.metadata[b"config"])) and there.equals(table)
-    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError, RedraftError):
+    except (KeyError, TypeError, ValueError, RedraftError):
         return False
 
 
@@ -233,19 +234,17 @@ def load_split(dataset: Dataset, name: str = "default") -> Split:
             where=dataset.path,
             remedy=f"Make it: redraft split {dataset.path}" + ("" if name == "default" else f" --name {name}"),
         )
+    named = "" if name == "default" else f" --name {name}"
+    remedy = f"Make it again, with the same settings: redraft split {dataset.path}{named} --overwrite"
+    table = read_table(path, SCHEMA.names, remedy=remedy)
+    about = table.schema.metadata or {}
     try:
-        about = pq.read_schema(path).metadata
         version = int(about[b"schema_version"])
-        if version <= SCHEMA_VERSION:
-            config = build(SplitConfig, json.loads(about[b"config"]))
-            return Split(name, pq.read_table(path, schema=SCHEMA), config)
-    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError, RedraftError) as error:
-        raise DatasetError("this split can't be read.", where=path, remedy="Make it again.") from error
-    raise DatasetError(
-        f"has schema version {version}; this redraft reads up to {SCHEMA_VERSION}.",
-        where=path,
-        remedy="Upgrade redraft.",
-    )
+        check_version(version, SCHEMA_VERSION, where=path, remedy=remedy)
+        config = build(SplitConfig, json.loads(about[b"config"]))
+        return Split(name, table.cast(SCHEMA), config)
+    except (pa.ArrowException, KeyError, TypeError, ValueError, AttributeError, InputError) as error:
+        raise DatasetError("is no split.", where=path, remedy=remedy) from error
 
 
 def split_file(dataset: Dataset, name: str) -> Path:

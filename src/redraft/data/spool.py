@@ -7,7 +7,6 @@ those that are there are whole and need not be parsed again. Raw ids are hashed 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import pyarrow.compute as pc
 from redraft.data.consent import Lists, fold_hashes, folded
 from redraft.data.identity import clean_id, keyed_hashes
 from redraft.data.sources.states import RAW_STATES, REJECTED, Part
-from redraft.rundir import atomic_file, write_json
+from redraft.rundir import atomic_file, read_record, write_record
 
 _BUCKET = 64 * 10**6
 """Bytes of input a bucket at most, so that several can be gathered at once."""
@@ -43,6 +42,10 @@ class Spool:
     def _path(self, number: int, piece: int, kind: str) -> Path:
         return self.folder / f"{number:06d}-{piece:06d}.{kind}"
 
+    @property
+    def _remedy(self) -> str:
+        return f"Remove {self.folder}, and start the command again."
+
     def has(self, number: int, piece: int) -> bool:
         """Whether this piece of input `number` is written, whole."""
         return self._path(number, piece, "states").exists()
@@ -52,12 +55,11 @@ class Spool:
         file = self.folder / f"{number:06d}.done"
         if not file.exists():
             return None
-        outcome: dict[str, Any] = json.loads(file.read_text())
-        return outcome
+        return read_record(file, remedy=self._remedy, needs={"wrong": str | None, "reason": str | None})
 
     def close(self, number: int, outcome: dict[str, Any]) -> None:
         """Remember that input `number` is done with."""
-        write_json(self.folder / f"{number:06d}.done", outcome)
+        write_record(self.folder / f"{number:06d}.done", outcome)
 
     def discard(self, number: int) -> None:
         """Remove all pieces of input `number`."""
@@ -68,7 +70,7 @@ class Spool:
         """Hash the students, and write the states parted by bucket and the rejected rows."""
         states, ranges, refused, seen = self._hashed(part.states)
         if self._lists.folds:
-            write_json(self._path(number, piece, "seen"), seen)
+            write_record(self._path(number, piece, "seen"), seen)
         _write(self._path(number, piece, "rejected"), [pa.concat_tables([part.rejected, refused])], REJECTED)
         order = np.argsort(ranges, kind="stable")
         cuts = np.searchsorted(ranges[order], np.arange(self.buckets + 1))
@@ -80,7 +82,7 @@ class Spool:
         """Of ids that stand in a list in any case: hash of the folded id -> hashes of those that were met."""
         found: dict[str, set[str]] = {}
         for file in sorted(self.folder.glob("*.seen")):
-            for student, fold in json.loads(file.read_text()).items():
+            for student, fold in read_record(file, remedy=self._remedy).items():
                 found.setdefault(fold, set()).add(student)
         return found
 

@@ -7,13 +7,13 @@ always whole. Shards already written survive a kill and are not written again.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_type_hints
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,15 +22,28 @@ import pyarrow.parquet as pq
 
 from redraft.data.trace import SCHEMA, SCHEMA_VERSION, Trace, from_batch, to_table
 from redraft.errors import DatasetError
-from redraft.rundir import Kind, Output, atomic_file, is_unfinished, sha256_file, sweep, write_json
+from redraft.rundir import (
+    Kind,
+    Output,
+    Version,
+    check_files,
+    check_seal,
+    hashes_of,
+    is_unfinished,
+    read_json,
+    read_record,
+    sweep,
+    write_record,
+)
+from redraft.rundir.tables import ROW_GROUP, read_table, readable, write_table
 
 Origin = Literal["students", "model", "simulated"]
 
 MANIFEST = "manifest.json"
+_HASH = re.compile("[0-9a-f]{64}")
 SIMULATION_NOTE = "simulation.json"
 """Stands beside raw logs that a simulation wrote, so that no one takes them for students'."""
-ROW_GROUP = 4096
-"""Rows per row group: a reader's memory is bounded by one group."""
+REMEDY = "Remove the dataset, and make it again with the command that made it, or copy it anew."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,13 +110,9 @@ class Dataset:
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Record batches of at most 4,096 traces, in order; `columns` limits what is read."""
         for shard in self.shards:
-            try:
-                with pq.ParquetFile(shard) as file:
-                    yield from file.iter_batches(batch_size=ROW_GROUP, columns=list(columns) if columns else None)
-            except (OSError, pa.ArrowInvalid) as error:
-                raise DatasetError(
-                    f"can't be read ({error}).", where=shard, remedy="Make the dataset again from its source."
-                ) from error
+            self.check(shard)
+            with readable(shard, remedy=REMEDY), pq.ParquetFile(shard) as file:
+                yield from file.iter_batches(batch_size=ROW_GROUP, columns=list(columns) if columns else None)
 
     def traces(self) -> Iterator[Trace]:
         """All traces, in order of (student, title, request, sample)."""
@@ -124,23 +133,29 @@ class Dataset:
     def covariates(self) -> pa.Table | None:
         """What is known of the students beside their traces: column student and others; None if nothing is."""
         file = self.path / "covariates.parquet"
-        return pq.read_table(file) if file.exists() else None
+        if not file.exists():
+            return None
+        self.check(file)
+        return read_table(file, remedy=REMEDY)
 
-    def verify(self) -> None:
-        """Check every file against the manifest's hash.
+    def check(self, *files: Path) -> None:
+        """Refuse files of this dataset that aren't what they were when it was made. Whoever reads one calls this first.
+
+        Each is hashed once per process. What the manifest doesn't list, such as verdicts, came later and has a seal.
 
         Raises:
-            DatasetError: A file is missing or not what the manifest says.
+            DatasetError: One was changed or damaged, isn't there, or can't be read.
         """
-        bad = [
-            name
-            for name, digest in self.manifest.files.items()
-            if not (self.path / name).exists() or sha256_file(self.path / name) != digest
-        ]
-        if bad:
-            raise DatasetError(
-                f"missing or changed since it was made: {', '.join(bad)}.", where=self.path, remedy="Make it again."
-            )
+        listed = {file.name: self.manifest.files[file.name] for file in files if file.name in self.manifest.files}
+        check_files(self.path, listed, remedy=REMEDY)
+
+    def verify(self) -> None:
+        """Check every file that the manifest lists.
+
+        Raises:
+            DatasetError: One is missing or not what the manifest says.
+        """
+        self.check(*(self.path / name for name in self.manifest.files))
 
 
 def open_dataset(path: str | Path) -> Dataset:
@@ -158,39 +173,26 @@ def open_dataset(path: str | Path) -> Dataset:
             )
         cause = "is not a dataset (it has no manifest.json)." if path.exists() else "no such dataset."
         raise DatasetError(cause, where=path, remedy="Make one with `redraft ingest` or `redraft simulate`.")
-    try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
-        version = raw["schema_version"]
-        if not isinstance(version, int) or version > SCHEMA_VERSION:
-            raise DatasetError(
-                f"has schema version {version}; this redraft reads up to {SCHEMA_VERSION}.",
-                where=path,
-                remedy="Upgrade redraft.",
-            )
-        manifest = Manifest(**raw)
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise DatasetError(f"the manifest can't be read ({error}).", where=file, remedy="Make it again.") from error
-    if manifest.origin not in get_args(Origin):
-        raise DatasetError(f"unknown origin {manifest.origin!r}.", where=file, remedy="Make it again.")
-    missing = [name for name in manifest.files if not (path / name).exists()]
-    if missing:
-        raise DatasetError(f"files are missing: {', '.join(missing)}.", where=path, remedy="Make it again.")
+    needs, version = get_type_hints(Manifest), Version("schema_version", SCHEMA_VERSION)
+    raw = read_record(file, remedy=REMEDY, needs=needs, version=version)
+    if unknown := raw.keys() - needs.keys():
+        raise DatasetError(f"has {len(unknown)} keys that no dataset has.", where=file, remedy=REMEDY)
+    manifest = Manifest(**raw)
+    names = manifest.files
+    if not all(_HASH.fullmatch(digest) and Path(name).name == name != ".." for name, digest in names.items()):
+        raise DatasetError("lists files in a way that none is listed.", where=file, remedy=REMEDY)
+    if not any(name.startswith("traces-") for name in names):
+        raise DatasetError("lists no files of traces.", where=file, remedy=REMEDY)
+    if missing := [name for name in names if not (path / name).exists()]:
+        raise DatasetError(f"files are missing: {', '.join(missing)}.", where=path, remedy=REMEDY)
     return Dataset(path, manifest)
-
-
-def write_table(table: pa.Table, path: Path) -> None:
-    """Write a Parquet file atomically, the same bytes for the same table."""
-    with atomic_file(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", row_group_size=ROW_GROUP)
 
 
 def _made_for(folder: Path) -> dict[str, Any] | None:
     """What a dataset's folder was made for; None if there is no dataset's manifest."""
-    try:
-        raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    if not (folder / MANIFEST).is_file():
         return None
-    if not isinstance(raw, dict) or not {"schema_version", "origin", "files"} <= raw.keys():
+    if not {"schema_version", "origin", "files"} <= read_json(folder / MANIFEST, remedy=REMEDY).keys():
         return None
     provenance = open_dataset(folder).manifest.provenance
     inputs = provenance.get("inputs")
@@ -257,8 +259,15 @@ class DatasetWriter:
         return self.folder / f"traces-{index:05d}.parquet"
 
     def has_shard(self, index: int) -> bool:
-        """Whether shard `index` is already written, whole."""
-        return self.shard_path(index).exists()
+        """Whether shard `index` is already written, whole.
+
+        Raises:
+            DatasetError: It was changed or damaged since.
+        """
+        shard = self.shard_path(index)
+        if there := shard.exists():
+            check_seal(shard, remedy="Remove it, and start the command again.")
+        return there
 
     def write_shard(self, index: int, traces: Iterable[Trace] | pa.Table) -> None:
         """Write a shard atomically; the caller orders its traces by (student, title, request, sample)."""
@@ -268,15 +277,13 @@ class DatasetWriter:
     def finish(self, *, rejected: Mapping[str, int] | None = None) -> Dataset:
         """Count and hash what is there, write the manifest, publish the folder."""
         sweep(self.folder, everything=True)
-        write_json(self.folder / MANIFEST, asdict(self._manifest(dict(rejected or {}))))
+        write_record(self.folder / MANIFEST, asdict(self._manifest(dict(rejected or {}))))
         self._output.publish()
         return open_dataset(self.out)
 
     def _manifest(self, rejected: dict[str, int]) -> Manifest:
-        names = sorted(path.name for path in self.folder.iterdir() if path.is_file() and path.name != MANIFEST)
+        names = [path.name for path in self.folder.iterdir() if path.is_file() and path.name != MANIFEST]
         shards = sorted(self.folder.glob("traces-*.parquet"))
-        with ThreadPoolExecutor() as workers:
-            digests = list(workers.map(lambda name: sha256_file(self.folder / name), names))
         traces = states = students = 0
         titles: set[str] = set()
         student: str | None = None
@@ -299,6 +306,6 @@ class DatasetWriter:
             students=students,
             titles=len(titles),
             rejected=rejected,
-            files=dict(zip(names, digests, strict=True)),
+            files=hashes_of(self.folder, names),
             provenance=self.provenance,
         )

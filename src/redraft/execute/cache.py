@@ -201,11 +201,10 @@ def _load_key(file: Path) -> bytes:
         key = file.read_bytes()
         if is_private and len(key) == _KEY_BYTES:
             return key
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file.unlink(missing_ok=True)
     with atomic_file(file) as temporary:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as new:
-            new.write(secrets.token_bytes(_KEY_BYTES))
+        temporary.chmod(0o600)
+        temporary.write_bytes(secrets.token_bytes(_KEY_BYTES))
     return file.read_bytes()
 
 

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from redraft.data.languages import labels
 from redraft.data.store import Dataset
@@ -33,7 +32,7 @@ from redraft.execute.engine import Engine, execute, rule_named
 from redraft.execute.registry import DEFAULT_ENGINE, ENGINES
 from redraft.execute.verdict import DEFAULT_RULE, RULES, Program, Verdict, error_rows, message_seen
 from redraft.progress import say, track
-from redraft.rundir import atomic_file
+from redraft.rundir.tables import open_table, read_metadata, table_writer
 
 _ERROR = pa.struct([("kind", pa.string()), ("message", pa.string()), ("line", pa.int32())])
 SCHEMA = pa.schema(
@@ -48,6 +47,7 @@ SCHEMA = pa.schema(
 )
 """The verdict file's columns."""
 ROW_GROUP = 10_000
+REMEDY = "Make it anew with `redraft execute`."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ def find_verdicts(dataset: Dataset, rule: str = DEFAULT_RULE) -> tuple[Path, ...
     files = {engine: verdict_file(dataset, engine, rule) for engine in ENGINES}
     there = {engine: file for engine, file in files.items() if file.exists()}
     for engine, file in there.items():
-        found = _metadata(file).get(b"rule", DEFAULT_RULE.encode()).decode(errors="replace")
+        found = read_metadata(file, remedy=REMEDY).get(b"rule", DEFAULT_RULE.encode()).decode(errors="replace")
         if found != rule:
             raise DatasetError(
                 f"holds verdicts by the rule {found!r}; by its name they would be by {rule!r}.", where=file,
@@ -103,7 +103,7 @@ def find_verdicts(dataset: Dataset, rule: str = DEFAULT_RULE) -> tuple[Path, ...
 def is_judged(dataset: Dataset, engine: Engine, *, name: str, rule: str = DEFAULT_RULE) -> bool:
     """Whether `execute_dataset` has nothing to do: its file is there, of this dataset as it is, from this engine."""
     try:
-        found = _metadata(verdict_file(dataset, name, rule))
+        found = read_metadata(verdict_file(dataset, name, rule), remedy=REMEDY)
     except DatasetError:
         return False
     return _stamp(dataset, engine.version, rule).items() <= found.items()
@@ -122,7 +122,7 @@ def verdict_writer(
         rule: The rule's name.
     """
     file, schema = verdict_file(dataset, engine, rule), SCHEMA.with_metadata(_stamp(dataset, version, rule))
-    with atomic_file(file) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    with table_writer(file, schema) as writer:
         rows: list[dict[str, object]] = []
 
         def flush() -> None:
@@ -228,11 +228,6 @@ def _stamp(dataset: Dataset, version: str, rule: str) -> dict[bytes, bytes]:
     return {b"rule": rule.encode(), b"engine": version.encode(), b"dataset": dataset.fingerprint.encode()}
 
 
-def _metadata(file: Path) -> dict[bytes, bytes]:
-    with _readable(file):
-        return pq.read_schema(file).metadata or {}
-
-
 def _joined(files: Sequence[Path], *columns: str) -> Iterator[dict[str, Any]]:
     """A row per program of several engines' files: the first that scored it, else one that says `unscored`."""
     if len(files) == 1:
@@ -251,17 +246,8 @@ def _joined(files: Sequence[Path], *columns: str) -> Iterator[dict[str, Any]]:
 
 
 def _rows(file: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
-    with _readable(file), pq.ParquetFile(file) as source:
+    with open_table(file, remedy=REMEDY) as source:
         for batch in source.iter_batches(columns=columns):
             if batch.schema.names != columns:
-                raise ValueError("columns are missing")
+                raise DatasetError("holds no verdicts.", where=file, remedy=REMEDY)
             yield from batch.to_pylist()
-
-
-@contextmanager
-def _readable(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowInvalid) as error:
-        remedy = "Make it anew with `redraft execute`."
-        raise DatasetError("can't be read as verdicts.", where=file, remedy=remedy) from error

@@ -3,7 +3,8 @@
     config.json, model.safetensors   the causal LM; `transformers` opens the folder as it is
     students.safetensors, .parquet   the students' vectors, and whose they are (keyed hashes)
     tokenizer files, codec.json      text to ids and back
-    redraft.json                     format version, and the card: data, split, view, settings, versions
+    redraft.json                     format version, hashes of the files above, and the card: data, split, view,
+                                     settings, versions
     history.parquet, README.md       the validation curve; the card for people
 
 In: a `Model`. Out: the folder, written aside and moved in place by one rename; and the `Model` again.
@@ -13,8 +14,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -32,11 +31,35 @@ from transformers.utils import logging as transformers_logging
 from redraft.errors import DatasetError
 from redraft.lm.codec import Codec, load_codec
 from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
-from redraft.rundir import Kind, atomic_folder, is_unfinished, write_json, write_text
+from redraft.rundir import (
+    Kind,
+    Version,
+    atomic_folder,
+    check_files,
+    hashes_of,
+    is_unfinished,
+    read_json,
+    read_record,
+    write_record,
+    write_text,
+)
+from redraft.rundir.tables import read_table, write_table
 
 FORMAT_VERSION = 1
 CARD = "redraft.json"
 WEIGHTS = ("model.safetensors", "students.safetensors")
+FILES = "files"
+"""Where a card lists the hashes of the folder's other files."""
+_OTHERS = ("README.md", "history.parquet")
+"""Not among them: what people may edit, and what has a seal of its own, as no two runs take the same time."""
+REMEDY = "Remove the model, and train it again, or copy it anew."
+_NEEDED = {
+    **dict.fromkeys(("view", "split", "split_hash", "dataset", "dataset_fingerprint", "origin"), str),
+    **dict.fromkeys(("config", "versions", "training"), dict[str, Any] | None),
+    "language": str | None,
+    FILES: dict[str, str] | None,
+}
+"""What a card must hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,12 +149,13 @@ def write_model(folder: Path, model: Model) -> None:
         model.lm.lm.save_pretrained(folder)
         save_file(vectors, folder / "students.safetensors")
         names = pa.table({"student": pa.array(model.students.students, pa.string())})
-        pq.write_table(names, folder / "students.parquet")
+        write_table(names, folder / "students.parquet")
         model.codec.save(folder)
         history = pa.Table.from_pylist([asdict(point) for point in model.history], schema=_HISTORY)
-        pq.write_table(history, folder / "history.parquet")
+        write_table(history, folder / "history.parquet")
+        files = hashes_of(folder, {file.name for file in folder.iterdir() if file.is_file()}.difference(_OTHERS))
         write_text(folder / "README.md", _readme(model))
-        write_json(folder / CARD, {"format_version": FORMAT_VERSION, **model.card})
+        write_record(folder / CARD, {"format_version": FORMAT_VERSION, FILES: files, **model.card})
 
 
 def load_model(folder: str | Path) -> Model:
@@ -142,25 +166,26 @@ def load_model(folder: str | Path) -> Model:
     """
     folder = Path(folder)
     card = read_card(folder)
-    remedy = "Train the model again."
     missing = [name for name in ("config.json", *WEIGHTS, "students.parquet") if not (folder / name).exists()]
     if missing:
-        raise DatasetError(f"files of this model are missing: {', '.join(missing)}.", where=folder, remedy=remedy)
+        raise DatasetError(f"files of this model are missing: {', '.join(missing)}.", where=folder, remedy=REMEDY)
+    check_model(folder)
+    read_json(folder / "config.json", remedy=REMEDY)
     codec = load_codec(folder)
     try:
         lm, lacking = load_lm(folder, local_files_only=True)
         if lacking:
-            raise DatasetError(f"weights are missing: {', '.join(lacking)}.", where=folder, remedy=remedy)
+            raise DatasetError(f"weights are missing: {', '.join(lacking)}.", where=folder, remedy=REMEDY)
         vectors = load_file(folder / "students.safetensors")
-        index = StudentIndex(pq.read_table(folder / "students.parquet")["student"].to_pylist())
+        index = StudentIndex(read_table(folder / "students.parquet", ["student"], remedy=REMEDY)["student"].to_pylist())
         n_rows, dim = vectors["rows.weight"].shape
         students = StudentVectors(n_rows - 1, width=vectors["out.weight"].shape[0], dim=dim)
         students.load_state_dict(vectors)
-        history = [Evaluation(**point) for point in pq.read_table(folder / "history.parquet").to_pylist()]
+        history = [Evaluation(**point) for point in read_table(folder / "history.parquet", remedy=REMEDY).to_pylist()]
     except (OSError, ValueError, KeyError, RuntimeError, TypeError, SafetensorError, pa.ArrowInvalid) as error:
-        raise DatasetError(f"the model can't be read ({type(error).__name__}).", where=folder, remedy=remedy) from error
+        raise DatasetError(f"the model can't be read ({type(error).__name__}).", where=folder, remedy=REMEDY) from error
     if len(index) != n_rows - 1:
-        raise DatasetError(f"{n_rows - 1} students' vectors, {len(index)} students.", where=folder, remedy=remedy)
+        raise DatasetError(f"{n_rows - 1} students' vectors, {len(index)} students.", where=folder, remedy=REMEDY)
     _check_codec(codec, card, lm, folder)
     student_lm = StudentLM(lm.eval(), students.to(lm.dtype), codec.student_id, context=card.get("context")).eval()
     return Model(lm=student_lm, codec=codec, students=index, card=card, history=history)
@@ -207,18 +232,20 @@ def read_card(folder: Path) -> dict[str, Any]:
             )
         cause = "is not a model (it has no redraft.json)." if folder.exists() else "no such model."
         raise DatasetError(cause, where=folder, remedy="Make one with `redraft train`.")
-    try:
-        card: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        version = card.pop("format_version")
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise DatasetError("can't be read.", where=file, remedy="Train the model again.") from error
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise DatasetError(
-            f"has format version {version}; this redraft reads up to {FORMAT_VERSION}.",
-            where=folder,
-            remedy="Upgrade redraft.",
-        )
-    return card
+    card = read_record(file, remedy=REMEDY, needs=_NEEDED, version=Version("format_version", FORMAT_VERSION))
+    return {key: value for key, value in card.items() if key not in ("format_version", FILES)}
+
+
+def check_model(folder: Path, names: Iterable[str] | None = None) -> None:
+    """Refuse a model's folder whose files, or some of them, aren't those that were written with its card.
+
+    A model of an earlier version lists no hashes, and is believed.
+
+    Raises:
+        DatasetError: A file was changed, damaged or exchanged, or isn't there; or the card can't be read.
+    """
+    listed = read_record(folder / CARD, remedy=REMEDY, needs={FILES: dict[str, str] | None}).get(FILES) or {}
+    check_files(folder, {name: listed[name] for name in names or listed if name in listed}, remedy=REMEDY)
 
 
 MODEL = Kind(

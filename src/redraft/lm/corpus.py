@@ -17,7 +17,6 @@ Not guaranteed: that a folder outlives its trainings. It holds what students wro
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -28,12 +27,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from redraft.data.route import Look, Route
 from redraft.data.split import TRAIN, Split
-from redraft.data.store import Dataset, write_table
+from redraft.data.store import Dataset
 from redraft.data.trace import Trace, from_batch
 from redraft.data.views import VIEWS, downsampled, number_of, undropped
 from redraft.errors import InputError
@@ -45,7 +43,18 @@ from redraft.lm.model import StudentIndex
 from redraft.lm.settings import TrainConfig
 from redraft.lm.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from redraft.progress import say
-from redraft.rundir import atomic_folder, sha256_file, sha256_json, versions, write_json
+from redraft.rundir import (
+    atomic_folder,
+    check_files,
+    hashes_of,
+    normal,
+    read_record,
+    sha256_file,
+    sha256_json,
+    versions,
+    write_record,
+)
+from redraft.rundir.tables import read_table, write_table
 
 SCHEMA_VERSION = 1
 MANIFEST = "corpus.json"
@@ -62,9 +71,10 @@ class Corpus:
 
     def __init__(self, folder: Path, codec: Codec, seed: int) -> None:
         self.folder, self.codec, self._seed = folder, codec, seed
-        self.students = StudentIndex(pq.read_table(folder / "students.parquet")["student"].to_pylist())
+        about = _about(folder)
+        check_files(folder, about["files"], remedy=_remedy(folder))
+        self.students = StudentIndex(read_table(folder / "students.parquet", ["student"])["student"].to_pylist())
         """Of the train traces."""
-        about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         self.language: str | None = about["language"]
         """The one that most states of the train traces are in."""
         self._parts: list[str] = about["parts"]
@@ -117,8 +127,8 @@ def open_corpus(
     file = folder / MANIFEST
     if not file.exists():
         return None
-    about = json.loads(file.read_text(encoding="utf-8"))
-    if about["made_of"] != json.loads(json.dumps(wanted)) or not _needed([view]) <= set(about["views"]):
+    about = _about(folder)
+    if about["made_of"] != normal(wanted) or not _needed([view]) <= set(about["views"]):
         return None
     return Corpus(
         folder, _codec(config, tokenizer or _ready(config) or load_tokenizer(folder / "tokenizer")), config.seed
@@ -165,9 +175,29 @@ def make_corpus(
         spool.unlink()
         write_table(pa.table({"student": pa.array(students, pa.string())}), temporary / "students.parquet")
         ranked = sorted(route.languages, key=lambda language: (-route.languages[language], language))
-        about = {"made_of": wanted, "views": list(looks), "parts": list(route.held_out)}
-        write_json(temporary / MANIFEST, {**about, "language": ranked[0] if ranked else None})
+        write_record(temporary / MANIFEST, {
+            "made_of": wanted,
+            "views": list(looks),
+            "parts": list(route.held_out),
+            "language": ranked[0] if ranked else None,
+            "files": hashes_of(temporary, (str(f.relative_to(temporary)) for f in temporary.rglob("*") if f.is_file())),
+        })  # fmt: skip
     return Corpus(folder, codec, config.seed)
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    """What a corpus says of itself."""
+    needs = {
+        "made_of": dict[str, Any],
+        **dict.fromkeys(("views", "parts"), list[str]),
+        "language": str | None,
+        "files": dict[str, str],
+    }
+    return read_record(folder / MANIFEST, remedy=_remedy(folder), needs=needs)
+
+
+def _remedy(folder: Path) -> str:
+    return f"Remove {folder}, and start the command again: the dataset is read again."
 
 
 def _needed(views: Iterable[str]) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +9,7 @@ from redraft.data.split import Split
 from redraft.data.store import Dataset
 from redraft.lm.settings import TrainConfig
 from redraft.lm.tokenizer import Tokenizer
-from redraft.rundir import sha256_json, versions
+from redraft.rundir import normal, sha256_json, versions
 
 
 def request(
@@ -28,5 +27,4 @@ def request(
         "config": asdict(config),
         "versions": versions(),
     }
-    normal: dict[str, Any] = json.loads(json.dumps(card))
-    return normal
+    return normal(card)

@@ -12,7 +12,6 @@ came to an impossible time and were drawn anew, `bad_date` samples that were cut
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -31,7 +30,7 @@ from redraft.lm.generate import Draft, Tell, generate
 from redraft.lm.neural_cache.store import NeuralCache
 from redraft.lm.settings import SampleConfig
 from redraft.progress import bar
-from redraft.rundir import sha256_json, write_json
+from redraft.rundir import read_record, sha256_json, write_record
 
 __all__ = ["Request", "SampleConfig", "check_sampling", "exchanged", "requests_for", "sample"]
 
@@ -127,10 +126,16 @@ def sample(
                 watcher.advance(len(shard) * config.per_pair)
             else:
                 traces, refused = _draw_shard(model, shard, config, watcher.advance, tell, cache)
-                write_json(counts, refused)
+                write_record(counts, refused)
                 writer.write_shard(index, traces)
-            rejected.update(json.loads(counts.read_text()))
+            rejected.update(_counts(counts))
         return writer.finish(rejected=rejected)
+
+
+def _counts(file: Path) -> dict[str, int]:
+    """How many samples of a shard had what was wrong with them."""
+    remedy = f"Remove {file.parent}, and start the command again."
+    return read_record(file, remedy=remedy, needs=dict.fromkeys(("redrawn", "bad_date", "no_state"), int | None))
 
 
 def check_sampling(model: Model, config: SampleConfig, tell: Tell | None = None) -> None:

@@ -14,7 +14,6 @@ on with the first that is missing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count, islice
 from pathlib import Path
@@ -23,12 +22,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from accelerate import PartialState
 from numpy.typing import NDArray
 
 from redraft.data.split import Split, load_split
-from redraft.data.store import Dataset, write_table
+from redraft.data.store import Dataset
 from redraft.data.trace import Trace
 from redraft.errors import InputError, UsageError
 from redraft.execute.dataset import read_messages
@@ -40,11 +38,13 @@ from redraft.lm.model import StudentIndex
 from redraft.lm.neural_cache.store import NeuralCache
 from redraft.lm.voice import Voice, nobody, own
 from redraft.progress import bar, say
-from redraft.rundir import Kind, Output, write_json
+from redraft.rundir import Kind, Output, read_record, write_record
+from redraft.rundir.tables import read_table, table_writer, write_table
 
 SCHEMA_VERSION = 1
 """Version of the folder's format."""
 MANIFEST = "manifest.json"
+REMEDY = "Remove the scores, and score again, or copy them anew."
 TABLES = ("states", "traces")
 PART = 512
 """Traces scored and written at once; what a killed run loses at most."""
@@ -143,7 +143,7 @@ def score(
             raise InputError("there are no traces to score.", where=dataset.path)
         for name in TABLES:
             _assemble(output.folder / f"{name}.parquet", [_part(output.scratch, name, part) for part in range(parts)])
-        write_json(output.folder / MANIFEST, {**request, "columns": _meanings([*voices])})
+        write_record(output.folder / MANIFEST, {**request, "columns": _meanings([*voices])})
         output.publish()
     return _summary(out)
 
@@ -227,11 +227,10 @@ def _request(
 
 def _made_for(folder: Path) -> dict[str, Any] | None:
     """What scores were made for; None if there are no scores."""
-    try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    if not (folder / MANIFEST).is_file():
         return None
-    return found if isinstance(found, dict) and found.get("command") == COMMAND else None
+    found = read_record(folder / MANIFEST, remedy=REMEDY)
+    return found if found.get("command") == COMMAND else None
 
 
 COMMAND = "score"
@@ -244,15 +243,16 @@ def _part(partial: Path, name: str, part: int) -> Path:
 
 def _assemble(file: Path, parts: Sequence[Path]) -> None:
     """One file of many, in order; memory holds one of them at a time."""
-    with pq.ParquetWriter(file, pq.read_schema(parts[0]), compression="zstd") as writer:
+    remedy = f"Remove {parts[0].parent}, and start the command again."
+    with table_writer(file, read_table(parts[0], remedy=remedy).schema) as writer:
         for part in parts:
-            writer.write_table(pq.read_table(part))
+            writer.write_table(read_table(part, remedy=remedy))
 
 
 def _summary(out: Path) -> Score:
     file = out / "traces.parquet"
-    cached = ["keys"] if "keys" in pq.read_schema(file).names else []
-    traces = pq.read_table(file, columns=["states", "known", "bits", *cached])
+    traces = read_table(file, remedy=REMEDY)
+    cached = "keys" in traces.column_names
     strangers = len(traces) - (pc.sum(traces["known"]).as_py() or 0)
     remembered = (pc.sum(pc.greater(traces["keys"], 0)).as_py() or 0) if cached else None
     return Score(len(traces), pc.sum(traces["states"]).as_py(), pc.mean(traces["bits"]).as_py(), strangers, remembered)

@@ -33,7 +33,17 @@ from redraft.data.store import Dataset
 from redraft.errors import DatasetError, RedraftError
 from redraft.lm import job
 from redraft.lm.batch import Batch, Chunks, Collator, plan
-from redraft.lm.checkpoint import MODEL, Evaluation, Model, load_model, save_model, write_model, writing
+from redraft.lm.checkpoint import (
+    CARD,
+    MODEL,
+    Evaluation,
+    Model,
+    check_model,
+    load_model,
+    save_model,
+    write_model,
+    writing,
+)
 from redraft.lm.launch import check_launch, launch, precision, start_tracker
 from redraft.lm.optimizer import Optimizer
 from redraft.lm.prepare import Prepared, check, filled_in, prepare
@@ -43,7 +53,8 @@ from redraft.lm.tokenizer import load_tokenizer
 from redraft.lm.validate import Known, bits_of, validate
 from redraft.lm.voice import Voice, own
 from redraft.progress import Bar, bar, hush, say
-from redraft.rundir import Output, atomic_file
+from redraft.rundir import Output, atomic_file, check_seal
+from redraft.rundir.seals import BLANK, seal
 
 __all__ = ["TrainConfig", "train"]
 
@@ -74,6 +85,8 @@ def train(
     check(view, config)
     check_launch(config)
     config = replace(config, precision=precision(config.precision))
+    if tokenizer_from and (tokenizer_from / CARD).exists():
+        check_model(tokenizer_from, ["tokenizer.json"])
     tokenizer = load_tokenizer(tokenizer_from) if tokenizer_from else None
     request = job.request(dataset, split, view, config, tokenizer)
     read = [dataset.path, *([tokenizer_from] if tokenizer_from else [])]
@@ -338,6 +351,9 @@ class _Run:
         }
         with writing(self.folder), atomic_file(self.folder / "checkpoint.pt") as temporary:
             torch.save(contents, temporary)
+            with temporary.open("ab") as behind:
+                behind.write(BLANK)
+            seal(temporary)
         for folder in self.folder.glob("best-*"):
             if folder != self._best(self.state.best_step):
                 shutil.rmtree(folder)
@@ -345,6 +361,7 @@ class _Run:
     def _resume(self) -> _State:
         file = self.folder / "checkpoint.pt"
         if file.exists():
+            check_seal(file, remedy="Begin again with --overwrite; the best model so far stands beside it.")
             try:
                 contents = torch.load(file, map_location="cpu", weights_only=True)
                 self.net.load_state_dict(contents["weights"])

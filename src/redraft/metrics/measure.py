@@ -26,15 +26,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from redraft import progress
-from redraft.data.store import Dataset
+from redraft.data.store import REMEDY, Dataset
 from redraft.data.trace import Pair, Trace, from_batch
-from redraft.errors import DatasetError
 from redraft.execute.dataset import find_verdicts, read_runs
 from redraft.execute.verdict import DEFAULT_RULE
 from redraft.metrics.behaviour import TraceFacts, trace_facts
 from redraft.metrics.colours import COLOURS
 from redraft.metrics.registry import MEASURED, Definitions
 from redraft.metrics.released.counterparts import as_released
+from redraft.rundir.tables import readable
 
 _VECTOR = pa.list_(pa.float32(), len(COLOURS))
 SCHEMA = pa.schema(
@@ -95,6 +95,7 @@ def measure_groups(
     definitions: Definitions = "corrected",
 ) -> Iterator[pa.Table]:  # fmt: skip
     """The same table in pieces of at most 4,096 traces, in order: for datasets whose metrics don't fit into memory."""
+    dataset.check(*dataset.shards)  # here, as each of several processes would hash them anew
     verdicts = find_verdicts(dataset, rule)
     jobs = [
         Job(shard, group, language, verdicts, definitions)
@@ -160,11 +161,8 @@ def _vectors(rows: list[np.ndarray]) -> pa.Array:
 
 
 def _row_groups(shard: Path) -> int:
-    try:
-        with pq.ParquetFile(shard) as file:
-            return int(file.num_row_groups)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise _unreadable(shard, error) from error
+    with readable(shard, remedy=REMEDY), pq.ParquetFile(shard) as file:
+        return int(file.num_row_groups)
 
 
 @lru_cache(maxsize=1)
@@ -184,11 +182,8 @@ class Job(NamedTuple):
 
 
 def _measure_group(job: Job) -> pa.Table:
-    try:
-        with pq.ParquetFile(job.shard) as file:
-            table = file.read_row_group(job.group)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise _unreadable(job.shard, error) from error
+    with readable(job.shard, remedy=REMEDY), pq.ParquetFile(job.shard) as file:
+        table = file.read_row_group(job.group)
     runs = _runs(job.verdicts, tuple(file.stat().st_mtime_ns for file in job.verdicts)) if job.verdicts else None
     return measure_traces(from_batch(table), job.language, runs, job.definitions)
 
@@ -200,7 +195,3 @@ def _run(jobs: list[Job], workers: int) -> Iterator[pa.Table]:
     # spawned, not forked: Arrow's threads don't survive a fork
     with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=multiprocessing.get_context("spawn")) as pool:
         yield from pool.map(_measure_group, jobs)
-
-
-def _unreadable(shard: Path, error: Exception) -> DatasetError:
-    return DatasetError(f"can't be read ({error}).", where=shard, remedy="Make the dataset again from its source.")

@@ -6,7 +6,6 @@ results/, figures/ and report.html. Nothing here knows how a stage works, only w
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -49,7 +48,7 @@ from redraft.pipeline.settings import (
 from redraft.pipeline.stages import Stage, Stages
 from redraft.progress import say
 from redraft.report.html import write_report
-from redraft.rundir import lock, write_json, write_text
+from redraft.rundir import lock, read_record, write_record, write_text
 from redraft.studies.common.compared import CONTROLLED
 from redraft.studies.common.findings import findings
 from redraft.studies.common.run import control_folder, read_settings
@@ -300,8 +299,10 @@ def _plan_sampling(stages: Stages, config: RunConfig, split: Split, seconds: flo
         shutil.rmtree(scratch)
         traces = seconds / (each * (len(config.views) + len(config.controls)))
         pairs, per_pair = share_out(traces, [split.counts()[name] for name in splits], config.sample.per_pair)
-        write_json(file, {"seconds_a_trace": round(each, 4), "max_pairs": pairs, "per_pair": per_pair})
-    planned = {"per_pair": config.sample.per_pair, **json.loads(file.read_text())}
+        write_record(file, {"seconds_a_trace": round(each, 4), "max_pairs": pairs, "per_pair": per_pair})
+    remedy = "Remove it: how long sampling takes is measured again."
+    needs = {"seconds_a_trace": float, "max_pairs": int, "per_pair": int | None}
+    planned = {"per_pair": config.sample.per_pair, **read_record(file, remedy=remedy, needs=needs)}
     say(
         f"Sampling {planned['max_pairs']} pairs per split, {planned['per_pair']} traces each, at "
         f"{planned['seconds_a_trace']} s per trace."

@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 
 import matplotlib
 import pyarrow as pa
-import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Canvas
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from redraft.rundir import atomic_file, write_text
+from redraft.rundir import write_text
+from redraft.rundir.tables import write_table
 from redraft.visible import visible
 
 INK, MUTED, RULE = "#1f2328", "#57606a", "#d0d7de"
@@ -159,8 +159,7 @@ def draw(
 def save(figure: Figure, folder: Path) -> None:
     """Write `folder/figures/NAME.svg` and `folder/points-NAME.parquet`, each atomically."""
     write_text(folder / "figures" / f"{figure.name}.svg", figure.svg)
-    with atomic_file(folder / f"points-{figure.name}.parquet") as temporary:
-        pq.write_table(figure.points, temporary, compression="zstd")
+    write_table(figure.points, folder / f"points-{figure.name}.parquet")
 
 
 def quiet(axes: Axes, *, keep: str = "") -> None:

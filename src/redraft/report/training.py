@@ -6,23 +6,25 @@ of the models, each None where a run has none (its samples may come from elsewhe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from matplotlib.figure import Figure as Canvas
 
 from redraft.plots.style import Figure, draw, short_number, view_style
 from redraft.plots.tables import Table, number, table
+from redraft.rundir import read_record
+from redraft.rundir.tables import read_table
+
+REMEDY = "Remove the model, and train it again, or copy it anew."
 
 
 def cards(run: Path, views: list[str]) -> dict[str, dict[str, Any]]:
     """The card of each view's model, for the views that have one."""
     files = {view: run / "models" / view / "redraft.json" for view in views}
-    return {view: json.loads(file.read_text(encoding="utf-8")) for view, file in files.items() if file.exists()}
+    return {view: read_record(file, remedy=REMEDY) for view, file in files.items() if file.exists()}
 
 
 def curves(run: Path, views: list[str], stamp: str) -> Figure | None:
@@ -30,7 +32,7 @@ def curves(run: Path, views: list[str], stamp: str) -> Figure | None:
     tables = []
     for view in views:
         file = run / "models" / view / "history.parquet"
-        if file.exists() and (history := pq.read_table(file)).num_rows:
+        if file.exists() and (history := read_table(file, remedy=REMEDY)).num_rows:
             tables.append(history.append_column("model", pa.array([view] * history.num_rows, pa.string())))
     if not tables:
         return None
@@ -107,5 +109,5 @@ def stages(found: Mapping[str, Mapping[str, Any]]) -> Table:
 
 def _best_loss(run: Path, view: str) -> float | None:
     file = run / "models" / view / "history.parquet"
-    losses = pq.read_table(file)["validation_loss"].to_pylist() if file.exists() else []
+    losses = read_table(file, remedy=REMEDY)["validation_loss"].to_pylist() if file.exists() else []
     return min((loss for loss in losses if loss is not None), default=None)

@@ -1,7 +1,10 @@
 """Files and folders that are whole or absent, whatever kills the process that writes them.
 
     modes    who may read what is written
-    files    one file or one small folder, published by a rename; temporary names; hashes
+    files    one file or one small folder, published by a rename; temporary names
+    seals    is a file what it was when it was written?
+    records  JSON that is written and read again, sealed; its shape is checked
+    tables   Parquet files, sealed
     locking  one writer per target, also where two machines share a disk
     output   a command's output folder: claimed, resumed, published, and mended after a kill
     stages   a run folder that remembers which stages are done
@@ -22,7 +25,6 @@ from redraft.rundir.files import (
     atomic_file,
     atomic_folder,
     fsync,
-    sha256_file,
     sha256_json,
     sweep,
     versions,
@@ -32,22 +34,34 @@ from redraft.rundir.files import (
 from redraft.rundir.locking import lock
 from redraft.rundir.modes import make_folder
 from redraft.rundir.output import Kind, Output, is_unfinished
+from redraft.rundir.records import Version, check_version, normal, read_json, read_record, write_record
+from redraft.rundir.seals import check_files, check_hash, check_seal, hashes_of, sha256_file
 from redraft.rundir.stages import RunDir
 
 __all__ = [
     "Kind",
     "Output",
     "RunDir",
+    "Version",
     "atomic_file",
     "atomic_folder",
+    "check_files",
+    "check_hash",
+    "check_seal",
+    "check_version",
     "fsync",
+    "hashes_of",
     "is_unfinished",
     "lock",
     "make_folder",
+    "normal",
+    "read_json",
+    "read_record",
     "sha256_file",
     "sha256_json",
     "sweep",
     "versions",
     "write_json",
+    "write_record",
     "write_text",
 ]

@@ -193,9 +193,9 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_bytes(text.encode())
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON with sorted keys, atomically."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+def write_json(path: Path, value: Any, *, in_order: bool = False) -> None:
+    """Write `value` as indented JSON, its keys sorted unless they are to stay `in_order`, atomically."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=not in_order, ensure_ascii=False) + "\n")
 
 
 @contextmanager
@@ -224,15 +224,6 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             remove(old)
         elif old.exists():
             old.replace(path)
-
-
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, as hex."""
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while part := file.read(1 << 23):  # large parts: each asks for the interpreter's lock
-            digest.update(part)
-    return digest.hexdigest()
 
 
 def sha256_json(value: Any) -> str:

@@ -26,7 +26,6 @@ or one that holds it, an input of the command, or any folder that isn't of the e
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -44,10 +43,10 @@ from redraft.rundir.files import (
     sweep,
     temporary_name,
     what_is_at,
-    write_json,
 )
 from redraft.rundir.locking import is_locked, lock
 from redraft.rundir.modes import make_folder, settle_all
+from redraft.rundir.records import normal, read_record, write_record
 
 FORMAT = 1
 """Version of `OUT.partial`; one of another version isn't resumed."""
@@ -98,7 +97,7 @@ class Output:
         inputs: Iterable[Path] = (),
     ) -> None:  # fmt: skip
         self.out, self.kind, self.inputs, self._overwrite = out, kind, tuple(inputs), overwrite
-        self._request: dict[str, Any] = json.loads(json.dumps(request))
+        self._request = normal(request)
         self.scratch = partial_of(out)
         self.folder = self.scratch / RESULT
         self.done = False
@@ -209,11 +208,13 @@ class Output:
 
     def _begun(self) -> dict[str, Any] | None:
         """What `OUT.partial` says that it was begun for; None if it isn't there or isn't ours."""
-        try:
-            found = json.loads((self.scratch / REQUEST).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        file = self.scratch / REQUEST
+        if not file.is_file():
             return None
-        return found if isinstance(found, dict) and found.get("format") == FORMAT else None
+        found = read_record(
+            file, remedy=f"{self.scratch} is left alone. Move it away or remove it, or choose another --out."
+        )
+        return found if found.get("format") == FORMAT else None
 
     def _is_ours(self) -> bool:
         return self._begun() is not None
@@ -267,7 +268,7 @@ class Output:
                 remedy="Move it away or remove it, or choose another --out.",
             )
         if begun is not None and begun != self._mine():
-            worth = begun["kind"] != self.kind.name or self._is_worth_keeping()
+            worth = begun.get("kind") != self.kind.name or self._is_worth_keeping()
             if worth and not self._overwrite:
                 raise DatasetError(
                     f"holds the beginnings of {self.kind.another}.",
@@ -278,7 +279,7 @@ class Output:
         if begun != self._mine():
             temporary = temporary_name(self.out)
             make_folder(temporary)
-            write_json(temporary / REQUEST, self._mine())
+            write_record(temporary / REQUEST, self._mine())
             if self.scratch.exists():
                 self.scratch.rmdir()  # empty: some systems don't rename over it
             temporary.replace(self.scratch)

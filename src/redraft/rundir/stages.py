@@ -4,26 +4,29 @@ In: a stage's name, settings and outputs. Out: `stages.json`. A stage is done wh
 fingerprint and its outputs are as they were then; the entry is written after the outputs, so a stage cut short is run
 again, and goes on by its own means.
 
-Of every output file the size is kept, and a hash: of the whole file up to 1 MB, so of every manifest and table of
-results; of a larger one of its first and last 64 kB, where Parquet and safetensors files say what is in them. So a
-check reads little, however large a dataset is. Not noticed: a change amid a large file that keeps its size.
-Files that came into an output folder later, such as verdicts beside traces, are no part of the stage that made it.
+Of every output file the size and the hash are kept. A file is hashed once per process, here or where it is read, so
+that a check costs nothing that reading the file wouldn't cost. Files that came into an output folder later, such as
+verdicts beside traces, are no part of the stage that made it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from redraft.rundir.files import remove, sha256_json, write_text
+from redraft.config import fits
+from redraft.errors import DatasetError
+from redraft.rundir.files import remove, sha256_json
 from redraft.rundir.modes import make_folder
+from redraft.rundir.records import read_record, write_record
+from redraft.rundir.seals import sha256_file
 
-WHOLE, ENDS = 1 << 20, 1 << 16
-"""Bytes of a file that is hashed whole at most; bytes of a larger one's beginning and end."""
+FILE = "stages.json"
+REMEDY = "Remove it and start the command again: stages are run again, and go on by their own means."
+
+_STAMPS = dict[str, list[Any] | None]
 
 
 class RunDir:
@@ -35,11 +38,18 @@ class RunDir:
 
     @property
     def stages(self) -> dict[str, dict[str, Any]]:
-        """Stage name -> {fingerprint, seconds, outputs}, in the order they were finished."""
-        file = self.path / "stages.json"
+        """Stage name -> {fingerprint, seconds, outputs}, in the order they were finished.
+
+        Raises:
+            DatasetError: The file that says so was damaged or changed.
+        """
+        file = self.path / FILE
         if not file.exists():
             return {}
-        stages: dict[str, dict[str, Any]] = json.loads(file.read_text())
+        stages: dict[str, dict[str, Any]] = read_record(file, remedy=REMEDY)
+        for entry in stages.values():
+            if not fits(entry, dict[str, Any]) or not fits(entry.get("outputs", {}), _STAMPS):
+                raise DatasetError("holds no stages.", where=file, remedy=REMEDY)
         return stages
 
     def was_done(self, name: str, settings: Mapping[str, Any]) -> bool:
@@ -72,7 +82,7 @@ class RunDir:
         files = sorted({file for path in outputs for file in _files(path)})
         stamps = {Path(os.path.relpath(file, self.path)).as_posix(): _stamp(file) for file in files}
         entry = {"fingerprint": sha256_json(settings), "seconds": round(seconds, 2), "outputs": stamps}
-        write_text(self.path / "stages.json", json.dumps({**self.stages, name: entry}, indent=2) + "\n")
+        write_record(self.path / FILE, {**self.stages, name: entry}, in_order=True)
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -83,14 +93,8 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _stamp(file: Path) -> list[Any] | None:
-    """A file's size and the hash of it or of its ends; None if it isn't there."""
+    """A file's size and hash; None if it isn't there."""
     try:
-        with file.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            read = stream.read(WHOLE if size <= WHOLE else ENDS)
-            if size > WHOLE:
-                stream.seek(-ENDS, os.SEEK_END)
-                read += stream.read()
+        return [file.stat().st_size, sha256_file(file)]
     except OSError:
         return None
-    return [size, hashlib.sha256(read).hexdigest()]

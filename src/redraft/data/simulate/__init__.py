@@ -12,11 +12,11 @@ validates instruments: what was planted must be found, and nothing else. It is n
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from redraft.data.identity import keyed_hash
 from redraft.data.simulate.assignments import class_titles, is_free
@@ -29,10 +29,11 @@ from redraft.data.store import SIMULATION_NOTE
 from redraft.data.trace import Trace
 from redraft.errors import UsageError
 from redraft.progress import track
-from redraft.rundir import Kind, Output, sha256_file, write_json, write_text
+from redraft.rundir import Kind, Output, read_record, sha256_file, write_record, write_text
 
 VERSION = 2
 """Raised whenever the same settings make other logs."""
+REMEDY = "Make the class again with `redraft simulate`, elsewhere, or copy it anew."
 FREE_TITLES = "free-titles.txt"
 """The file of a class that names its free assignments."""
 OBSERVED = 500
@@ -146,7 +147,8 @@ def simulate(config: SimulateConfig, out: Path) -> Path:
 
 def headroom_of(folder: Path) -> dict[str, Headroom]:
     """What there is to be found in a class that `simulate` wrote, by aspect."""
-    note = json.loads((folder / SIMULATION_NOTE).read_text(encoding="utf-8"))
+    needs = {"headroom": dict[str, dict[str, Any]]}
+    note = read_record(folder / SIMULATION_NOTE, remedy=REMEDY, needs=needs)
     return {name: Headroom(**row) for name, row in note["headroom"].items()}
 
 
@@ -166,16 +168,16 @@ def _write_class(config: SimulateConfig, truth: Truth, settings: Mapping[str, ob
     write_text(folder / FREE_TITLES, "".join(f"{title}\n" for title in class_titles(config.titles) if is_free(title)))
     write_truth(truth, folder / "traits.parquet", redrawn=config.redraw_traits)
     rows = {name: asdict(row) for name, row in found.items()}
-    write_json(folder / SIMULATION_NOTE, {"settings": settings, "traces": traces, "lines": lines, "headroom": rows})
+    write_record(folder / SIMULATION_NOTE, {"settings": settings, "traces": traces, "lines": lines, "headroom": rows})
 
 
 def _made_for(folder: Path) -> dict[str, object] | None:
     """The settings of the class that a folder holds; None if it holds none."""
-    try:
-        note = json.loads((folder / SIMULATION_NOTE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    file = folder / SIMULATION_NOTE
+    if not file.is_file():
         return None
-    return {"settings": note["settings"]} if isinstance(note, dict) and "settings" in note else None
+    note = read_record(file, remedy=REMEDY)
+    return {"settings": note["settings"]} if "settings" in note else None
 
 
 CLASS = Kind(name="a simulated class", another="another class", made_for=_made_for)

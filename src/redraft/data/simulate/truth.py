@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 
 from redraft.data.identity import keyed_hash
 from redraft.data.simulate.traits import Traits, draw_traits
-from redraft.data.store import write_table
 from redraft.errors import InputError
+from redraft.rundir import check_seal
+from redraft.rundir.tables import write_table
 
 METADATA = b"redraft.class"
 TYPES = {"palette": pa.list_(pa.string()), "speed": pa.int32(), "pen_width": pa.int32(), "year": pa.int32(),
@@ -80,6 +81,7 @@ def read_truth(path: Path, *, seed: int, count: int) -> Truth:
     if not path.is_file():
         raise InputError("there is no such file.", where=path, remedy="Check --traits.")
     try:
+        check_seal(path, remedy="Use a traits.parquet as `redraft simulate` wrote it.")
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise InputError(
@@ -105,7 +107,12 @@ def read_truth(path: Path, *, seed: int, count: int) -> Truth:
         number: Traits(**{**row, "palette": tuple(row["palette"])})
         for number, row in zip(numbers[:count], rows[:count], strict=True)
     }
-    kept = json.loads((table.schema.metadata or {}).get(METADATA, b"{}"))
+    try:
+        kept = json.loads((table.schema.metadata or {}).get(METADATA, b"{}"))
+    except ValueError as error:
+        raise InputError(
+            "its metadata can't be read.", where=path, remedy="Use one as `redraft simulate` wrote it."
+        ) from error
     return Truth(students, kept.get("key_seed", seed))
 
 

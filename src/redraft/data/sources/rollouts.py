@@ -37,8 +37,9 @@ from redraft.data.duck import Workspace
 from redraft.data.languages import COFFEESCRIPT
 from redraft.data.sources.reading import expand, unpacked
 from redraft.data.sources.states import RAW_STATES, TRUNCATED_AT, Damaged, Part, Piece, rejected
-from redraft.data.store import ROW_GROUP, Origin
+from redraft.data.store import Origin
 from redraft.rundir import atomic_file
+from redraft.rundir.tables import ROW_GROUP
 
 END = "<|endoftext|>"
 TEXTS_FILE = "texts.parquet"

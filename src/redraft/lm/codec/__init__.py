@@ -5,11 +5,11 @@ In: traces and a tokenizer, or a model's folder. Out: a codec.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
 from redraft.config import build
-from redraft.errors import DatasetError, RedraftError
+from redraft.errors import DatasetError, InputError
 from redraft.lm.codec.base import (
     CODEC_FILE,
     EDIT,
@@ -26,12 +26,14 @@ from redraft.lm.codec.diff import DiffCodec
 from redraft.lm.codec.full import FullCodec
 from redraft.lm.codec.headers import NO_TIME, pieces
 from redraft.lm.tokenizer import load_tokenizer
+from redraft.rundir import Version, read_record
 
 __all__ = [
     "CODECS", "CODEC_FILE", "EDIT", "ENDING", "NO_TIME", "SCHEMA_VERSION", "TIME", "Codec", "CodecConfig", "Coded",
     "Decoded", "DiffCodec", "FullCodec", "Verdicts", "load_codec", "pieces",
 ]  # fmt: skip
 
+REMEDY = "Remove the model, and train it again, or copy it anew."
 CODECS: dict[str, type[Codec]] = {codec.name: codec for codec in (FullCodec, DiffCodec)}
 """Codec name -> class."""
 
@@ -42,14 +44,15 @@ def load_codec(folder: Path) -> Codec:
     Raises:
         DatasetError: There is none, it or its tokenizer is damaged, or it is of a newer redraft.
     """
-    file = folder / CODEC_FILE
+    file, needs = folder / CODEC_FILE, {"name": str, "config": dict[str, Any]}
+    saved = read_record(file, remedy=REMEDY, needs=needs, version=Version("schema_version", SCHEMA_VERSION))
+    if saved["name"] not in CODECS:
+        raise DatasetError("names a codec of a newer redraft.", where=file, remedy="Upgrade redraft.")
     try:
-        saved = json.loads(file.read_text(encoding="utf-8"))
-        version, name = saved["schema_version"], saved["name"]
-        if version <= SCHEMA_VERSION and name in CODECS:
-            return CODECS[name](load_tokenizer(folder), build(CodecConfig, saved["config"]))
-    except (OSError, ValueError, KeyError, TypeError, RedraftError) as error:
-        raise DatasetError("has no readable codec.", where=folder, remedy="Train the model again.") from error
-    raise DatasetError(
-        f"the codec {name!r} (schema version {version}) is of a newer redraft.", where=file, remedy="Upgrade redraft."
-    )
+        config = build(CodecConfig, saved["config"])
+    except InputError as error:
+        raise DatasetError("holds settings that no codec has.", where=file, remedy=REMEDY) from error
+    try:
+        return CODECS[saved["name"]](load_tokenizer(folder), config)
+    except InputError as error:
+        raise DatasetError(error.cause, where=folder / "tokenizer.json", remedy=REMEDY) from error

@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from redraft.data.trace import State, Trace
 from redraft.errors import InputError, UsageError
 from redraft.lm.tokenizer import Tokenizer
-from redraft.rundir import write_json
+from redraft.rundir import write_record
 
 CODEC_FILE = "codec.json"
 SCHEMA_VERSION = 2
@@ -369,4 +369,4 @@ class Codec(ABC):
         """Write the tokenizer's files and `codec.json` into `folder`."""
         self.tokenizer.save(folder)
         about = {"schema_version": SCHEMA_VERSION, "name": self.name, "config": asdict(self.config)}
-        write_json(folder / CODEC_FILE, about)
+        write_record(folder / CODEC_FILE, about)

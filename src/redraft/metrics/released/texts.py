@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 from redraft.data.sources.reading import expand, unpacked
 from redraft.data.sources.rollouts import TEXTS_FILE, file_label, read_records, unusable
 from redraft.data.sources.states import Damaged
-from redraft.data.store import Dataset
+from redraft.data.store import REMEDY, Dataset
 from redraft.data.trace import from_batch
-from redraft.errors import DatasetError, InputError
+from redraft.errors import InputError
 from redraft.metrics.released.reading import write
+from redraft.rundir.tables import readable
 
 
 class Text(NamedTuple):
@@ -104,24 +105,17 @@ def parts_of(data: Dataset | Path) -> list[Part]:
         return [RolloutFile(file) for file in expand([data])]
     kept = data.path / TEXTS_FILE
     if kept.exists():
+        data.check(kept)
         return [KeptTexts(kept, group) for group in range(_row_groups(kept))]
+    data.check(*data.shards)
     return [Traces(shard, group) for shard in data.shards for group in range(_row_groups(shard))]
 
 
 def _row_groups(file: Path) -> int:
-    try:
+    with readable(file, remedy=REMEDY):
         return int(pq.read_metadata(file).num_row_groups)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise _unreadable(file, error) from error
 
 
 def _row_group(file: Path, group: int) -> pa.Table:
-    try:
-        with pq.ParquetFile(file) as opened:
-            return opened.read_row_group(group)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise _unreadable(file, error) from error
-
-
-def _unreadable(file: Path, error: Exception) -> DatasetError:
-    return DatasetError(f"can't be read ({error}).", where=file, remedy="Make the dataset again from its source.")
+    with readable(file, remedy=REMEDY), pq.ParquetFile(file) as opened:
+        return opened.read_row_group(group)

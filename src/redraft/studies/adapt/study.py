@@ -18,7 +18,6 @@ import numpy as np
 import pyarrow as pa
 
 from redraft import results
-from redraft.data.store import write_table
 from redraft.execute.dataset import read_messages
 from redraft.lm.checkpoint import Model
 from redraft.lm.neural_cache.store import KNOWN, UNKNOWN, fits_of
@@ -27,6 +26,7 @@ from redraft.metrics.agreement import Estimate
 from redraft.metrics.bootstrap import Clusters, Floats
 from redraft.metrics.registry import METRICS
 from redraft.results import Result
+from redraft.rundir.tables import write_table
 from redraft.studies.adapt.drawn import TEXT, Drawn, draw
 from redraft.studies.adapt.fits import BOTH, CACHE, MEAN_VECTOR, OTHER, OWN, Choice, Fits, depends_on
 from redraft.studies.adapt.newcomers import Newcomers, newcomers

@@ -16,9 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from redraft.data.companions import COVARIATES_FILE
 from redraft.data.split import TRAIN, Split
 from redraft.data.store import Dataset
 
@@ -103,10 +101,9 @@ def _thirds(numbers: Mapping[str, float], zero: str | None = None) -> dict[str, 
 
 
 def _covariates(dataset: Dataset, students: Iterable[str]) -> list[Attribute]:
-    file = dataset.path / COVARIATES_FILE
-    if not file.exists():
+    table = dataset.covariates()
+    if table is None:
         return []
-    table = pq.read_table(file)
     whose = table["student"].to_pylist()
     found = []
     for name in table.column_names:

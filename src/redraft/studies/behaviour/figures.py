@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from matplotlib.figure import Figure as Canvas
 
 from redraft import results
@@ -35,6 +34,7 @@ from redraft.plots.style import (
 from redraft.plots.tables import with_interval
 from redraft.plots.words import definitions
 from redraft.results import Result
+from redraft.rundir.tables import read_table
 from redraft.studies.behaviour.dots import Panels, dots
 from redraft.studies.behaviour.levels import REAL_HALVES, REAL_TRACES
 from redraft.studies.common.run import CONTROLS
@@ -50,7 +50,7 @@ def figures(run: Path) -> list[Figure]:
         return []
     origin, dataset = rows[0].origin, rows[0].dataset
     views = list(dict.fromkeys(row.model for row in rows if row.model))
-    points = pq.read_table(run / "points-pairs.parquet")
+    points = read_table(run / "points-pairs.parquet")
     found = [*_agreement(rows, views), _levels(rows, views), _distances(rows, views), _likeness(rows, views)]
     found += [scatter(points, rows, views, origin, dataset) for scatter in (backtracking, frequency)]
     return [figure for figure in found if figure is not None]

@@ -20,7 +20,6 @@ import pyarrow as pa
 
 from redraft import results
 from redraft.data.split import TEST_SPLITS
-from redraft.data.store import write_table
 from redraft.metrics import agreement
 from redraft.metrics.agreement import CORRELATIONS, Estimate
 from redraft.metrics.bootstrap import Clusters, Floats
@@ -28,6 +27,7 @@ from redraft.metrics.metric import Place
 from redraft.metrics.registry import PAIRED, shown
 from redraft.metrics.titles import frequency_trend
 from redraft.results import Result
+from redraft.rundir.tables import write_table
 from redraft.studies.behaviour.job import MEAN, Job
 from redraft.studies.behaviour.levels import levels
 from redraft.studies.behaviour.settings import BehaviourConfig

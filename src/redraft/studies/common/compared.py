@@ -16,11 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from redraft.data.split import TEST_SPLITS, TRAIN
-from redraft.data.store import Dataset, write_table
+from redraft.data.store import Dataset
 from redraft.data.trace import Pair
 from redraft.execute.dataset import find_verdicts
 from redraft.execute.verdict import DEFAULT_RULE
@@ -33,6 +32,7 @@ from redraft.metrics.programs import Programs, read_programs
 from redraft.metrics.registry import MEASURED, METRICS, PAIRED, Definitions
 from redraft.results import noted
 from redraft.rundir import sha256_file
+from redraft.rundir.tables import read_metadata, read_table, write_table
 from redraft.studies.common.claims import FINAL_ONLY
 from redraft.studies.common.finals import Finals, finals_of, random_bleu
 from redraft.studies.common.run import Run
@@ -120,9 +120,10 @@ def measured(
         b"definitions": definitions.encode(),
     }
     if file.exists():
-        found = pq.read_schema(file).metadata or {}
+        remedy = "Remove it: the traces are measured again."
+        found = read_metadata(file, remedy=remedy)
         if all(found.get(key) == value for key, value in stamp.items()):
-            return pq.read_table(file)
+            return read_table(file, remedy=remedy)
     table = measure(dataset, workers=workers, language=language, rule=rule, definitions=definitions)
     write_table(table.replace_schema_metadata(stamp), file)
     return table

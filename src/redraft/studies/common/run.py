@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from redraft.config import build, read_toml
+from redraft.config import build, fits, read_toml
 from redraft.data.split import Split, load_split
 from redraft.data.store import MANIFEST, Dataset, open_dataset
 from redraft.errors import DatasetError, InputError, suggestion
@@ -49,7 +49,7 @@ class Run:
     @cached_property
     def split(self) -> Split:
         """The run's split of that dataset."""
-        return load_split(self.dataset, self.settings.get("split", "default"))
+        return load_split(self.dataset, self._of_type("split", str, "default"))
 
     @cached_property
     def rule(self) -> str:
@@ -67,7 +67,7 @@ class Run:
         Raises:
             DatasetError: No view has any.
         """
-        named = self.settings.get("views", [])
+        named: list[str] = self._of_type("views", list[str], [])
         found = [view for view in named if (self.path / "samples" / view / MANIFEST).exists()]
         if not found:
             raise DatasetError(
@@ -108,7 +108,17 @@ class Run:
         Raises:
             InputError: Unknown keys or values of a wrong type, all named.
         """
-        return build(cls, self.settings.get(name, {}))
+        try:
+            return build(cls, self._of_type(name, dict[str, Any], {}))
+        except InputError as error:
+            raise InputError(f"[{name}]: {error.cause}", where=self.path / "run.toml", remedy=error.remedy) from error
+
+    def _of_type(self, key: str, hint: Any, default: Any) -> Any:
+        value = self.settings.get(key, default)
+        if not fits(value, hint):
+            what = getattr(hint, "__name__", str(hint))
+            raise InputError(f"{key!r} is not {what}.", where=self.path / "run.toml", remedy="Correct that line.")
+        return value
 
     def _text(self, key: str) -> str:
         value = self.settings.get(key)

@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from redraft.data.store import write_table
-from redraft.rundir import atomic_file, make_folder, sha256_json, versions
+from redraft.errors import DatasetError
+from redraft.rundir import atomic_file, check_seal, make_folder, sha256_json, versions
+from redraft.rundir.seals import BLANK, seal
+from redraft.rundir.tables import read_table, write_table
+
+REMEDY = "Remove it: the study makes it again."
 
 
 def work_folder(run: Path, study: str, **depends_on: Any) -> Path:
@@ -35,7 +38,7 @@ def kept_table(file: Path, make: Callable[[], pa.Table]) -> pa.Table:
     """The table in `file`, made if it isn't there."""
     if not file.exists():
         write_table(make(), file)
-    return pq.read_table(file)
+    return read_table(file, remedy=REMEDY)
 
 
 def kept_array(file: Path, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
@@ -44,5 +47,12 @@ def kept_array(file: Path, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         made = make()
         with atomic_file(file) as temporary, temporary.open("wb") as stream:
             np.save(stream, made)
-    found: NDArray[Any] = np.load(file)
+            stream.write(BLANK)
+            stream.flush()
+            seal(temporary)
+    try:
+        check_seal(file, remedy=REMEDY)
+        found: NDArray[Any] = np.load(file)
+    except (OSError, ValueError, EOFError) as error:
+        raise DatasetError("can't be read as an array.", where=file, remedy=REMEDY) from error
     return found

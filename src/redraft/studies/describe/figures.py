@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from redraft import results
 from redraft.plots.style import INK, VIEW_STYLE, Figure, draw, log_ticks, origin_words, quiet, short_number
+from redraft.rundir.tables import read_table
 from redraft.studies.describe.study import NUMBERS
 
 LENGTHS = ("states_per_trace", "characters_per_program", "lines_per_program", "gap_seconds")
@@ -41,7 +41,7 @@ def figures(folder: Path) -> list[Figure]:
     rows = results.of_study(folder, "describe")
     if not rows:
         return []
-    points = pq.read_table(folder / "points-distributions.parquet")
+    points = read_table(folder / "points-distributions.parquet")
     tails, stamp = read_tails(points), origin_words(rows[0].origin, rows[0].dataset)
     drawn = []
     if any(name in tails for name in LENGTHS):

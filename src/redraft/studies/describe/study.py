@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from redraft import results
 from redraft.data.duck import parse_memory
+from redraft.data.split import load_split
 from redraft.data.store import Dataset
 from redraft.results import Result
-from redraft.rundir import atomic_file
+from redraft.rundir.tables import write_table
 from redraft.studies.common.run import open_run
 from redraft.studies.describe.settings import DescribeConfig
 
@@ -283,6 +283,7 @@ def describe(dataset: Dataset, *, memory: str = "2GB") -> Description:
         duckdb.connect(config={"memory_limit": limit, "temp_directory": overflow}) as database,
     ):
         database.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
+        dataset.check(*dataset.shards)
         database.read_parquet([str(path) for path in dataset.shards]).create_view("shards")
         database.execute(COUNTED)
         return Description(
@@ -338,6 +339,7 @@ def _top_titles(database: duckdb.DuckDBPyConnection) -> tuple[TitleRow, ...]:
 def _splits(database: duckdb.DuckDBPyConnection, dataset: Dataset) -> tuple[SplitRow, ...]:
     found = []
     for file in sorted((dataset.path / "splits").glob("*.parquet")):
+        load_split(dataset, file.stem)  # refuses one that is damaged
         rows = database.execute(
             "SELECT split, count(*), count(DISTINCT student), count(DISTINCT title)"
             " FROM read_parquet($file) GROUP BY split ORDER BY count(*) DESC, split",
@@ -371,8 +373,7 @@ def points(description: Description) -> pa.Table:
 def write(description: Description, folder: Path) -> None:
     """Write `results/describe.parquet` (and CSV) and `points-distributions.parquet` below `folder`."""
     results.write(description.rows(), folder / "results" / "describe.parquet")
-    with atomic_file(folder / "points-distributions.parquet") as temporary:
-        pq.write_table(points(description), temporary, compression="zstd")
+    write_table(points(description), folder / "points-distributions.parquet")
 
 
 def describe_run(folder: str | Path, config: DescribeConfig | None = None) -> list[Result]:

@@ -13,21 +13,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from redraft.data.store import write_table
 from redraft.errors import InputError
 from redraft.lm.checkpoint import Model
 from redraft.lm.continuation import Continuation, Place, Prefix, go_on, prefix_of
 from redraft.lm.settings import SampleConfig
 from redraft.progress import bar
 from redraft.rundir import sha256_json
+from redraft.rundir.tables import read_metadata, read_table, write_table
 from redraft.studies.recover.cases import Case
 from redraft.studies.recover.names import blamed
 from redraft.studies.recover.settings import BLAMED, FREE, RecoverConfig
 from redraft.studies.recover.voices import MATCHED, OWN, STRONG, UNKNOWN, Voices
 
 VERSION = 1
+REMEDY = "Remove it: its continuations are drawn again."
 """Raised whenever the same fingerprint would mean other draws."""
 SCHEMA = pa.schema(
     [
@@ -110,17 +110,13 @@ def draw(
         table = pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata({"fingerprint": fingerprint}))
         write_table(table, file)
     kept: Draws = {}
-    for row in pq.read_table(file).to_pylist():
+    for row in read_table(file, remedy=REMEDY).to_pylist():
         kept.setdefault(row["case"], []).append(tuple(row["codes"]))
     return kept
 
 
 def _is_kept(file: Path, fingerprint: str) -> bool:
-    try:
-        metadata = pq.read_schema(file).metadata or {}
-    except (OSError, pa.ArrowInvalid):
-        return False
-    return bool(metadata.get(b"fingerprint") == fingerprint.encode())
+    return file.exists() and read_metadata(file, remedy=REMEDY).get(b"fingerprint") == fingerprint.encode()
 
 
 def _draw(

@@ -17,11 +17,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from redraft import results
-from redraft.data.store import write_table
 from redraft.lm.checkpoint import Model
 from redraft.metrics.bootstrap import Floats
 from redraft.progress import say, track
 from redraft.results import Result
+from redraft.rundir.tables import write_table
 from redraft.studies.common.claims import FINAL_ONLY
 from redraft.studies.common.models import open_model, views_with_models
 from redraft.studies.common.run import Run, open_run

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Canvas
@@ -23,6 +22,7 @@ from redraft import results
 from redraft.plots.style import BASELINE, INK, MUTED, Figure, draw, origin_words, view_style
 from redraft.plots.tables import number, probability
 from redraft.results import Result
+from redraft.rundir.tables import read_table
 from redraft.studies.represent.pick import INPUTS, PERMUTED, UNTRAINED, find, models_of
 
 EDITS = {
@@ -40,7 +40,7 @@ def figures(run: Path) -> list[Figure]:
     rows = results.of_study(run, "represent")
     if not rows:
         return []
-    made = (_likeness(rows), _variance(rows), _steps(rows, pq.read_table(run / "points-represent-steps.parquet")))
+    made = (_likeness(rows), _variance(rows), _steps(rows, read_table(run / "points-represent-steps.parquet")))
     return [figure for figure in made if figure]
 
 

@@ -23,10 +23,10 @@ import pyarrow as pa
 
 from redraft import results
 from redraft.data.edits import EDIT_TYPES
-from redraft.data.store import write_table
 from redraft.metrics.agreement import Estimate
 from redraft.metrics.jackknife import Floats, estimate
 from redraft.results import Result
+from redraft.rundir.tables import write_table
 from redraft.studies.common.families import adjusted
 from redraft.studies.common.run import Run, open_run
 from redraft.studies.represent.directions import ABOVE_CHANCE, PLANE, SEPARATION, Directions, directions
