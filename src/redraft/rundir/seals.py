@@ -1,7 +1,7 @@
 """Is a file still what it was when it was written? Hashes, and seals: a file's own hash, written into it.
 
 A folder's manifest lists the SHA-256 of the folder's files. A file that no manifest lists carries a seal. `BLANK`
-stands somewhere in it, in a place that other programs skip (a Parquet file's metadata, behind an array's end), and
+stands somewhere in it, in a place that other programs skip (metadata, behind an array's end), and
 `seal` puts the SHA-256 of all the file's bytes there, the 64 zeros counted as zeros. A file of an earlier version has
 none, and is believed.
 
@@ -28,8 +28,8 @@ from redraft.errors import DatasetError
 MARK = b"redraft-sha256:"
 BLANK = MARK + b"0" * 64
 """What stands in a file until it is sealed."""
-_TAIL = 1 << 20
-"""Bytes of a file's end in which its seal is looked for."""
+_ENDS = 1 << 20
+"""Bytes of a file's end, and then of its beginning, in which its seal is looked for."""
 _SETTLED = 2 * 10**9
 """Nanoseconds after its last change from which on a file's times tell every further change."""
 _PART = 1 << 23
@@ -137,11 +137,13 @@ def _has_settled(identity: tuple[int, ...]) -> bool:
 def _find(file: BinaryIO) -> int | None:
     """Where the digits of a file's seal begin; None if it has none."""
     size = file.seek(0, os.SEEK_END)
-    start = max(0, size - _TAIL)
-    file.seek(start)
-    tail = file.read(_TAIL)
-    place = tail.rfind(MARK)
-    return None if place < 0 or len(tail) - place < len(BLANK) else start + place + len(MARK)
+    for start in sorted({max(0, size - _ENDS), 0}, reverse=True):
+        file.seek(start)
+        part = file.read(_ENDS)
+        place = part.rfind(MARK)
+        if place >= 0 and len(part) - place >= len(BLANK):
+            return start + place + len(MARK)
+    return None
 
 
 def _hash(file: BinaryIO, blank: int | None = None) -> str:

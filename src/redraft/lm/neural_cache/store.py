@@ -40,11 +40,23 @@ from redraft.lm.neural_cache.fit import Fit, fit
 from redraft.lm.neural_cache.mixture import Mixing, Past
 from redraft.lm.neural_cache.work import Work, works
 from redraft.progress import bar
-from redraft.rundir import Kind, Output, atomic_file, make_folder, sha256_json, write_json
+from redraft.rundir import (
+    Kind,
+    Output,
+    Version,
+    atomic_file,
+    check_seal,
+    make_folder,
+    read_record,
+    sha256_json,
+    write_record,
+)
+from redraft.rundir.seals import BLANK, seal
 
 SCHEMA_VERSION = 1
 """Version of the folder's format."""
 COMMAND, MANIFEST, STUDENTS = "neural-cache", "neural-cache.json", "students"
+REMEDY = "Remove the cache, and make it again with `redraft neural-cache`, or copy it anew."
 KNOWN, UNKNOWN = "known", "unknown"
 """Students that the model has met, and others."""
 AT_ONCE = 256
@@ -148,7 +160,7 @@ def make_cache(
         else:
             assert split is not None
             fits = {name: _to_json(one) for name, one in fits_of(model, dataset, split, verdicts).items()}
-        write_json(output.folder / MANIFEST, {**request, "fits": fits, "students": len([*home.iterdir()])})
+        write_record(output.folder / MANIFEST, {**request, "fits": fits, "students": len([*home.iterdir()])})
         output.publish()
     return _made(out)
 
@@ -171,11 +183,9 @@ def open_cache(folder: Path, model: Model) -> NeuralCache:
     Raises:
         DatasetError: There is none, it can't be read, it is of another model, or of a newer redraft.
     """
-    made = _made_for(folder)
-    if made is None:
+    if _made_for(folder) is None:
         raise DatasetError("is not a neural cache.", where=folder, remedy="Make one with `redraft neural-cache`.")
-    if made["schema_version"] > SCHEMA_VERSION:
-        raise DatasetError("is of a newer redraft.", where=folder, remedy="Upgrade redraft.")
+    made = _manifest(folder)
     if made["model_fingerprint"] != model.fingerprint:
         raise DatasetError(
             "was made with another model, whose hidden states say nothing to this one.",
@@ -188,11 +198,10 @@ def open_cache(folder: Path, model: Model) -> NeuralCache:
 
 def _made_for(folder: Path) -> dict[str, Any] | None:
     """What a cache was made for; None if there is none."""
-    try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    if not (folder / MANIFEST).is_file():
         return None
-    return found if isinstance(found, dict) and found.get("command") == COMMAND else None
+    found = read_record(folder / MANIFEST, remedy=REMEDY)
+    return found if found.get("command") == COMMAND else None
 
 
 CACHE = Kind(
@@ -200,8 +209,14 @@ CACHE = Kind(
 )
 
 
+def _manifest(folder: Path) -> dict[str, Any]:
+    needs = {"model_fingerprint": str, "students": int, "fits": dict[str, dict[str, Any]]}
+    version = Version("schema_version", SCHEMA_VERSION)
+    return read_record(folder / MANIFEST, remedy=REMEDY, needs=needs, version=version)
+
+
 def _made(out: Path) -> Made:
-    manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+    manifest = _manifest(out)
     return Made(manifest["students"], manifest["fits"])
 
 
@@ -232,19 +247,19 @@ def _write(file: Path, work: Work) -> None:
         "trained": torch.from_numpy(work.trained),
     }
     with atomic_file(file) as temporary:
-        save_file(tensors, temporary, {"titles": json.dumps(work.titles)})
+        save_file(tensors, temporary, {"titles": json.dumps(work.titles), "seal": BLANK.decode()})
+        seal(temporary)
 
 
 @lru_cache(OPEN)
 def _read_file(file: Path, _changed: int) -> Work:
     try:
+        check_seal(file, remedy=REMEDY)
         with safe_open(file, "pt") as opened:
             found = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 it is no mapping
             titles = tuple(json.loads(opened.metadata()["titles"]))
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise DatasetError(
-            "a student's file can't be read.", where=file.parent, remedy="Make the cache again."
-        ) from error
+        raise DatasetError("a student's file can't be read.", where=file.parent, remedy=REMEDY) from error
     return Work(
         keys=found["keys"], values=found["values"].long(), at=found["at"].numpy(),
         trace=found["trace"].numpy(), titles=titles, begun=found["begun"].numpy(),
