@@ -14,14 +14,14 @@ import pytest
 
 from factories import make_dataset, make_trace
 from redraft import results
-from redraft.data.companions import write_covariates
+from redraft.data.companions import COVARIATES_FILE
 from redraft.data.split import SplitConfig, load_split, make_split
 from redraft.data.store import Dataset, DatasetWriter, open_dataset
 from redraft.errors import RedraftError
 from redraft.execute.dataset import find_verdicts, read_messages, verdict_file, verdict_writer
 from redraft.execute.verdict import Verdict
 from redraft.rundir import RunDir
-from redraft.rundir.tables import read_table
+from redraft.rundir.tables import read_table, write_table
 from redraft.studies.common.work import kept_array, kept_table
 from unsealed import unseal
 
@@ -58,7 +58,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]  # fmt: skip
     with DatasetWriter(home / "class", origin="students", provenance={"command": "test"}) as writer:
         writer.write_shard(0, traces)
-        write_covariates(pa.table({"student": ["s1", "s2"], "age": [11, 12]}), writer.folder)
+        write_table(pa.table({"student": ["s1", "s2"], "age": [11, 12]}), writer.folder / COVARIATES_FILE)
         dataset = writer.finish(rejected={"empty": 3})
     make_split(dataset, SplitConfig(held_students=2, held_titles=1))
     with verdict_writer(dataset, "v8", version="1") as keep:
