@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import resource
 import signal
 from dataclasses import replace
@@ -156,3 +157,38 @@ def test_more_ids_than_the_model_has_are_refused(model: Model, tmp_path: Path) -
     train_tokenizer([f"word{i} other{i}" for i in range(500)], 400).save(tmp_path / "m")
     with pytest.raises(DatasetError, match=r"400 ids, but the model"):
         load_model(tmp_path / "m")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "students.safetensors", "students.parquet", "tokenizer.json"])
+def test_a_file_of_another_model_is_refused(model: Model, tmp_path: Path, name: str) -> None:
+    """Of the same shape, so that nothing else would tell."""
+    save_model(tmp_path / "m", model)
+    torch.manual_seed(1)
+    lm = StudentLM(
+        from_scratch(PRESETS["toy"], model.codec), StudentVectors(2, width=16, dim=8), model.codec.student_id
+    )
+    codec = FullCodec(train_tokenizer(["pen blue"] * 9, 300))
+    save_model(tmp_path / "o", replace(model, lm=lm, codec=codec, students=StudentIndex(["carl", "dora"])))
+    (tmp_path / "m" / name).write_bytes((tmp_path / "o" / name).read_bytes())
+    with pytest.raises(DatasetError, match=rf"{name}: was changed"):
+        load_model(tmp_path / "m")
+
+
+def test_every_changed_bit_of_a_model_is_refused_or_changes_nothing(model: Model, tmp_path: Path) -> None:
+    save_model(tmp_path / "m", model)
+    draw = random.Random(0)
+    for file in sorted(tmp_path.joinpath("m").iterdir()):
+        contents = file.read_bytes()
+        for _ in range(0 if file.name == "README.md" else 4):
+            flipped = bytearray(contents)
+            flipped[draw.randrange(len(contents))] ^= 1 << draw.randrange(8)
+            file.write_bytes(flipped)
+            try:
+                loaded = load_model(tmp_path / "m")
+            except DatasetError as error:
+                refusal = str(error)
+            else:
+                assert (loaded.fingerprint, loaded.card) == (model.fingerprint, CARD), file.name
+                continue
+            assert file.name in refusal
+        file.write_bytes(contents)
