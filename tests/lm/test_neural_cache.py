@@ -25,8 +25,11 @@ from redraft.lm.batch import Encoded
 from redraft.lm.bits import bits_of, bits_with
 from redraft.lm.checkpoint import Model, load_model
 from redraft.lm.codec import CODECS, CodecConfig
+from redraft.lm.decode import Mix
+from redraft.lm.fast.mixture import mixed as compiled_mixed
+from redraft.lm.neural_cache import mixture
 from redraft.lm.neural_cache.fit import START, fit
-from redraft.lm.neural_cache.mixture import Mixing, Past, mixed
+from redraft.lm.neural_cache.mixture import Mixing, Past
 from redraft.lm.neural_cache.store import NeuralCache, make_cache, open_cache, student_file
 from redraft.lm.neural_cache.work import Work, works
 from redraft.lm.score import score
@@ -90,7 +93,8 @@ def slowly(logits_V: np.ndarray, hidden_D: np.ndarray, past: Past) -> np.ndarray
     return mixture_V
 
 
-def test_the_mixture_is_its_definition() -> None:
+@pytest.mark.parametrize("mixed", [mixture.mixed, compiled_mixed])
+def test_the_mixture_is_its_definition(mixed: Mix) -> None:
     rng = np.random.default_rng(0)
     keys_KD = rng.normal(size=(12, 5))
     keys_KD /= np.linalg.norm(keys_KD, axis=1, keepdims=True)

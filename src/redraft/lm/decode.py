@@ -20,6 +20,7 @@ from transformers import AttentionInterface
 
 from redraft.lm.cache import Cache, Step
 from redraft.lm.model import StudentLM, heard
+from redraft.lm.neural_cache.mixture import Past, mixed
 from redraft.lm.nucleus import nucleus
 
 ATTENTION = "redraft"
@@ -33,6 +34,13 @@ class Draw(Protocol):
         """Ids (M,)."""
 
 
+class Mix(Protocol):
+    """Mixes a student's past into logits (N, V), given hidden states (N, D)."""
+
+    def __call__(self, logits_NV: Tensor, hidden_ND: Tensor, past: Past) -> Tensor:
+        """Logarithms of probabilities (N, V)."""
+
+
 class Decoder(Protocol):
     """One way of computing logits; keeps what it needs of tokens seen before."""
 
@@ -43,6 +51,8 @@ class Decoder(Protocol):
     """Whether threads had better take rows each than share every operation."""
     draw: Draw
     """How a token is drawn from its logits: as `nucleus` defines it."""
+    mix: Mix
+    """How a neural cache is mixed in: as `mixed` defines it."""
 
     def __init__(self, model: StudentLM, rows: int) -> None: ...
 
@@ -77,6 +87,7 @@ class Whole:
     name = "the library's forward, over whole texts"
     small = False
     draw: Draw = staticmethod(nucleus)
+    mix: Mix = staticmethod(mixed)
 
     def __init__(self, model: StudentLM, rows: int) -> None:
         self.model, self._rows = model, defaultdict[int, list[int]](list)
@@ -122,6 +133,7 @@ class Library:
     small = False
     cache_type: type[Cache] = Cache
     draw: Draw = staticmethod(nucleus)
+    mix: Mix = staticmethod(mixed)
 
     def __init__(self, model: StudentLM, rows: int) -> None:
         self.model, self._cache = model, self.cache_type(rows)

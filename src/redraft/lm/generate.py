@@ -35,7 +35,7 @@ from redraft.lm.cache import Step, make_step
 from redraft.lm.checkpoint import Model
 from redraft.lm.decode import Decoder
 from redraft.lm.fastest import decoder_for
-from redraft.lm.neural_cache.mixture import Past, mixed
+from redraft.lm.neural_cache.mixture import Past
 from redraft.lm.settings import SampleConfig
 from redraft.lm.speculate import Copies, Memory
 from redraft.progress import say
@@ -329,7 +329,7 @@ def _logits(rows: Sequence[_Row], decoder: Decoder, step: Step) -> Tensor:
     pasts = [row.draft.past for row in rows for _ in range(1 + len(row.guessed))]
     for line, past in enumerate(pasts):
         if past:
-            logits_MV[line] = mixed(logits_MV[line : line + 1], hidden_MD[line : line + 1], past)[0]
+            logits_MV[line] = decoder.mix(logits_MV[line : line + 1], hidden_MD[line : line + 1], past)[0]
     return logits_MV
 
 

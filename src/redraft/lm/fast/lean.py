@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from redraft.lm.cache import Cache, Step
-from redraft.lm.decode import Draw, embed
+from redraft.lm.decode import Draw, Mix, embed
 from redraft.lm.fast import loops
 from redraft.lm.fast.loops import looped
+from redraft.lm.fast.mixture import mixed
 from redraft.lm.fast.nucleus import nucleus
 from redraft.lm.fast.product import panels_of, product
 from redraft.lm.model import StudentLM
@@ -37,6 +38,7 @@ class Lean(ABC):
 
     small = True
     draw: Draw = staticmethod(nucleus)
+    mix: Mix = staticmethod(mixed)
 
     def __init__(self, model: StudentLM, rows: int) -> None:
         self.model, self._cache = model, Cache(rows)
