@@ -24,12 +24,11 @@ from redraft.data.store import Dataset, DatasetWriter
 from redraft.data.trace import State, Trace
 from redraft.data.views import apply_view
 from redraft.lm.batch import Chunks, encode
-from redraft.lm.codec import CODECS, pieces
+from redraft.lm.codec import CODECS
 from redraft.lm.corpus import make_corpus
 from redraft.lm.model import StudentIndex
 from redraft.lm.prepare import filled_in
 from redraft.lm.settings import TrainConfig
-from redraft.lm.tokenizer import train_tokenizer
 from redraft.rundir import sha256_json
 
 VIEWS = ("trace", "last", "synthetic", "trace-downsampled", "synthetic-downsampled")
@@ -69,8 +68,7 @@ def old(dataset: Dataset, split: Split, view: str, config: TrainConfig) -> dict[
     for trace in train_traces():
         students.add(trace.student)
         languages.update(state.language for state in trace.states if state.language)
-    texts = (piece for trace in train_traces() for piece in pieces(trace.title, trace.states))
-    codec = CODECS[config.codec or ""](train_tokenizer(texts, config.vocabulary), config.codec_options)
+    codec = CODECS[config.codec or ""].trained_on(train_traces(), config.vocabulary, config.codec_options)
     index = StudentIndex(sorted(students))
 
     def chosen(part: str) -> Iterable[Trace]:

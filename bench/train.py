@@ -28,13 +28,12 @@ from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArgumen
 
 from redraft.data.store import Dataset, open_dataset
 from redraft.lm.batch import Chunks, Collator, encode, plan
-from redraft.lm.codec import CODECS, Codec, pieces
+from redraft.lm.codec import Codec, FullCodec
 from redraft.lm.model import IGNORE, StudentIndex, StudentLM, StudentVectors
 from redraft.lm.optimizer import Optimizer
 from redraft.lm.prepare import from_scratch
 from redraft.lm.rows import RowAdam
 from redraft.lm.settings import BASE, PRESETS
-from redraft.lm.tokenizer import train_tokenizer
 
 VOCABULARY, LENGTH, BATCH, WIDTH = 2048, 128, 32, 256
 
@@ -200,8 +199,7 @@ def min_seconds(step: Callable[[], object], times: int = 10) -> float:
 def throughput(dataset: Dataset, steps: int = 6, batch_tokens: int = 4096) -> None:
     """Real tokens per second, ours and the Trainer's two ways; the median of three turns."""
     traces = list(islice(dataset.traces(), 1500))
-    texts = (piece for trace in traces for piece in pieces(trace.title, trace.states))
-    codec = CODECS["full"](train_tokenizer(texts))
+    codec = FullCodec.trained_on(traces)
     index = StudentIndex(sorted({trace.student for trace in traces}))
     shape = PRESETS["llama-3m"]
     chunks = encode(traces, codec, index, shape.context)

@@ -18,8 +18,8 @@ from factories import make_trace
 from known import known
 from redraft.data.trace import State, Trace
 from redraft.errors import DatasetError, InputError, UsageError
-from redraft.lm.codec import CODECS, CodecConfig, FullCodec, load_codec, pieces
-from redraft.lm.tokenizer import SPECIAL_TOKENS, train_tokenizer
+from redraft.lm.codec import CODECS, CodecConfig, FullCodec, load_codec
+from redraft.lm.tokenizer import SPECIAL_TOKENS
 
 HEADER = "CODE 2 (2020-01-01 10:00:00):"
 LOOKALIKES = [
@@ -39,7 +39,7 @@ titles = st.sampled_from(LOOKALIKES).filter(bool) | unicode_text.filter(bool)
 traces = st.builds(Trace, student=st.just("s"), title=titles, states=states, source=st.just("test"))
 
 TRACE = make_trace(["pen red\nfd 10", "pen red\nfd 100\n  rt 90", "pen blue\nfd 100\n  rt 90"])
-TOKENIZER = train_tokenizer(pieces(TRACE.title, TRACE.states) * 9, 320)
+TOKENIZER = FullCodec.trained_on([TRACE] * 9, 320).tokenizer
 CODEC = FullCodec(TOKENIZER)
 
 

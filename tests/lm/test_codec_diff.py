@@ -33,26 +33,28 @@ from redraft.lm.codec import (
     Codec,
     CodecConfig,
     DiffCodec,
+    EchoCodec,
     FullCodec,
     load_codec,
-    pieces,
 )  # fmt: skip
 from redraft.lm.codec.edits import Cut, Editor, Keep, Step, Up, Write, steps, words
 from redraft.lm.generate import Draft, generate
 from redraft.lm.model import IGNORE, StudentIndex
 from redraft.lm.sample import SampleConfig, requests_for, sample
-from redraft.lm.tokenizer import train_tokenizer
 from redraft.lm.train import train
 from toy import TOY, prepare_torch, toy_dataset
 
 TRACE = make_trace(["pen red\nfd 10", "pen red\nfd 10\n  rt 90", "pen red\nfd 10\n  rt 120", "fd 10\n  rt 120"], gap=17)
-TOKENIZER = train_tokenizer(pieces(TRACE.title, TRACE.states) * 9, 330)
+TOKENIZER = FullCodec.trained_on([TRACE] * 9, 330).tokenizer
 OPTIONS = [
-    CodecConfig(title_tokens=12, overlap=8, relative_time=relative, feedback=feedback, feedback_tokens=16)
-    for relative, feedback in product((False, True), (False, True))
-]
+    CodecConfig(
+        title_tokens=12, overlap=8, relative_time=relative, done=done, feedback=feedback, feedback_tokens=16,
+        echo_tokens=10,
+    )
+    for relative, (done, feedback) in product((False, True), ((False, False), (True, False), (False, True)))
+]  # fmt: skip
 ALL = [cls(TOKENIZER, config) for cls, config in product(CODECS.values(), OPTIONS)]
-DIFFS = [codec for codec in ALL if codec.name == "diff"]
+DIFFS = [codec for codec in ALL if isinstance(codec, DiffCodec)]
 DIFF = DiffCodec(TOKENIZER, CodecConfig(relative_time=True))
 
 lines = st.sampled_from(["", " ", "fd 100", "fd 100", "rt 90", "pen red, 10", "  fd 10", "CODE 1 (+3):", *LOOKALIKES])
@@ -87,9 +89,27 @@ def verdicts_on(draw: st.DrawFn, trace: Trace) -> dict[str, str]:
     return {program: draw(messages) for program in sorted(known)}
 
 
+def name_of(codec: Codec) -> str:
+    return f"{codec.name}-{codec.config.relative_time}-{codec.done_id}-{codec.run_id}"
+
+
 def own(codec: Codec, ids: list[int]) -> list[str | int]:
     """Ids with text spelled out: for the eye."""
     return [codec.tokenizer.decode([i]) if i < codec.first_own_id else i - codec.first_own_id for i in ids]
+
+
+def unechoed(codec: Codec, ids: list[int]) -> list[int]:
+    """Ids without what an EchoCodec shows: from behind each UP and KEEP on, up to SHOWN."""
+    if not isinstance(codec, EchoCodec):
+        return ids
+    kept, hidden = list[int](), False
+    for token in ids:
+        if not hidden:
+            kept.append(token)
+            hidden = token in codec._ups or token in codec._keeps
+        elif token == codec._shown_id:
+            hidden = False
+    return kept
 
 
 # What every codec promises, with every option
@@ -149,7 +169,7 @@ def test_programs_times_and_the_ending_are_charged_and_nothing_else(
     verdicts = data.draw(verdicts_on(trace))
     ids = codec.encode(trace, verdicts=verdicts)
     start = ids.index(codec.start_id)
-    plain = codec.encode(trace)  # without verdicts: nothing is given but the title
+    plain = unechoed(codec, codec.encode(trace))  # without verdicts, else nothing is given but the title
     charged = [token for token, it in zip(ids, codec.charged(ids), strict=True) if it]
     assert charged == plain[start + 1 :]
     learned = [token for token, it in zip(ids, codec.learned(ids), strict=True) if it]
@@ -207,7 +227,7 @@ def test_no_ids_are_an_error(ids: list[int], codec: Codec, length: int) -> None:
     assert codec.given(ids) <= len(ids)
 
 
-@pytest.mark.parametrize("codec", ALL, ids=lambda codec: f"{codec.name}-{codec.config.relative_time}-{codec.run_id}")
+@pytest.mark.parametrize("codec", ALL, ids=name_of)
 def test_saved_and_loaded(codec: Codec, tmp_path: Path) -> None:
     codec.save(tmp_path)
     loaded = load_codec(tmp_path)
@@ -220,7 +240,7 @@ def test_a_codec_of_the_first_version_is_loaded(tmp_path: Path) -> None:
     saved = {"schema_version": 1, "name": "full", "config": {"title_tokens": 20, "overlap": 8}}
     (tmp_path / "codec.json").write_text(json.dumps(saved))
     loaded = load_codec(tmp_path)
-    assert loaded.config == CodecConfig(title_tokens=20, overlap=8, relative_time=False)
+    assert loaded.config == CodecConfig(title_tokens=20, overlap=8, relative_time=False, done=False)
     assert loaded.encode(TRACE) == FullCodec(TOKENIZER, loaded.config).encode(TRACE)
     assert loaded.vocab_size == TOKENIZER.vocab_size
 
@@ -451,7 +471,7 @@ def test_feedback_is_given_and_cut() -> None:
 # In training and sampling
 
 
-@pytest.mark.parametrize("codec", ALL, ids=lambda codec: f"{codec.name}-{codec.config.relative_time}-{codec.run_id}")
+@pytest.mark.parametrize("codec", ALL, ids=name_of)
 def test_batches_learn_what_the_codec_says(codec: Codec) -> None:
     trace = make_trace([f"pen red\nfd {i}" + "\nrt 90" * (i % 9) for i in range(30)])
     verdicts = {state.id: "x" for state in trace.states[::2]}
@@ -570,7 +590,7 @@ def test_all_supplied_rollouts_come_back(shared: Path) -> None:
             if states:
                 found.append(Trace(student=student, title=title, states=states, source="r", ended=reading.ended))
     assert (len(found), sum(len(trace.states) for trace in found)) == (27_236, 87_334)
-    tokenizer = train_tokenizer((piece for trace in found[::20] for piece in pieces(trace.title, trace.states)), 1024)
+    tokenizer = FullCodec.trained_on(found[::20], 1024).tokenizer
     for codec in (cls(tokenizer, CodecConfig(relative_time=True)) for cls in CODECS.values()):
         for trace, ids in zip(found, codec.encode_many(found), strict=True):
             decoded = codec.decode(ids, whole=True)

@@ -16,10 +16,9 @@ from redraft.data.trace import Trace
 from redraft.errors import UsageError
 from redraft.lm import embed as embedding
 from redraft.lm.checkpoint import Model
-from redraft.lm.codec import CODECS, CodecConfig, pieces
+from redraft.lm.codec import CODECS, CodecConfig
 from redraft.lm.embed import Reading, count_layers, count_steps, cut, embed, untrained
 from redraft.lm.model import UNKNOWN, StudentIndex, StudentLM, StudentVectors
-from redraft.lm.tokenizer import train_tokenizer
 
 CONTEXT = 128
 SIZES = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -40,8 +39,7 @@ MESSAGES = {state.id: "" if n % 2 else "fd is not defined" for n, state in enume
 def make_model(family: str = "gpt2", codec: str = "full", **options: bool) -> Model:
     torch.set_num_threads(1)
     torch.manual_seed(1)
-    texts = [text for trace in TRACES for text in pieces(trace.title, trace.states)]
-    coder = CODECS[codec](train_tokenizer(texts, 300), CodecConfig(title_tokens=6, overlap=8, **options))
+    coder = CODECS[codec].trained_on(TRACES, 300, CodecConfig(title_tokens=6, overlap=8, **options))
     ids = {"bos_token_id": None, "eos_token_id": coder.end_id, "pad_token_id": coder.pad_id}
     config = AutoConfig.for_model(family, vocab_size=coder.vocab_size, **ids, **FAMILIES[family])
     lm = StudentLM(AutoModelForCausalLM.from_config(config), StudentVectors(3, width=16, dim=8), coder.student_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,8 @@ from factories import make_dataset
 from redraft.data.split import Split, SplitConfig, make_split
 from redraft.data.store import Dataset
 from redraft.lm.checkpoint import Model, save_model
-from redraft.lm.codec import CODECS, CodecConfig, pieces
+from redraft.lm.codec import CodecConfig, FullCodec
 from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
-from redraft.lm.tokenizer import train_tokenizer
 from redraft.rundir import write_text
 
 SMALL = """
@@ -41,8 +41,7 @@ def make_model(dataset: Dataset, split: Split, vectors: np.ndarray, *, context: 
     """An untrained model; `vectors` (students, 4) are its training students', in order of id."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    texts = [text for trace in dataset.traces() for text in pieces(trace.title, trace.states)][:500]
-    codec = CODECS["full"](train_tokenizer(texts, 300), CodecConfig(title_tokens=6, overlap=8))
+    codec = FullCodec.trained_on(islice(dataset.traces(), 50), 300, CodecConfig(title_tokens=6, overlap=8))
     config = GPT2Config(
         vocab_size=codec.vocab_size, n_positions=context, n_embd=16, n_layer=1, n_head=2, bos_token_id=None,
         eos_token_id=codec.end_id, pad_token_id=codec.pad_id,

@@ -38,10 +38,10 @@ from redraft.errors import InputError
 from redraft.execute.dataset import find_verdicts, read_messages
 from redraft.lm.base import base_tokenizer
 from redraft.lm.batch import ENCODE_AT_ONCE, Chunks, Encoded, cut
-from redraft.lm.codec import CODECS, Codec, Verdicts, pieces
+from redraft.lm.codec import CODECS, Codec, Verdicts
 from redraft.lm.model import StudentIndex
 from redraft.lm.settings import TrainConfig
-from redraft.lm.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from redraft.lm.tokenizer import Tokenizer, load_tokenizer
 from redraft.progress import say
 from redraft.rundir import (
     atomic_folder,
@@ -225,17 +225,19 @@ def _tokenizer(route: Route, config: TrainConfig, given: Tokenizer | None, folde
         return ready
     say("training the tokenizer")
     traces = (trace for batch in route.training() for trace in from_batch(batch))
-    trained = train_tokenizer(
-        (piece for trace in traces for piece in pieces(trace.title, trace.states)), config.vocabulary
-    )
+    trained = _kind(config).trained_on(traces, config.vocabulary, config.codec_options).tokenizer
     folder.mkdir()
     trained.save(folder)
     return trained
 
 
-def _codec(config: TrainConfig, tokenizer: Tokenizer) -> Codec:
+def _kind(config: TrainConfig) -> type[Codec]:
     assert config.codec is not None  # filled in by its preset
-    return CODECS[config.codec](tokenizer, config.codec_options)
+    return CODECS[config.codec]
+
+
+def _codec(config: TrainConfig, tokenizer: Tokenizer) -> Codec:
+    return _kind(config)(tokenizer, config.codec_options)
 
 
 class _Encoder:

@@ -99,7 +99,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 2048) -> Tokenizer:
     """Train a byte-level BPE; the same texts in the same order give the same tokenizer.
 
     Args:
-        texts: What the codec will encode (see `codec.pieces`), of the train split's trace view; read once, streamed.
+        texts: What the codec will encode (`Codec.texts`), of the train split's trace view; read once, streamed.
         vocab_size: Entries wanted, special tokens and the 256 bytes included; fewer come out of small data.
 
     Raises:
@@ -125,6 +125,11 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 2048) -> Tokenizer:
     )
     backend.train_from_iterator(texts, trainer)
     return Tokenizer(backend)
+
+
+def byte_tokenizer() -> Tokenizer:
+    """One whose tokens are bytes: for a codec whose texts are to train another on."""
+    return train_tokenizer((), 256 + len(SPECIAL_TOKENS))
 
 
 def load_tokenizer(source: str | Path) -> Tokenizer:

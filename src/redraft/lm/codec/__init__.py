@@ -23,18 +23,19 @@ from redraft.lm.codec.base import (
     Verdicts,
 )  # fmt: skip
 from redraft.lm.codec.diff import DiffCodec
+from redraft.lm.codec.echo import EchoCodec
 from redraft.lm.codec.full import FullCodec
-from redraft.lm.codec.headers import NO_TIME, pieces
+from redraft.lm.codec.headers import NO_TIME
 from redraft.lm.tokenizer import load_tokenizer
 from redraft.rundir import Version, read_record
 
 __all__ = [
     "CODECS", "CODEC_FILE", "EDIT", "ENDING", "NO_TIME", "SCHEMA_VERSION", "TIME", "Codec", "CodecConfig", "Coded",
-    "Decoded", "DiffCodec", "FullCodec", "Verdicts", "load_codec", "pieces",
+    "Decoded", "DiffCodec", "EchoCodec", "FullCodec", "Verdicts", "load_codec",
 ]  # fmt: skip
 
 REMEDY = "Remove the model, and train it again, or copy it anew."
-CODECS: dict[str, type[Codec]] = {codec.name: codec for codec in (FullCodec, DiffCodec)}
+CODECS: dict[str, type[Codec]] = {codec.name: codec for codec in (FullCodec, DiffCodec, EchoCodec)}
 """Codec name -> class."""
 
 

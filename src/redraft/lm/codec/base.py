@@ -4,16 +4,17 @@ In: traces and a tokenizer. Out: lists of ids, without the student's placeholder
 
     TITLE <start> STATE STATE ... <|endoftext|>
 
-How titles and states are written is the codec's own. Two options work in every codec:
+How titles and states are written is the codec's own. Three options work in every codec:
 
 - `relative_time`: a state says the seconds since the state before, the first one its date and time (see `headers`).
-- `feedback`: a state ends with the token RUN, which is learned; then, if a verdict on the program was handed in,
-  stands what the student saw: ERROR, the message, SEEN (no message: it ran). These are given to the model; it is
-  never asked to predict them.
+- `done`: a state ends with the token DONE, which is learned.
+- `feedback`: a state ends with the token RUN, DONE or not; then, if a verdict on the program was handed in, stands what
+  the student saw: ERROR, the message, SEEN (no message: it ran). These are told to the model; it is never asked to
+  predict them.
 
 Ids of three kinds, told by `learned` and `charged`:
 
-- given: what was taken over from the chunk before, feedback, masks; never learned.
+- given: what was taken over from the chunk before, what the model is told (feedback, echoes), masks; never learned.
 - learned: what training's loss is a mean of.
 - charged: what makes up a **trace's bits**: the sum, over the chunks of a trace, of -log2 p of each charged id. They
   are all ids after the start token that aren't given: programs, times, the ending if there is one. The title, the
@@ -29,19 +30,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from redraft.data.trace import State, Trace
 from redraft.errors import InputError, UsageError
-from redraft.lm.tokenizer import Tokenizer
+from redraft.lm.codec.told import Told, within
+from redraft.lm.tokenizer import Tokenizer, byte_tokenizer, train_tokenizer
 from redraft.rundir import write_record
 
 CODEC_FILE = "codec.json"
-SCHEMA_VERSION = 2
-"""Version of that file; an older one stays loadable. 2: the codec `diff`, relative times, feedback."""
+SCHEMA_VERSION = 3
+"""Version of that file; an older one stays loadable. 2: the codec `diff`, relative times, feedback. 3: `echo`, `done`."""
 
 Verdicts = Mapping[str, str]
 """Program id -> what its student saw: nothing if it ran, else the error message. No entry: not known."""
@@ -57,17 +59,20 @@ class CodecConfig:
     """Tokens that a chunk shares with the one before it (paper A.1); in the codec diff, only one that begins inside
     a state too long for the context."""
     relative_time: bool | None = None
-    """Write a state's time as the seconds since the state before. Default: the codec's, yes for diff, no for full."""
+    """Write a state's time as the seconds since the state before. Default: the codec's, no for full, else yes."""
+    done: bool | None = None
+    """End each state with a token of its own. Default: the codec's."""
     feedback: bool = False
     """Tell the model after each state whether it ran, and the error message if not, where verdicts are at hand."""
     feedback_tokens: int = 32
     """Tokens of an error message, at most."""
+    echo_tokens: int = 32
+    """Tokens of a line that the codec echo shows, at most."""
 
     def __post_init__(self) -> None:
-        if min(self.title_tokens, self.overlap, self.feedback_tokens) < 0:
-            raise UsageError(
-                "title_tokens, overlap and feedback_tokens count tokens.", remedy="Give numbers from 0 on."
-            )
+        counts = ("title_tokens", "overlap", "feedback_tokens", "echo_tokens")
+        if min(getattr(self, name) for name in counts) < 0:
+            raise UsageError(f"{', '.join(counts)} count tokens.", remedy="Give numbers from 0 on.")
 
 
 class Decoded(NamedTuple):
@@ -97,10 +102,14 @@ class Coded(NamedTuple):
     """`TIME`, `EDIT` or `ENDING`; nothing for the title and the start token."""
 
 
-class _Piece(NamedTuple):
-    """An id, or a text yet to be tokenized, and what it belongs to."""
+Part = str | int | Told
+"""An id, or a text yet to be tokenized."""
 
-    what: str | int
+
+class _Piece(NamedTuple):
+    """A part and what it belongs to."""
+
+    what: Part
     state: int
     part: str
 
@@ -119,22 +128,38 @@ class Codec(ABC):
     name: ClassVar[str]
     relative: ClassVar[bool] = False
     """Whether a state's time is the seconds since the state before, if the settings don't say."""
+    ends_states: ClassVar[bool] = False
+    """Whether an id ends a state, if the settings don't say."""
     own_ids: ClassVar[int] = 0
     """Ids of its own, which follow the tokenizer's and stand for no text."""
 
     def __init__(self, tokenizer: Tokenizer, config: CodecConfig | None = None) -> None:
         config = config or CodecConfig()
         relative = self.relative if config.relative_time is None else config.relative_time
-        self.tokenizer, self.config = tokenizer, replace(config, relative_time=relative)
+        done = self.ends_states if config.done is None else config.done
+        self.tokenizer, self.config = tokenizer, replace(config, relative_time=relative, done=done)
         self.pad_id, self.end_id, self.mask_id = tokenizer.pad_id, tokenizer.end_id, tokenizer.mask_id
         self.start_id, self.student_id = tokenizer.start_id, tokenizer.student_id
         self.first_own_id = tokenizer.vocab_size
-        self.vocab_size = self.first_own_id + self.own_ids + (3 if self.config.feedback else 0)
-        self.run_id: int | None = None
-        """Ends a state when there is feedback; `feedback` says what follows it."""
-        if self.config.feedback:
-            self.run_id = self.vocab_size - 3
-            self._error_id, self._seen_id = self.vocab_size - 2, self.vocab_size - 1
+        next_id = self.first_own_id + self.own_ids
+        self.vocab_size = next_id + (3 if self.config.feedback else bool(done))
+        self.done_id = next_id if self.config.feedback or done else None
+        """Ends a state, if an id does."""
+        self.run_id = next_id if self.config.feedback else None
+        """The same, when there is feedback; `feedback` says what follows it."""
+        self._error_id, self._seen_id = next_id + 1, next_id + 2
+
+    @classmethod
+    def trained_on(cls, traces: Iterable[Trace], vocabulary: int = 2048, config: CodecConfig | None = None) -> Self:
+        """A codec whose tokenizer is trained on what it itself tokenizes of `traces`, read once, streamed.
+
+        Args:
+            traces: Those of the train split's trace view.
+            vocabulary: Entries of the tokenizer, as `train_tokenizer` says.
+            config: Settings; the defaults if none are given.
+        """
+        bare = cls(byte_tokenizer(), config)
+        return cls(train_tokenizer((text for trace in traces for text in bare.texts(trace)), vocabulary), config)
 
     # Writing
 
@@ -143,11 +168,11 @@ class Codec(ABC):
         """The ids up to the start token of a trace whose title's ids, cut to fit, are given; none: it is hidden."""
 
     @abstractmethod
-    def _header(self, n: int, at: datetime | None, after: datetime | None) -> Iterable[str | int]:
+    def _header(self, n: int, at: datetime | None, after: datetime | None) -> Iterable[Part]:
         """When state n (from 1) was, as ids and texts yet to be tokenized."""
 
     @abstractmethod
-    def _program(self, state: State, before: State | None) -> Iterable[str | int]:
+    def _program(self, state: State, before: State | None) -> Iterable[Part]:
         """A state's program, or how it comes from the one before."""
 
     def encode(self, trace: Trace, *, mask_title: bool = False, verdicts: Verdicts | None = None) -> list[int]:
@@ -203,7 +228,15 @@ class Codec(ABC):
 
     def feedback(self, message: str) -> list[int]:
         """Ids of what the student saw, to append to a state that ended with `run_id`; no message: it ran."""
-        return [self._error_id, *self.tokenizer.encode(message)[: self.config.feedback_tokens], self._seen_id]
+        return self._tokenized(self._feedback(message))
+
+    def _feedback(self, message: str) -> list[Part]:
+        return [self._error_id, Told(message, self.config.feedback_tokens), self._seen_id]
+
+    def texts(self, trace: Trace) -> Iterator[str]:
+        """The texts of a trace as they are tokenized, but for what the model is told."""
+        yield trace.title
+        yield from (piece.what for piece in self._body(trace, {}) if isinstance(piece.what, str))
 
     def _body(self, trace: Trace, verdicts: Verdicts) -> list[_Piece]:
         ending = [_Piece(self.end_id, len(trace.states), ENDING)] if trace.ended else []
@@ -216,11 +249,11 @@ class Codec(ABC):
                 yield _Piece(what, n, TIME)
             for what in self._program(state, before):
                 yield _Piece(what, n, EDIT)
-            if self.run_id is not None:
-                yield _Piece(self.run_id, n, EDIT)
-                if (message := verdicts.get(state.id)) is not None:
-                    for token in self.feedback(message):
-                        yield _Piece(token, n, EDIT)
+            if self.done_id is not None:
+                yield _Piece(self.done_id, n, EDIT)
+            if self.run_id is not None and (message := verdicts.get(state.id)) is not None:
+                for what in self._feedback(message):
+                    yield _Piece(what, n, EDIT)
             before = state
 
     def _opened(
@@ -236,13 +269,15 @@ class Codec(ABC):
             opened.append((opening, [next(coded) for _ in body]))
         return opened
 
-    def _coded(self, parts: Sequence[str | int]) -> list[list[int]]:
+    def _coded(self, parts: Sequence[Part]) -> list[list[int]]:
         """Ids of each part; an id is itself. A text that several parts hold is tokenized once."""
-        texts = list(dict.fromkeys(part for part in parts if isinstance(part, str)))
+        whole = [part.text if isinstance(part, Told) else part for part in parts]
+        texts = list(dict.fromkeys(part for part in whole if isinstance(part, str)))
         coded = dict(zip(texts, self.tokenizer.encode_many(texts), strict=True))
-        return [coded[part] if isinstance(part, str) else [part] for part in parts]
+        ids = [coded[part] if isinstance(part, str) else [part] for part in whole]
+        return [of[: part.most] if isinstance(part, Told) else of for part, of in zip(parts, ids, strict=True)]
 
-    def _tokenized(self, parts: Iterable[str | int]) -> list[int]:
+    def _tokenized(self, parts: Iterable[Part]) -> list[int]:
         return [token for ids in self._coded(list(parts)) for token in ids]
 
     def hide_title(self, ids: Sequence[int]) -> list[int]:
@@ -313,18 +348,21 @@ class Codec(ABC):
         return self._own(ids, max(self.given(ids), self._start(ids) + 1))
 
     def _own(self, ids: Sequence[int], start: int) -> NDArray[np.bool_]:
-        """The ids from `start` on that aren't masks, padding or feedback."""
+        """The ids from `start` on that aren't masks, padding or told."""
         ids_L = np.asarray(ids)
-        own_L: NDArray[np.bool_] = (ids_L != self.mask_id) & (ids_L != self.pad_id)
+        own_L: NDArray[np.bool_] = (ids_L != self.mask_id) & (ids_L != self.pad_id) & ~self._told(ids_L)
         own_L[:start] = False
-        if self.run_id is not None:
-            depth_L = np.cumsum((ids_L == self._error_id).astype(int) - (ids_L == self._seen_id))
-            depth_L -= min(0, depth_L.min(initial=0))  # a chunk may begin inside
-            own_L &= (depth_L == 0) & (ids_L != self._seen_id)
         return own_L
 
+    def _told(self, ids_L: NDArray[np.int_]) -> NDArray[np.bool_]:
+        """Which ids of a chunk (or of a whole trace) the model is told: feedback."""
+        if self.run_id is None:
+            return np.zeros(len(ids_L), np.bool_)
+        opens_L, shuts_L = ids_L == self._error_id, ids_L == self._seen_id
+        return opens_L | within(opens_L, shuts_L, (ids_L == self.run_id) | (ids_L == self.start_id))
+
     def count_tokens(self, trace: Trace) -> int:
-        """Tokens that count when views are matched: all but masks, padding and feedback."""
+        """Tokens that count when views are matched: all but masks, padding and what is told."""
         return self.counted(self.encode(trace))
 
     def counted(self, ids: Sequence[int]) -> int:
@@ -342,24 +380,18 @@ class Codec(ABC):
         - A state with an impossible time ends the trace before it: not `ended`, `bad_date`; the states so far are
           complete.
         - Without a start token there is no title. Padding, masks and other special tokens inside programs are
-          dropped, and so is feedback.
+          dropped, and so is what the model was told.
         """
 
+    def _spoken(self, ids: Sequence[int]) -> list[int]:
+        """Ids without what the model was told."""
+        return [token for token, told in zip(ids, self._told(np.asarray(ids)), strict=True) if not told]
+
     def _until_end(self, ids: Sequence[int]) -> tuple[list[int], bool]:
-        """The ids before the first end token, without feedback, and whether there is one."""
+        """The ids before the first end token, and whether there is one."""
         ids = list(ids)
         ended = self.end_id in ids
-        return self._without_feedback(ids[: ids.index(self.end_id)] if ended else ids), ended
-
-    def _without_feedback(self, ids: list[int]) -> list[int]:
-        if self.run_id is None:
-            return ids
-        kept, inside = [], False
-        for token in ids:
-            inside = (inside or token == self._error_id) and token not in (self._seen_id, self.run_id)
-            if not inside and token not in (self._seen_id, self.run_id):
-                kept.append(token)
-        return kept
+        return ids[: ids.index(self.end_id)] if ended else ids, ended
 
     def _text(self, ids: Sequence[int]) -> str:
         special = self.tokenizer.special_ids

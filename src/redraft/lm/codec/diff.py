@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 
 from redraft.data.edits import lines_of
 from redraft.data.trace import State
-from redraft.lm.codec.base import Codec, CodecConfig, Decoded
+from redraft.lm.codec.base import Codec, CodecConfig, Decoded, Part
 from redraft.lm.codec.edits import Cut, Editor, Keep, Step, Up, Write, steps, words
 from redraft.lm.codec.headers import gap, later, read_time, time_text
 from redraft.lm.tokenizer import Tokenizer
@@ -69,13 +69,14 @@ class DiffCodec(Codec):
         self._seconds, self._minutes, self._hours, self._ups, self._cuts, self._keeps = (
             range(start, stop) for start, stop in pairwise(bounds)
         )
+        self._ids_of: dict[type[Up | Cut | Keep], range] = {Up: self._ups, Cut: self._cuts, Keep: self._keeps}
 
     # Writing
 
     def _opening(self, title: Sequence[int]) -> list[int]:
         return [*(title or [self.mask_id]), self.start_id]
 
-    def _header(self, n: int, at: datetime | None, after: datetime | None) -> Iterator[str | int]:
+    def _header(self, n: int, at: datetime | None, after: datetime | None) -> Iterator[Part]:
         seconds = gap(at, after) if self.config.relative_time else None
         if seconds is None:
             yield self._at_id
@@ -88,17 +89,23 @@ class DiffCodec(Codec):
             yield self._minutes[minutes - 1]
         yield self._seconds[seconds % 60]
 
-    def _program(self, state: State, before: State | None) -> Iterator[str | int]:
-        for step in steps(lines_of(before.code) if before else [], lines_of(state.code), KEEPS):
-            yield from self._step(step)
+    def _program(self, state: State, before: State | None) -> Iterator[Part]:
+        old = lines_of(before.code) if before else []
+        return self._edit(old, steps(old, lines_of(state.code), KEEPS))
 
-    def _step(self, step: Step) -> Iterable[str | int]:
-        if isinstance(step, Write):
-            return [step.text]
-        if isinstance(step, Keep):
-            return [self._keeps[step.n - 1]]
-        ids = self._ups if isinstance(step, Up) else self._cuts
-        return [ids[-1]] * ((step.n - 1) // len(ids)) + [ids[(step.n - 1) % len(ids)]]
+    def _edit(self, old: Sequence[str], edit: Iterable[Step]) -> Iterator[Part]:
+        """The steps of an edit of the lines `old`, as ids and texts."""
+        for step in edit:
+            for part in self._short(step):
+                yield part.text if isinstance(part, Write) else self._ids_of[type(part)][part.n - 1]
+
+    def _short(self, step: Step) -> Iterator[Step]:
+        """A step as several in a row, each of which there is an id for."""
+        if isinstance(step, Up | Cut):
+            most = UPS if isinstance(step, Up) else CUTS
+            yield from [step._replace(n=most)] * ((step.n - 1) // most)
+            step = step._replace(n=(step.n - 1) % most + 1)
+        yield step
 
     def edit_at(self, code: str, line: int, column: int) -> list[int]:
         """Up to the line, which loses all but the words before the column, or goes altogether if there are none."""
@@ -107,7 +114,7 @@ class DiffCodec(Codec):
         kept = sum(end <= column for end in ends)
         below = len(lines) - line - 1
         begun: list[Step] = [*([Up(below)] if below else []), Keep(kept) if kept else Cut(1)]
-        return self._tokenized(what for step in begun for what in self._step(step))
+        return self._tokenized(self._edit(lines_of(code), begun))
 
     # Chunks
 
@@ -118,10 +125,11 @@ class DiffCodec(Codec):
     def _state_starts(self, ids: Sequence[int]) -> NDArray[np.intp]:
         """Where states begin: at AT, or at a part of a relative time that no hours or minutes precede."""
         ids_L = np.asarray(ids)
-        timed_L = (ids_L >= self._seconds.start) & (ids_L < self._hours.stop)
+        spoken_L = ~self._told(ids_L)
+        timed_L = spoken_L & (ids_L >= self._seconds.start) & (ids_L < self._hours.stop)
         goes_on_L = np.zeros_like(timed_L)
         goes_on_L[1:] = (timed_L & (ids_L >= self._minutes.start))[:-1]
-        return np.flatnonzero((ids_L == self._at_id) | (timed_L & ~goes_on_L))
+        return np.flatnonzero((spoken_L & (ids_L == self._at_id)) | (timed_L & ~goes_on_L))
 
     def chunk(self, ids: Sequence[int], length: int) -> list[list[int]]:
         """Cut a trace between its states; each chunk begins with a whole state, as the module says."""
@@ -159,9 +167,9 @@ class DiffCodec(Codec):
         return self._last(ids)
 
     def _whole(self, ids: Sequence[int], read: _Read) -> list[int]:
-        """How a chunk begins that goes on from a state: with its feedback, if any."""
+        """How a chunk begins that goes on from a state: with what ends it and its feedback, if any."""
         tail = list(ids[read.start : read.end])
-        tail = tail[tail.index(self.run_id) :] if self.run_id in tail else []
+        tail = tail[tail.index(self.done_id) :] if self.done_id in tail else []
         title = list(ids[: self._start(ids)])
         state = self._tokenized([*self._header(1, read.state.at, None), *self._program(read.state, None)])
         return [*title, self._on_id, *state, *tail]
@@ -192,20 +200,19 @@ class DiffCodec(Codec):
         """The states that ids write, up to an impossible time."""
         lines: list[str] = []
         at: datetime | None = None
+        told_L = self._told(np.asarray(ids))
         for start, end in pairwise([*self._state_starts(ids).tolist(), len(ids)]):
-            runs = list(self._runs(self._without_feedback(list(ids[start:end]))))
+            spoken = [token for token, told in zip(ids[start:end], told_L[start:end], strict=True) if not told]
+            runs = list(self._runs(spoken))
             try:
                 at = self._time(runs, at)
             except ValueError:
                 return
             editor = Editor(lines)
             for token, text in runs:
-                if token in self._ups:
-                    editor.take(Up(token - self._ups.start + 1))
-                elif token in self._cuts:
-                    editor.take(Cut(token - self._cuts.start + 1))
-                elif token in self._keeps:
-                    editor.take(Keep(token - self._keeps.start + 1))
+                for kind, tokens in self._ids_of.items():
+                    if token in tokens:
+                        editor.take(kind(token - tokens.start + 1))
                 if text:
                     editor.take(Write(text))
             code = "\n".join(lines)

@@ -131,6 +131,12 @@ class Editor:
         self._pointer = len(lines)
         self._open = False
 
+    @property
+    def seen(self) -> str:
+        """The line that is being rewritten, else the one above the pointer, with the break before it; else nothing."""
+        at = self._pointer - (not self._open)
+        return "\n" + self.lines[at] if at >= 0 else ""
+
     def take(self, step: Step) -> None:
         """Take one step."""
         if isinstance(step, Write):

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redraft.data.trace import State
-from redraft.lm.codec.base import Codec, CodecConfig, Decoded
+from redraft.lm.codec.base import Codec, CodecConfig, Decoded, Part
 from redraft.lm.codec.headers import Headers
 from redraft.lm.tokenizer import Tokenizer
 
@@ -40,10 +40,10 @@ class FullCodec(Codec):
     def _opening(self, title: Sequence[int]) -> list[int]:
         return [*title, *[self.mask_id] * (self.config.title_tokens - len(title)), self.start_id]
 
-    def _header(self, n: int, at: datetime | None, after: datetime | None) -> Iterator[str | int]:
+    def _header(self, n: int, at: datetime | None, after: datetime | None) -> Iterator[Part]:
         yield self._headers.write(n, at, after)
 
-    def _program(self, state: State, before: State | None) -> Iterator[str | int]:
+    def _program(self, state: State, before: State | None) -> Iterator[Part]:
         yield self._headers.escape(state.code)
 
     def edit_at(self, code: str, line: int, column: int) -> list[int]:
@@ -75,6 +75,7 @@ class FullCodec(Codec):
     def decode(self, ids: Sequence[int], *, whole: bool = False) -> Decoded:
         """As `Codec.decode`; text before the first header is ignored, and the numbers in headers are."""
         ids, ended = self._until_end(ids)
+        ids = self._spoken(ids)
         start = self._start(ids) + 1
         title = self._text(ids[:start])
         text = self._text(ids[start:])

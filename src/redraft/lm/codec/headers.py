@@ -13,10 +13,7 @@ which reading takes away; every other line stands as it is. Lines end at "\n" al
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-
-from redraft.data.trace import State
 
 NO_TIME = "no time"
 DAY = 86_400
@@ -67,17 +64,6 @@ class Headers:
     def unescape(self, text: str) -> str:
         """Undo `escape`."""
         return self._escaped.sub("", text)
-
-
-def pieces(title: str, states: Iterable[State]) -> list[str]:
-    """The texts that the codec `full` tokenizes apart: title, then each state's header and program.
-
-    Also what to train a tokenizer on.
-    """
-    headers, texts = Headers(), [title]
-    for n, state in enumerate(states, 1):
-        texts += (headers.write(n, state.at, None), headers.escape(state.code))
-    return texts
 
 
 def time_text(at: datetime | None) -> str:
