@@ -128,10 +128,10 @@ def test_an_edit_may_begin_at_a_given_place(model: Model) -> None:
         assert len(decoded.states) == 3
         return decoded.states[-1].code
 
-    below = "\n  rt 90" if codec.name == "diff" else ""
-    rest = "\nfowrd 100, 5" + below if codec.name == "diff" else ""
+    below = "\n  rt 90" if codec.name != "full" else ""
+    rest = "\nfowrd 100, 5" + below if codec.name != "full" else ""
     assert edited(1, 0, "\nfd 100") == "pen red\nfd 100" + below
     assert edited(1, 6, " 50") == "pen red\nfowrd 50" + below
     assert edited(0, 4, " blue") == "pen blue" + rest
-    assert edited(0, 0, "\nx") == ("x" + rest if codec.name == "diff" else "\nx")
+    assert edited(0, 0, "\nx") == ("x" + rest if codec.name != "full" else "\nx")
     assert edited(2, 2, "\n  lt 90") == "pen red\nfowrd 100, 5\n  lt 90"

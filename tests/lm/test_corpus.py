@@ -18,6 +18,7 @@ from redraft.data.store import Dataset, DatasetWriter
 from redraft.data.views import VIEWS, apply_view
 from redraft.errors import InputError
 from redraft.lm.batch import Chunks, encode
+from redraft.lm.codec import CODECS
 from redraft.lm.corpus import Corpus, made_of, open_corpus
 from redraft.lm.prepare import filled_in, read_for
 from redraft.lm.settings import TrainConfig
@@ -80,7 +81,7 @@ def lines(chunks: Chunks) -> list[list[int]]:
     ]
 
 
-@pytest.mark.parametrize("codec", ["full", "diff"])
+@pytest.mark.parametrize("codec", CODECS)
 def test_every_views_traces_are_those_of_its_own_reading(
     data: tuple[Dataset, Split], tmp_path: Path, codec: str
 ) -> None:

@@ -17,6 +17,7 @@ from redraft.data.store import Dataset
 from redraft.data.trace import Trace
 from redraft.lm.batch import encode
 from redraft.lm.checkpoint import Model
+from redraft.lm.codec import CODECS
 from redraft.lm.model import UNKNOWN
 from redraft.lm.train import train
 from redraft.lm.validate import validate
@@ -25,7 +26,7 @@ from toy import TOY, prepare_torch, toy_dataset
 Trained = tuple[Dataset, Split, Model, Path]
 
 
-@pytest.fixture(scope="module", params=["full", "diff"])
+@pytest.fixture(scope="module", params=CODECS)
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     prepare_torch()
     folder = tmp_path_factory.mktemp("validated")

@@ -37,13 +37,13 @@ from numpy.typing import NDArray
 
 from redraft.data.trace import State, Trace
 from redraft.errors import InputError, UsageError
-from redraft.lm.codec.told import Told, within
+from redraft.lm.codec.told import Flags, Told, within
 from redraft.lm.tokenizer import Tokenizer, byte_tokenizer, train_tokenizer
 from redraft.rundir import write_record
 
 CODEC_FILE = "codec.json"
 SCHEMA_VERSION = 3
-"""Version of that file; an older one stays loadable. 2: the codec `diff`, relative times, feedback. 3: `echo`, `done`."""
+"""Version of that file; an older one stays loadable. 2: `diff`, relative times, feedback. 3: `echo`, `done`."""
 
 Verdicts = Mapping[str, str]
 """Program id -> what its student saw: nothing if it ran, else the error message. No entry: not known."""
@@ -354,12 +354,12 @@ class Codec(ABC):
         own_L[:start] = False
         return own_L
 
-    def _told(self, ids_L: NDArray[np.int_]) -> NDArray[np.bool_]:
+    def _told(self, ids_L: NDArray[np.int_]) -> Flags:
         """Which ids of a chunk (or of a whole trace) the model is told: feedback."""
         if self.run_id is None:
             return np.zeros(len(ids_L), np.bool_)
-        opens_L, shuts_L = ids_L == self._error_id, ids_L == self._seen_id
-        return opens_L | within(opens_L, shuts_L, (ids_L == self.run_id) | (ids_L == self.start_id))
+        opens_L: Flags = ids_L == self._error_id
+        return opens_L | within(opens_L, ids_L == self._seen_id, np.isin(ids_L, (self.run_id, self.start_id)))
 
     def count_tokens(self, trace: Trace) -> int:
         """Tokens that count when views are matched: all but masks, padding and what is told."""

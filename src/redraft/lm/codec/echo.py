@@ -27,7 +27,7 @@ from redraft.errors import InputError
 from redraft.lm.codec.base import CodecConfig, Part
 from redraft.lm.codec.diff import DiffCodec
 from redraft.lm.codec.edits import Editor, Keep, Step, Up
-from redraft.lm.codec.told import Told, within
+from redraft.lm.codec.told import Flags, Told, within
 from redraft.lm.tokenizer import Tokenizer
 
 
@@ -51,7 +51,7 @@ class EchoCodec(DiffCodec):
                     yield Told(editor.seen, self.config.echo_tokens)
                     yield self._shown_id
 
-    def _told(self, ids_L: NDArray[np.int_]) -> NDArray[np.bool_]:
+    def _told(self, ids_L: NDArray[np.int_]) -> Flags:
         """Echoes too."""
         told_L = super()._told(ids_L)
         opens_L = ((ids_L >= self._ups.start) & (ids_L < self._ups.stop)) | (
