@@ -173,7 +173,7 @@ def test_a_codec_of_another_model_is_refused(toy: tuple[Dataset, Model, Path], t
     small = replace(model, lm=type(model.lm)(model.lm.lm, model.lm.students, model.lm.placeholder_id))
     small.lm.lm = from_scratch(PRESETS["toy"], replace_vocabulary(model.codec, 100))
     save_model(tmp_path / "m", small)
-    with pytest.raises(DatasetError, match=r"300 ids|507 ids"):
+    with pytest.raises(DatasetError, match=f"{model.codec.vocab_size} ids"):
         load_model(tmp_path / "m")
 
 
