@@ -7,7 +7,7 @@ In: a dataset of the rollouts' `all_*` traces, a folder to work in, a folder for
 (a row a validation), `recipes.svg` and `recipes.md`. Each training is a cell with a file of its own in the work
 folder, and a training that was killed goes on, so the same command started again ends what is left.
 
-Both train the same model (llama-3m, from scratch, one tokenizer) on one thread; a budget counts the process's own
+Both train the same model (llama-3m, from scratch, a tokenizer per codec) on one thread; a budget counts the process's own
 seconds of training, validation left out, and the learning rate has run down when it is spent. Held out are all pairs of
 a fifth of the students; of each such pair one trace tests. Nearly every student of the rollouts has a single title, so
 those tested are unknown ones: student dropout trains the row of the unknown student in both recipes, though the paper's
@@ -39,8 +39,7 @@ from redraft.data.trace import Trace
 from redraft.lm import train as training
 from redraft.lm.batch import encode
 from redraft.lm.checkpoint import Model
-from redraft.lm.codec import CodecConfig
-from redraft.lm.settings import TrainConfig
+from redraft.lm.settings import PRESETS, TrainConfig
 from redraft.lm.train import train
 from redraft.lm.validate import validate
 from redraft.plots.style import RC
@@ -58,8 +57,9 @@ PAPER = replace(
 )  # fmt: skip
 SMALL = replace(PAPER, batch_size=4)
 """Within minutes on a CPU the paper's batches allow too few steps; so its recipe is tried with small ones too."""
-CODEC = replace(SMALL, codec="diff", codec_options=CodecConfig(relative_time=True))
-OURS = replace(_ALL, codec="diff", codec_options=CodecConfig(relative_time=True), batch_tokens=1024)
+OUR_CODEC = PRESETS[_ALL.preset].codec
+CODEC = replace(SMALL, codec=OUR_CODEC)
+OURS = replace(_ALL, codec=OUR_CODEC, batch_tokens=1024)
 RECIPES = {"paper": PAPER, "small": SMALL, "codec": CODEC, "ours": OURS}
 PAPERS = ("paper", "small")
 PAPER_RATES, OUR_RATE = (1e-3, 3e-3, 1e-2), 1e-2
@@ -69,7 +69,8 @@ VALIDATIONS = 6
 STEP_SECONDS = {"paper": 7.5, "small": 0.9, "codec": 0.5, "ours": 0.6}
 """About, on the machine of the results: how often to validate is set in steps."""
 WORDS = {
-    "paper": "the paper's recipe", "small": "the same, batches of 4", "codec": "the same, codec `diff`", "ours": "ours",
+    "paper": "the paper's recipe", "small": "the same, batches of 4", "codec": f"the same, codec `{OUR_CODEC}`",
+    "ours": "ours",
 }  # fmt: skip
 
 
@@ -108,7 +109,7 @@ def run(cell: Cell, dataset: Dataset, split: Split, work: Path) -> dict[str, Any
     """Train a cell, or read what came out of it."""
     file = work / f"{cell.name}.json"
     if not file.exists():
-        tokenizer = work / "tokenizer"
+        tokenizer = work / f"tokenizer-{cell.config.codec}"
         model = train(
             dataset, split=split, view="trace", out=work / "models" / cell.name, config=cell.config,
             tokenizer_from=tokenizer if tokenizer.exists() else None,
@@ -201,7 +202,7 @@ def report(cells: list[dict[str, Any]], out: Path, about: str) -> None:
         f"| {cell['tokens']:,} | {cell['validation']:.0f} | {cell['test']:.0f} |"
         for cell in cells
     ]
-    write_text(out / "recipes.md", PAGE.format(about=about, tables="\n".join(lines)))
+    write_text(out / "recipes.md", PAGE.format(about=about, codec=OUR_CODEC, tables="\n".join(lines)))
 
 
 PAGE = """# The paper's recipe against ours
@@ -219,14 +220,15 @@ student wrote these traces: a model did** (origin `model`).
 Dashed: the trainings of the smaller budget, whose learning rate falls sooner. Every training's validations are in
 [recipes.csv](recipes.csv).
 
-- Both: llama-3m from scratch, context 512, one tokenizer of 2,048 entries, title hidden in 15% of the traces, one seed.
+- Both: llama-3m from scratch, context 512, a tokenizer of 2,048 entries at most that learned from what the codec writes,
+  title hidden in 15% of the traces, one seed.
 - The paper's recipe: codec `full`, AdamW without decay, batches of 32 sequences drawn at random and padded to the
   longest, linear learning rate. As these budgets allow few such steps on a CPU, batches of 4 are tried too; what counts
   is the best by validation of both with learning rates 1e-3, 3e-3 and 1e-2 (with the larger budget, the one that the
   smaller one finds best). One thing is better than the paper's: student dropout of 0.1 trains the row of unknown
   students, whose traces these are.
-- `codec diff` in between: the best of these with the codec alone changed. The rest of the way is Muon and batches.
-- Ours: codec `diff` with relative times, Muon, batches of sequences of similar length (1,024 tokens), the preset's
+- `codec {codec}` in between: the best of these with the codec alone changed. The rest of the way is Muon and batches.
+- Ours: codec `{codec}` with relative times, Muon, batches of sequences of similar length (1,024 tokens), the preset's
   linear learning rate after a warm-up of 5%, decay by the size of the data; settings chosen in a few trials of 80 CPU-seconds.
 - The budget counts the process's own seconds on one thread, validation left out.
 """
