@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 from test_codec import content
 from test_codec_diff import TOKENIZER, traces, unechoed
 
-from factories import make_trace
+from factories import make_dataset, make_trace
+from redraft.data.split import SplitConfig, make_split
 from redraft.data.trace import Trace
 from redraft.errors import InputError
 from redraft.lm.codec import CodecConfig, DiffCodec, EchoCodec, FullCodec, load_codec
+from redraft.lm.generate import Draft, generate
+from redraft.lm.sample import SampleConfig
 from redraft.lm.tokenizer import train_tokenizer
+from redraft.lm.train import train
+from toy import TOY, prepare_torch
 
 OPTIONS = CodecConfig(title_tokens=4, overlap=8, echo_tokens=10)
 ECHO, DIFF = EchoCodec(TOKENIZER, OPTIONS), DiffCodec(TOKENIZER, OPTIONS)
@@ -168,3 +173,50 @@ def test_an_id_may_end_each_draft(cls: type[FullCodec | DiffCodec]) -> None:
     told = cls(TOKENIZER, replace(OPTIONS, done=True, feedback=True))
     assert told.done_id == told.run_id is not None, "with feedback the same id ends a draft"
     assert told.vocab_size == plain.vocab_size + 3
+
+
+# In drawing
+
+
+@given(traces, st.booleans())
+@settings(deadline=None, max_examples=200)
+def test_what_is_shown_while_drawing_is_what_training_saw(trace: Trace, done: bool) -> None:
+    codec = EchoCodec(TOKENIZER, replace(OPTIONS, done=done))
+    ids = codec.encode(trace)
+    for at in range(1, len(ids) + 1):
+        shown = codec.shown(ids[:at])
+        assert ids[at : at + len(shown)] == shown
+        assert bool(shown) == (ids[at - 1] in codec.shows_ids)
+
+
+def test_a_model_is_shown_what_it_edits_while_it_draws(tmp_path: Path) -> None:
+    prepare_torch()
+    pens = ("red", "blue", "green")
+    codes = [
+        [f"pen {one}\nfd 10", f"pen {other}\nfd 10", f"pen {other}\nfd 20\nrt 90"] for one in pens for other in pens
+    ]
+    made = [make_trace(some, student=f"s{s}", title=f"t{t}") for s, some in enumerate(codes) for t in range(4)]
+    dataset = make_dataset(tmp_path / "data", made)
+    split = make_split(dataset, SplitConfig(held_students=1, held_titles=1, validation_share=0.1))
+    config = replace(TOY, codec="echo", codec_options=CodecConfig(overlap=8, echo_tokens=6), steps=150, lr=2e-2)
+    model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
+    codec = model.codec
+    assert isinstance(codec, EchoCodec)
+    begun = codec.prefix("t0", made[0].states[:1]) + codec.header(2, None) + codec.edit_at(made[0].states[0].code, 0, 4)
+    prefixes = [codec.prefix("t0"), begun, begun[: begun.index(codec._keeps.start) + 1]]
+    drafts = [Draft(student=1, ids=list(prefixes[n % 3]), stream=(0, "r", n)) for n in range(24)]
+    generate(model, drafts, SampleConfig(rounds=2, top_p=1))
+    shown = 0
+    for draft in drafts:
+        ids = draft.ids
+        if codec.decode(ids).bad_date:
+            continue
+        for at in [at for at, token in enumerate(ids) if token in codec.shows_ids]:
+            given = codec.shown(ids[: at + 1])
+            assert ids[at + 1 : at + 1 + len(given)] == given
+            assert given[-1] == codec._shown_id
+            shown += 1
+    assert shown > 5
+    alone = Draft(student=1, ids=list(begun), stream=(0, "r", 1))
+    generate(model, [alone], SampleConfig(rounds=2, top_p=1))
+    assert alone.ids == drafts[1].ids, "neighbours and guesses change nothing"

@@ -77,7 +77,12 @@ def make_lm(shape: str, *, vocabulary: int = 40, context: int = 48, spread: floa
 def make_model(lm: StudentLM, *, end: int | None = None, temperature: float = 1.0) -> Model:
     """With a codec that knows no more than drawing needs; traces end with a token that comes now and then."""
     codec: Any = SimpleNamespace(
-        student_id=PLACEHOLDER, end_id=-1, run_id=None, restart=lambda ids, length: ids[-OVERLAP:]
+        student_id=PLACEHOLDER,
+        end_id=-1,
+        run_id=None,
+        restart=lambda ids, length: ids[-OVERLAP:],
+        shows_ids=frozenset(),
+        shown=lambda ids: [],
     )
     model = Model(lm=lm, codec=codec, students=StudentIndex(["a", "b", "c"]), card={})
     if end is None:

@@ -227,7 +227,9 @@ class _Row:
 
     def __init__(self, model: Model, draft: Draft, place: int, memory: Memory) -> None:
         self._model, self.draft, self.place = model, draft, place
+        draft.ids += model.codec.shown(draft.ids)
         self._copies = Copies(draft.ids, memory)
+        self._stops = {model.codec.end_id, model.codec.run_id, *model.codec.shows_ids}
         self.begin()
 
     def begin(self) -> None:
@@ -270,19 +272,12 @@ class _Row:
 
     def hear(self, message: str) -> None:
         """Put in what the student saw of the last program."""
-        told = self._model.codec.feedback(message)
-        self.draft.ids += told
-        if self.full:
-            return  # the next context, if any, begins with it
-        self.new += told
-        self._drawn += len(told)
-        if self._drawn >= self._room:
-            self._fill()
+        self._put(self._model.codec.feedback(message))
 
     def take(self, tokens: Sequence[int]) -> None:
-        """Keep draws as long as each was preceded by right guesses; feedback may come in after a program."""
-        right, stops = 0, (self._model.codec.end_id, self._model.codec.run_id)
-        while right < len(self.guessed) and tokens[right] == self.guessed[right] and tokens[right] not in stops:
+        """Keep draws as long as each was preceded by right guesses; some ids have what isn't drawn behind them."""
+        right = 0
+        while right < len(self.guessed) and tokens[right] == self.guessed[right] and tokens[right] not in self._stops:
             right += 1
         self._copies.learn(right, len(self.guessed))
         self.draft.ids += tokens[: right + 1]
@@ -290,6 +285,17 @@ class _Row:
         self.start += len(self.new) + right
         self.new, self.guessed = [tokens[right]], []
         if tokens[right] == self._model.codec.end_id or self._drawn == self._room:
+            self._fill()
+        self._put(self._model.codec.shown(self.draft.ids))
+
+    def _put(self, ids: Sequence[int]) -> None:
+        """Put in ids that aren't drawn."""
+        self.draft.ids += ids
+        if self.full:
+            return  # the next context, if any, begins with them
+        self.new += ids
+        self._drawn += len(ids)
+        if self._drawn >= self._room:
             self._fill()
 
     def _fill(self) -> None:

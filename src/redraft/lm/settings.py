@@ -85,7 +85,7 @@ def _paper(summary: str, base: str, **shape: Any) -> Preset:
 def _muon(summary: str, *, layers: int, heads: int, width: int, lr: float, batch_tokens: int) -> Preset:
     """A Llama for CPUs. After equal CPU-seconds Muon knows held-out traces far better than AdamW."""
     return Preset(
-        summary=summary, family="llama", layers=layers, heads=heads, width=width, context=512,
+        summary=summary, family="llama", layers=layers, heads=heads, width=width, context=512, codec="echo",
         lr=lr, batch_tokens=batch_tokens, optimizer="muon", weight_decay=None,
     )  # fmt: skip
 
@@ -150,8 +150,9 @@ class TrainConfig:
     title_mask: float = 0.15
     """Share of traces whose title is hidden, drawn anew each epoch (paper, appendix A.1)."""
     codec: str | None = None
-    """How traces are written as tokens: full, every state as a whole, or diff, edits. Default: the preset's, diff, by
-    which a model knows more after the same time (docs/results/recipes.md); the paper's, full."""
+    """How traces are written as tokens: full, every state as a whole; diff, edits; or echo, edits that see what they
+    edit. Default: the preset's, echo for a Llama from scratch, which knows more after the same time
+    (docs/training.md); diff for others and for a base model; the paper's, full."""
     codec_options: CodecConfig = field(default_factory=CodecConfig)
     """The codec's own settings."""
     vocabulary: int = 2048

@@ -56,7 +56,7 @@ class CodecConfig:
     title_tokens: int = 50
     """Tokens for the title; a longer one is cut. The codec full fills them up with masks (paper A.1)."""
     overlap: int = 64
-    """Tokens that a chunk shares with the one before it (paper A.1); in the codec diff, only one that begins inside
+    """Tokens that a chunk shares with the one before it (paper A.1); in codecs of edits, only one that begins inside
     a state too long for the context."""
     relative_time: bool | None = None
     """Write a state's time as the seconds since the state before. Default: the codec's, no for full, else yes."""
@@ -147,6 +147,8 @@ class Codec(ABC):
         """Ends a state, if an id does."""
         self.run_id = next_id if self.config.feedback else None
         """The same, when there is feedback; `feedback` says what follows it."""
+        self.shows_ids: frozenset[int] = frozenset()
+        """Ids behind which the codec itself shows something; `shown` says what."""
         self._error_id, self._seen_id = next_id + 1, next_id + 2
 
     @classmethod
@@ -232,6 +234,10 @@ class Codec(ABC):
 
     def _feedback(self, message: str) -> list[Part]:
         return [self._error_id, Told(message, self.config.feedback_tokens), self._seen_id]
+
+    def shown(self, ids: Sequence[int]) -> list[int]:
+        """What the codec puts in behind `ids`, all of a trace so far: something if the last one is of `shows_ids`."""
+        return []
 
     def texts(self, trace: Trace) -> Iterator[str]:
         """The texts of a trace as they are tokenized, but for what the model is told."""

@@ -208,16 +208,19 @@ class DiffCodec(Codec):
                 at = self._time(runs, at)
             except ValueError:
                 return
-            editor = Editor(lines)
-            for token, text in runs:
-                for kind, tokens in self._ids_of.items():
-                    if token in tokens:
-                        editor.take(kind(token - tokens.start + 1))
-                if text:
-                    editor.take(Write(text))
+            self._follow(runs, Editor(lines))
             code = "\n".join(lines)
             lines = lines_of(code)
             yield _Read(start, end, State(code=code, at=at))
+
+    def _follow(self, runs: Iterable[tuple[int, str]], editor: Editor) -> None:
+        """Take a state's steps."""
+        for token, text in runs:
+            for kind, tokens in self._ids_of.items():
+                if token in tokens:
+                    editor.take(kind(token - tokens.start + 1))
+            if text:
+                editor.take(Write(text))
 
     def _runs(self, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
         """Each id of our own with the text behind it; AT's time is no part of that text."""

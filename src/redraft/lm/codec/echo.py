@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from redraft.data.edits import lines_of
 from redraft.errors import InputError
 from redraft.lm.codec.base import CodecConfig, Part
 from redraft.lm.codec.diff import DiffCodec
@@ -40,6 +41,7 @@ class EchoCodec(DiffCodec):
     def __init__(self, tokenizer: Tokenizer, config: CodecConfig | None = None) -> None:
         super().__init__(tokenizer, config)
         self._shown_id = self.first_own_id + DiffCodec.own_ids
+        self.shows_ids = frozenset((*self._ups, *self._keeps))
 
     def _edit(self, old: Sequence[str], edit: Iterable[Step]) -> Iterator[Part]:
         editor = Editor(list(old))
@@ -48,15 +50,25 @@ class EchoCodec(DiffCodec):
                 yield from super()._edit((), [step])
                 editor.take(step)
                 if isinstance(step, Up | Keep):
-                    yield Told(editor.seen, self.config.echo_tokens)
-                    yield self._shown_id
+                    yield from self._echo(editor.seen)
+
+    def _echo(self, line: str | None) -> list[Part]:
+        return [Told("" if line is None else f"\n{line}", self.config.echo_tokens), self._shown_id]
+
+    def shown(self, ids: Sequence[int]) -> list[int]:
+        """The echo of the last id, if it leads somewhere."""
+        if not ids or ids[-1] not in self.shows_ids:
+            return []
+        start = self._state_starts(ids)[-1:].sum()
+        lines = [lines_of(read.state.code) for read in self._read(ids[:start])]
+        editor = Editor([*lines[-1]] if lines else [])
+        self._follow(self._runs(self._spoken(ids[start:])), editor)
+        return self._tokenized(self._echo(editor.seen))
 
     def _told(self, ids_L: NDArray[np.int_]) -> Flags:
         """Echoes too."""
         told_L = super()._told(ids_L)
-        opens_L = ((ids_L >= self._ups.start) & (ids_L < self._ups.stop)) | (
-            (ids_L >= self._keeps.start) & (ids_L < self._keeps.stop)
-        )
+        opens_L = np.isin(ids_L, [*self._ups, *self._keeps])
         shuts_L = ids_L == self._shown_id
         others_L = (ids_L >= self.first_own_id) | (ids_L == self.start_id) | (ids_L == self.end_id)
         return told_L | within(*(kind_L & ~told_L for kind_L in (opens_L, shuts_L, others_L)))

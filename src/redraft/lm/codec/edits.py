@@ -132,10 +132,10 @@ class Editor:
         self._open = False
 
     @property
-    def seen(self) -> str:
-        """The line that is being rewritten, else the one above the pointer, with the break before it; else nothing."""
+    def seen(self) -> str | None:
+        """The line that is being rewritten, else the one above the pointer; None at the top."""
         at = self._pointer - (not self._open)
-        return "\n" + self.lines[at] if at >= 0 else ""
+        return self.lines[at] if at >= 0 else None
 
     def take(self, step: Step) -> None:
         """Take one step."""
