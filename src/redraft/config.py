@@ -18,15 +18,21 @@ import tomli_w
 from redraft.errors import InputError, suggestion
 
 C = TypeVar("C")
+LONGEST_SETTINGS = 10**6
+"""Bytes."""
 
 
 def read_toml(file: Path) -> dict[str, Any]:
     """What a TOML file holds.
 
     Raises:
-        InputError: It can't be read, or isn't TOML.
+        InputError: It can't be read, isn't TOML, or is longer than settings are.
     """
     try:
+        if file.stat().st_size > LONGEST_SETTINGS:
+            raise InputError(
+                f"has more than {LONGEST_SETTINGS:,} bytes.", where=file, remedy="Name a file of settings."
+            )
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"can't be read ({error.strerror}).", where=file) from error

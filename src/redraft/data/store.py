@@ -32,6 +32,7 @@ from redraft.rundir import (
     is_unfinished,
     read_json,
     read_record,
+    refuse_links_out,
     sweep,
     write_record,
 )
@@ -173,6 +174,7 @@ def open_dataset(path: str | Path) -> Dataset:
             )
         cause = "is not a dataset (it has no manifest.json)." if path.exists() else "no such dataset."
         raise DatasetError(cause, where=path, remedy="Make one with `redraft ingest` or `redraft simulate`.")
+    refuse_links_out(path)
     needs, version = get_type_hints(Manifest), Version("schema_version", SCHEMA_VERSION)
     raw = read_record(file, remedy=REMEDY, needs=needs, version=version)
     if unknown := raw.keys() - needs.keys():

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -172,6 +173,7 @@ def load_model(folder: str | Path) -> Model:
     if missing:
         raise DatasetError(f"files of this model are missing: {', '.join(missing)}.", where=folder, remedy=REMEDY)
 
+    refuse_links_out(folder)
     foreign.check_files(folder)
     check_model(folder)
     read_json(folder / "config.json", remedy=REMEDY)

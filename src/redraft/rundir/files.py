@@ -162,6 +162,23 @@ def refuse_link(path: Path) -> None:
         )
 
 
+def refuse_links_out(folder: Path) -> None:
+    """Refuse a folder in which a link leads out of it: who made it may have others' files read, or written.
+
+    Raises:
+        DatasetError: Names the first such link.
+    """
+    home = folder.resolve()
+    for root, folders, files in os.walk(home):
+        for name in (*folders, *files):
+            path = Path(root, name)
+            if path.is_symlink() and not path.resolve().is_relative_to(home):
+                raise DatasetError(
+                    "is a link that leads out of the folder; it is not followed.", where=path,
+                    remedy="Put what it points to in its place, if you know who made it.",
+                )  # fmt: skip
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on a clean exit it becomes `path`, on an error it is removed.

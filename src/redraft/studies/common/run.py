@@ -6,6 +6,7 @@ if the model was trained on this run's split: on another one, test traces may ha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -18,9 +19,11 @@ from redraft.data.store import MANIFEST, Dataset, open_dataset
 from redraft.errors import DatasetError, InputError, suggestion
 from redraft.execute.dataset import ExecuteConfig
 from redraft.progress import say
+from redraft.rundir import refuse_links_out
 from redraft.studies.registry import renamed
 
 C = TypeVar("C")
+_NAME = re.compile(r"\w[\w.@-]*")
 
 OLD_NAMES = {"recovery_views": "unsampled_views"}
 """Names of settings in earlier versions -> today's."""
@@ -44,7 +47,10 @@ class Run:
     @cached_property
     def dataset(self) -> Dataset:
         """The real traces (of whatever origin) that models are compared with."""
-        return open_dataset(self.path / self._text("dataset"))
+        path = self.path / self._text("dataset")
+        if not path.resolve().is_relative_to(self.path.resolve()):
+            _tell_dataset(self.path, path.resolve())
+        return open_dataset(path)
 
     @cached_property
     def split(self) -> Split:
@@ -148,7 +154,15 @@ def open_run(folder: str | Path) -> Run:
             "is not a run: it has no run.toml.", where=path,
             remedy="Start one with `redraft demo` or `redraft reproduce`.",
         )  # fmt: skip
-    return Run(path, read_settings(file))
+    refuse_links_out(path)
+    settings = read_settings(file)
+    for key in ("views", "unsampled_views", "controls"):
+        if wrong := [name for name in settings.get(key, ()) if not (isinstance(name, str) and _NAME.fullmatch(name))]:
+            raise InputError(
+                f"{key!r} holds {str(wrong[0])[:60]!r}, which can't name a folder of the run.", where=file,
+                remedy="Use letters, digits, '.', '-', '_' and '@'.",
+            )  # fmt: skip
+    return Run(path, settings)
 
 
 def read_settings(file: Path) -> dict[str, Any]:
@@ -163,6 +177,11 @@ def read_settings(file: Path) -> dict[str, Any]:
     for name in old:
         _tell(file, name, today[name])
     return {today[name]: value for name, value in old.items()} | table
+
+
+@cache
+def _tell_dataset(run: Path, dataset: Path) -> None:
+    say(f"{run}: run.toml names the dataset {dataset}, outside this folder; it is read.")
 
 
 @cache
