@@ -49,8 +49,10 @@ def connect(memory: int, overflow: Path) -> duckdb.DuckDBPyConnection:
 class Workspace:
     """One database for a whole command, shared by its threads, and the sizes that follow from its memory."""
 
-    def __init__(self, memory: int, overflow: Path) -> None:
+    def __init__(self, memory: int, overflow: Path, *, unpack_ratio: int) -> None:
         self.memory = memory
+        self.unpack_ratio = unpack_ratio
+        """How many times its size an input may grow."""
         self._database = connect(memory // 2, overflow)
 
     @property

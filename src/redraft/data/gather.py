@@ -7,6 +7,8 @@ object, and the cuts depend on the rows alone, not on how they were batched.
 The rule: of consecutive identical programs (text alone, white space at the end apart) the last stays, the others
 are `duplicate`; *then* an empty program that is a trace's first or last is dropped as `empty_edge` (after the
 collapse there is at most one at each end); empty ones inside stay. A trace with nothing left is no trace.
+Of a pair with more than `MOST_STATES` states or `MOST_BYTES` of programs, which no student writes, the first ones are
+used and the others are `too_many_states`: a pair is held in memory whole.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from redraft.data.trace import SCHEMA, STATE_TYPE
 ORDER = "student, title, trace, rank, tie, file, row"
 GROUP = 16384
 """States looked at together, and so about the states of a row group."""
+MOST_STATES = 200_000
+MOST_BYTES = 64 * 10**6
 
 
 class Gathered(NamedTuple):
@@ -31,6 +35,46 @@ class Gathered(NamedTuple):
 
     traces: pa.Table
     rejected: pa.Table
+
+
+def limited(batches: Iterable[pa.RecordBatch], gone: list[pa.Table]) -> Iterator[pa.RecordBatch]:
+    """The same rows without those that are too many for their pair, which are added to `gone`."""
+    pair, count, size = ("", ""), 0, 0  # of the last row, and what its pair came to with it
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        sizes = pc.binary_length(batch["code"]).to_numpy().astype(np.int64)
+        if _pair(batch, 0) != pair:
+            count = size = 0
+        if count + len(sizes) <= MOST_STATES and size + int(sizes.sum()) <= MOST_BYTES:
+            yield batch
+        else:
+            fits = _fit(batch, sizes, count, size)
+            gone.append(_rejected(pa.Table.from_batches([batch]), np.flatnonzero(~fits), "too_many_states"))
+            yield batch.filter(pa.array(fits))
+        pair = _pair(batch, len(sizes) - 1)
+        same = pc.and_(pc.equal(batch["student"], pair[0]), pc.equal(batch["title"], pair[1])).to_numpy(False)
+        if not same.all():
+            count = size = 0
+        count, size = count + int(same.sum()), size + int(sizes[same].sum())
+
+
+def _pair(batch: pa.RecordBatch, row: int) -> tuple[str, str]:
+    return batch["student"][row].as_py(), batch["title"][row].as_py()
+
+
+def _fit(batch: pa.RecordBatch, sizes: np.ndarray, count: int, size: int) -> np.ndarray:
+    """Which rows aren't too many; of the first one's pair there were `count` states of `size` bytes before."""
+    new = _changes(pa.Table.from_batches([batch]), ("student", "title"))
+    starts = np.flatnonzero(new)
+    nth = np.cumsum(new) - 1  # pair of each row
+    total = np.cumsum(sizes)
+    before = np.append(0, total)[starts]
+    had = np.zeros((2, len(starts)), np.int64)
+    had[:, 0] = count, size
+    states = np.arange(1, len(sizes) + 1) - starts[nth] + had[0, nth]
+    fits: np.ndarray = (states <= MOST_STATES) & (total - before[nth] + had[1, nth] <= MOST_BYTES)
+    return fits
 
 
 def whole_pairs(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:

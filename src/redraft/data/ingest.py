@@ -1,8 +1,9 @@
 """Logs into a dataset: the part that is alike for every source.
 
-In: a `Source` and where its dataset goes. Out: the dataset, with `rejected.parquet` (file, line, reason: every line
-or row not used) and, if given, `covariates.parquet` beside the traces. A file is the number of an input, from 1, in the
-order of the manifest's list, which tells inputs by size and hash: their names may be students'.
+In: a `Source` and where its dataset goes. Out: the dataset, with `rejected.parquet` (file, line, reason: the lines or
+rows not used; of each file the first `LISTED` for each reason, further ones are counted) and, if given,
+`covariates.parquet` beside the traces. A file is the number of an
+input, from 1, in the order of the manifest's list, which tells inputs by size and hash: their names may be students'.
 Two passes, both in bounded memory and resumable:
 
 1. Every input is read in pieces; each is parsed, its students' ids hashed, and its states spooled by bucket.
@@ -31,11 +32,12 @@ import pyarrow.parquet as pq
 from redraft.data.companions import read_covariates, write_covariates
 from redraft.data.consent import Lists, Matches, read_ids
 from redraft.data.duck import Workspace, parse_memory
-from redraft.data.gather import ORDER, gather, whole_pairs
+from redraft.data.gather import ORDER, gather, limited, whole_pairs
 from redraft.data.identity import clean_id, key_fingerprint, keyed_hash, load_key
+from redraft.data.sources.growth import UNPACK_RATIO
 from redraft.data.sources.reading import is_packed
 from redraft.data.sources.states import REJECTED, Damaged, Piece, Source, WithCompanions
-from redraft.data.spool import Spool, bucket_count
+from redraft.data.spool import LISTED, Spool, Tally, bucket_count
 from redraft.data.store import Dataset, DatasetWriter, Origin, open_dataset
 from redraft.data.trace import SCHEMA
 from redraft.errors import InputError, RedraftError
@@ -51,6 +53,11 @@ REJECTED_FILE = "rejected.parquet"
 T = TypeVar("T")
 _REJECTED_LIST = pa.schema([("file", pa.int64()), ("line", pa.int64()), ("reason", pa.string())])
 _LIST_GROUP = 65536
+_LISTED_ROWS = """
+SELECT * FROM rejected
+QUALIFY row_number() OVER (PARTITION BY file, reason ORDER BY row NULLS FIRST) <= $listed
+ORDER BY file, row NULLS FIRST, reason
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +70,8 @@ class IngestOptions:
     """File with the key of the students' hashes; by default the user's own, made on first use."""
     memory: str = "2GB"
     """About how much memory to work in."""
+    unpack_ratio: int = UNPACK_RATIO
+    """How many times its size a packed input may grow; one that grows further is rejected as a whole."""
     covariates: Path | None = None
     """CSV or Parquet with a column `student` of raw ids, and others to keep beside the dataset."""
     include_students: Path | None = None
@@ -99,7 +108,7 @@ def ingest(source: Source, out: Path, options: IngestOptions | None = None) -> D
         if writer.complete:
             say(f"{out} already holds this dataset.")
             return open_dataset(out)
-        job = _Job(source, files, writer, memory)
+        job = _Job(source, files, writer, memory, options.unpack_ratio)
         try:
             with closing(job.workspace):
                 spool = job.spool(key, lists)
@@ -119,7 +128,7 @@ def ingest(source: Source, out: Path, options: IngestOptions | None = None) -> D
                 student = keyed_hash(clean_id(raw_id), key)
                 return student if matches.allows(student) else None
 
-            source.write_companions(writer.folder, allowed)
+            source.write_companions(writer.folder, allowed, job.usable, options.unpack_ratio)
         if covariates is not None:
             write_covariates(covariates, matches, writer.folder)
         dataset = writer.finish(rejected=rejected)
@@ -133,13 +142,17 @@ def ingest(source: Source, out: Path, options: IngestOptions | None = None) -> D
 class _Job:
     """One ingest between its lock and its manifest."""
 
-    def __init__(self, source: Source, files: list[Path], writer: DatasetWriter, memory: int) -> None:
+    def __init__(
+        self, source: Source, files: list[Path], writer: DatasetWriter, memory: int, unpack_ratio: int
+    ) -> None:
         self.source, self.files, self.writer = source, files, writer
         self.names = input_names(files)
         text = sum(file.stat().st_size * (PACKED_RATIO if is_packed(file) else 1) for file in files)
         self.buckets = bucket_count(text, memory)
-        self.workspace = Workspace(memory, writer.scratch / "overflow")
+        self.workspace = Workspace(memory, writer.scratch / "overflow", unpack_ratio=unpack_ratio)
         self.complaints: list[str] = []
+        self.usable: list[Path] = []
+        """The inputs that aren't rejected as a whole."""
 
     @property
     def any_traces(self) -> bool:
@@ -147,7 +160,7 @@ class _Job:
 
     def spool(self, key: bytes, lists: Lists) -> Spool:
         """The first pass: all inputs, parsed."""
-        plan = {"buckets": self.buckets, "block": self.workspace.block_bytes}
+        plan = {"buckets": self.buckets, "block": self.workspace.block_bytes, "listed": LISTED}
         folder = self.writer.scratch / "spool"
         if folder.exists() and not _is_plan(folder / "plan.json", plan):  # begun with another --memory
             for shard in self.writer.folder.glob("traces-*.parquet"):
@@ -175,8 +188,11 @@ class _Job:
         if outcome is None:
             outcome = {"wrong": None}
             try:
+                listed: Tally = Counter()
                 with ThreadPoolExecutor(WORKERS) as workers:
-                    yield from _in_order(workers, self._tasks(spool, number))
+                    for size, counts in _in_order(workers, self._tasks(spool, number, listed)):
+                        listed.update(counts)
+                        yield size
                 if self._of_another_format(spool, number):
                     outcome = {"wrong": f"it is not of the format ({self.source.name})"}
             except Damaged as error:
@@ -187,13 +203,16 @@ class _Job:
             yield self.files[number].stat().st_size
         if outcome["wrong"]:
             self.complaints.append(f"{self.names[number]}: {outcome['wrong']}; it is rejected as a whole.")
+        else:
+            self.usable.append(self.files[number])
 
-    def _tasks(self, spool: Spool, number: int) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    def _tasks(self, spool: Spool, number: int, listed: Tally) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+        """A task for each piece of an input; `listed` counts the rejected rows of those that are done, in order."""
         for index, piece in enumerate(self.source.pieces(number, self.files[number], self.workspace)):
-            yield _spool_piece, (spool, number, index, piece)
+            yield _spool_piece, (spool, number, index, piece, dict(listed))
 
     def _of_another_format(self, spool: Spool, number: int) -> bool:
-        reasons = {reason for batch in spool.rejected(number) for reason in batch["reason"].unique().to_pylist()}
+        reasons = {reason for _, reason in spool.tally(number)}
         return bool(reasons) and reasons <= self.source.formless and not spool.count(number)
 
     def _shard(self, spool: Spool, bucket: int, refused: Sequence[str]) -> None:
@@ -206,34 +225,37 @@ class _Job:
             duck.register("bucket", spool.reader(bucket, refused))
             ordered = duck.sql(f"SELECT * FROM bucket ORDER BY {ORDER}").to_arrow_reader(batch_size=ROW_GROUP)
             with table_writer(self.writer.shard_path(bucket), SCHEMA) as shard:
-                for states in whole_pairs(ordered):
+                for states in whole_pairs(limited(ordered, dropped)):
                     traces, gone = gather(states, labels, whole_drafts=self.source.whole_drafts)
                     shard.write_table(traces, row_group_size=ROW_GROUP)
                     dropped.append(gone)
                 spool.write_dropped(bucket, dropped)
 
     def _list_rejected(self, spool: Spool) -> dict[str, int]:
-        """Write the list of rejected rows in order; the counts by reason."""
+        """Write the list of rejected rows in order, as many as are listed; the counts of all, by reason."""
         reasons = {number: (spool.outcome(number) or {}).get("reason") for number in range(len(self.files))}
         whole = pa.Table.from_pylist([{"file": n, "reason": why} for n, why in reasons.items() if why], REJECTED)
         rows = pa.RecordBatchReader.from_batches(REJECTED, (*whole.to_batches(), *spool.rejected()))
-        counts: Counter[str] = Counter()
+        counts = Counter(why for why in reasons.values() if why)
+        for (_, reason), count in spool.tally().items():
+            counts[reason] += count
         with self.workspace.cursor() as duck:
             duck.register("rejected", rows)
-            ordered = duck.sql("SELECT * FROM rejected ORDER BY file, row NULLS FIRST, reason")
+            ordered = duck.sql(_LISTED_ROWS, params={"listed": LISTED})
             with table_writer(self.writer.folder / REJECTED_FILE, _REJECTED_LIST) as file:
                 for batch in ordered.to_arrow_reader(batch_size=_LIST_GROUP):
-                    for entry in batch["reason"].value_counts().to_pylist():
-                        counts[entry["values"]] += entry["counts"]
                     columns = [pc.add(batch["file"].cast(pa.int64()), 1), batch["row"], batch["reason"]]
                     file.write_batch(pa.record_batch(columns, schema=_REJECTED_LIST))
         return dict(sorted(counts.items()))
 
 
-def _spool_piece(spool: Spool, number: int, index: int, piece: Piece) -> int:
+def _spool_piece(
+    spool: Spool, number: int, index: int, piece: Piece, listed: Mapping[tuple[int, str], int]
+) -> tuple[int, Tally]:
+    """Parse and write a piece that isn't there yet; its bytes, and how many of its rows are rejected and why."""
     if not spool.has(number, index):
-        spool.write(number, index, piece.parse())
-    return piece.size
+        spool.write(number, index, piece.parse(), listed)
+    return piece.size, spool.tally(number, index)
 
 
 def _in_order(workers: ThreadPoolExecutor, tasks: Iterable[tuple[Callable[..., T], tuple[Any, ...]]]) -> Iterator[T]:
@@ -280,13 +302,14 @@ def _provenance(source: Source, files: Sequence[Path], options: IngestOptions, k
         for name in ("covariates", "include_students", "exclude_students")
         if (path := getattr(options, name)) is not None
     }
+    ratio = {"unpack_ratio": options.unpack_ratio} if options.unpack_ratio != UNPACK_RATIO else {}
     with ThreadPoolExecutor(WORKERS) as workers:
         digests = workers.map(_digest, files)
         source.warm_up()
     inputs = [{"size": file.stat().st_size, "sha256": digest} for file, digest in zip(files, digests, strict=True)]
     return {
         "command": f"ingest {source.name}",
-        "options": {**source.options(), **lists},
+        "options": {**source.options(), **lists, **ratio},
         "inputs": inputs,
         "key": key_fingerprint(key),
     }

@@ -2,12 +2,15 @@
 
 In: `Part`s of raw states. Out: the states of one bucket of students at a time. A student's hash decides the bucket,
 in order, so that bucket after bucket is sorted by student. Each piece is one file, written atomically: after a kill
-those that are there are whole and need not be parsed again. Raw ids are hashed before anything is written.
+those that are there are whole and need not be parsed again. Raw ids are hashed before anything is written. Of the rows
+that aren't used all are counted, but few are listed: a file may hold nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,12 @@ from redraft.rundir import atomic_file, read_record, write_record
 
 _BUCKET = 64 * 10**6
 """Bytes of input a bucket at most, so that several can be gathered at once."""
+LISTED = 100_000
+"""Rows of an input that are listed for each reason at most; further ones are counted."""
+Tally = Counter[tuple[int, str]]
+"""(input, reason) -> rows."""
+NOTHING: Mapping[tuple[int, str], int] = {}
+_COUNTS = b"counts"
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 
 
@@ -66,12 +75,19 @@ class Spool:
         for file in self.folder.glob(f"{number:06d}-*"):
             file.unlink()
 
-    def write(self, number: int, piece: int, part: Part) -> None:
-        """Hash the students, and write the states parted by bucket and the rejected rows."""
+    def write(self, number: int, piece: int, part: Part, listed: Mapping[tuple[int, str], int] = NOTHING) -> None:
+        """Hash the students, and write the states parted by bucket and the rejected rows.
+
+        Args:
+            number: The input's number.
+            piece: The piece's number in it.
+            part: What it holds.
+            listed: How many rows are listed of pieces before it (all of them, or some).
+        """
         states, ranges, refused, seen = self._hashed(part.states)
         if self._lists.folds:
             write_record(self._path(number, piece, "seen"), seen)
-        _write(self._path(number, piece, "rejected"), [pa.concat_tables([part.rejected, refused])], REJECTED)
+        _write_rejected(self._path(number, piece, "rejected"), [part.rejected, refused], listed)
         order = np.argsort(ranges, kind="stable")
         cuts = np.searchsorted(ranges[order], np.arange(self.buckets + 1))
         ordered = states.take(pa.array(order)) if self.buckets > 1 else states
@@ -105,14 +121,26 @@ class Spool:
 
     def write_dropped(self, bucket: int, tables: list[pa.Table]) -> None:
         """Add what was dropped when `bucket` was gathered to the rejected rows."""
-        path = self.folder / f"dropped-{bucket:06d}.rejected"
-        _write(path, [pa.concat_tables([REJECTED.empty_table(), *tables])], REJECTED)
+        _write_rejected(self.folder / f"dropped-{bucket:06d}.rejected", tables, NOTHING)
 
-    def rejected(self, number: int | None = None) -> Iterator[pa.RecordBatch]:
-        """The rejected rows of one input, or of all."""
-        for file in sorted(self.folder.glob("*.rejected" if number is None else f"{number:06d}-*.rejected")):
+    def rejected(self) -> Iterator[pa.RecordBatch]:
+        """The rejected rows that are listed, of all inputs."""
+        for file in sorted(self.folder.glob("*.rejected")):
             with pa.ipc.open_file(file) as reader:
                 yield reader.get_batch(0)
+
+    def tally(self, number: int | None = None, piece: int | None = None) -> Tally:
+        """How many rows are rejected and why: of one piece, of one input, or of all."""
+        if number is not None and piece is not None:
+            files = [self._path(number, piece, "rejected")]
+        else:
+            files = [*self.folder.glob("*.rejected" if number is None else f"{number:06d}-*.rejected")]
+        total: Tally = Counter()
+        for file in files:
+            with pa.ipc.open_file(file) as reader:
+                entries = json.loads(reader.schema.metadata[_COUNTS])
+            total.update({(number, reason): count for number, reason, count in entries})
+        return total
 
     def count(self, number: int) -> int:
         """How many states input `number` has."""
@@ -164,6 +192,25 @@ def bucket_count(text_bytes: int, memory: int) -> int:
     """
     count = min(-(-text_bytes // min(memory // 8, _BUCKET)), 4095)
     return count + count % 2 if count > 1 else 1
+
+
+def _write_rejected(path: Path, tables: list[pa.Table], listed: Mapping[tuple[int, str], int]) -> None:
+    """Write as many rows for each input and reason as are still listed, and the counts of all."""
+    rows = pa.concat_tables([REJECTED.empty_table(), *tables])
+    counted = rows.group_by(["file", "reason"]).aggregate([([], "count_all")])
+    counts: Tally = Counter(
+        dict(zip(zip(counted["file"].to_pylist(), counted["reason"].to_pylist(), strict=True),
+                 counted["count_all"].to_pylist(), strict=True))
+    )  # fmt: skip
+    if any(count + listed.get(entry, 0) > LISTED for entry, count in counts.items()):
+        rows = pa.concat_tables(
+            rows.filter((pc.field("file") == file) & (pc.field("reason") == reason))
+            .sort_by("row")
+            .slice(0, max(0, LISTED - listed.get((file, reason), 0)))
+            for file, reason in counts
+        )
+    told = json.dumps([[file, reason, count] for (file, reason), count in counts.items()])
+    _write(path, [rows], REJECTED.with_metadata({_COUNTS: told.encode()}))
 
 
 def _write(path: Path, tables: list[pa.Table], schema: pa.Schema) -> None:

@@ -96,5 +96,5 @@ class PencilCode:
         """Blocks of lines."""
         from redraft.data.sources.accesslog import parse  # with numba, which takes a while to load; only this needs it
 
-        for block in line_blocks(file, work.block_bytes):
+        for block in line_blocks(file, work.block_bytes, work.unpack_ratio):
             yield Piece(block.size, partial(parse, number, block, self.identity, self.actions))

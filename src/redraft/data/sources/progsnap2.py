@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from csv import Error as CSVError
 from csv import reader as csv_reader
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -25,7 +26,8 @@ import pyarrow as pa
 
 from redraft.data.duck import Workspace, in_batches
 from redraft.data.languages import known_language, language_named
-from redraft.data.sources.rows import Rows, column_names, moments, read_rows, require_columns, to_part
+from redraft.data.sources.growth import Growth
+from redraft.data.sources.rows import Rows, column_names, in_portions, moments, read_rows, require_columns, to_part
 from redraft.data.sources.states import RAW_STATES, REJECTED, Part, Piece
 from redraft.data.store import Origin
 from redraft.errors import InputError
@@ -34,6 +36,8 @@ _COLUMNS = (
     "EventType", "SubjectID", "CodeStateID", "Order", "ServerTimestamp", "ClientTimestamp", "ProblemID", "AssignmentID",
     "Score", "Correct", "ToolInstances", "X-Language", "X-EditorMode", "X-Truncated",
 )  # fmt: skip
+_LONGEST_METADATA = 10**6
+"""Bytes."""
 _OLDER_NAMES = {
     "AreEventsOrdered": "IsEventOrderingConsistent",
     "EventOrderingScope": "EventOrderScope",
@@ -120,8 +124,11 @@ class ProgSnap2:
             yield Piece(file.stat().st_size, lambda: Part(RAW_STATES.empty_table(), REJECTED.empty_table()))
             return
         self._load_code_states(work)
-        for rows in read_rows(file, [name for name in _COLUMNS if name in self._columns]):
-            yield Piece(rows.size, partial(self._parse, number, rows, work))
+        assert self._code_states is not None
+        growth = Growth(file.stat().st_size + self._code_states.stat().st_size, work.unpack_ratio)
+        for rows in read_rows(file, [name for name in _COLUMNS if name in self._columns], work):
+            for part in self._with_short_code(rows, growth, work):
+                yield Piece(part.size, partial(self._parse, number, part, work))
 
     @property
     def _main(self) -> Path:
@@ -144,8 +151,10 @@ class ProgSnap2:
         if self._metadata_file is None:
             return {}
         try:
+            if self._metadata_file.stat().st_size > _LONGEST_METADATA:
+                raise ValueError
             rows = list(csv_reader(self._metadata_file.read_text(encoding="utf-8-sig").splitlines()))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, CSVError) as error:
             raise InputError("can't be read as CSV.", where=self._metadata_file) from error
         found = {row[0].strip(): row[1].strip() for row in rows if len(row) > 1}
         return {_OLDER_NAMES.get(name, name): value for name, value in found.items()}
@@ -169,12 +178,28 @@ class ProgSnap2:
         sections = "CodeStateSection" in column_names(self._code_states)
         with work.cursor() as duck:
             duck.sql("CREATE OR REPLACE TABLE code_row (row BIGINT, id VARCHAR, code VARCHAR)")
-            for rows in read_rows(self._code_states, columns):
+            for rows in read_rows(self._code_states, columns, work):
                 duck.register("rows", in_batches(rows.table))
                 duck.sql('INSERT INTO code_row SELECT row, "CodeStateID", "Code" FROM rows')
             code = "string_agg(code, chr(10) ORDER BY row)" if sections else "arg_min(code, row)"
             duck.sql(f"CREATE OR REPLACE TABLE code_state AS SELECT id, {code} AS code FROM code_row GROUP BY id")
             duck.sql("DROP TABLE code_row")
+
+    def _with_short_code(self, rows: Rows, growth: Growth, work: Workspace) -> Iterator[Rows]:
+        """The same rows in portions whose programs take few bytes: many events may share a long one."""
+        with work.cursor() as duck:
+            duck.register("event", in_batches(rows.table.select(["row", "CodeStateID"])))
+            found = duck.sql(
+                "SELECT coalesce(strlen(code_state.code), 0) AS size FROM event "
+                'LEFT JOIN code_state ON code_state.id = "CodeStateID" ORDER BY row'
+            ).to_arrow_table()
+        sizes = found["size"].to_numpy()
+        growth.add(int(sizes.sum()))
+        for part in in_portions(sizes, work.block_bytes):
+            yield rows._replace(table=rows.table.slice(part.start, part.stop - part.start))
+            rows = rows._replace(bad_rows=[], bad_reasons=[], size=0)
+        if not rows.table.num_rows:
+            yield rows
 
     def _parse(self, number: int, rows: Rows, work: Workspace) -> Part:
         nothing = pa.repeat("", rows.table.num_rows)

@@ -1,12 +1,14 @@
 """Bytes of an input, whatever it is packed in, and its lines in blocks.
 
-In: a path. Out: a stream of plain bytes (plain, gzip, zstd or xz, told by the first bytes, not by the name), or
-blocks of whole lines as Arrow arrays. A line longer than `LONGEST_LINE` is never held whole: its beginning stands
-for it. A packed file cut short or corrupted raises `Damaged`, possibly after blocks of it were handed out.
+In: a path. Out: a stream of plain bytes (plain, gzip, bzip2, zstd, lz4 or xz, told by the first bytes, not by the
+name), or blocks of whole lines as Arrow arrays. A line longer than `LONGEST_LINE` is never held whole: its beginning
+stands for it. A packed file that is cut short or corrupted, or grows beyond all reason, raises `Damaged`, possibly
+after blocks of it were handed out.
 """
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import lzma
@@ -14,35 +16,88 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
 
+from redraft.data.sources.growth import UNPACK_RATIO, Growth
 from redraft.data.sources.states import Damaged
 from redraft.errors import InputError, UsageError
 
 LONGEST_LINE = 2_000_000
 """Bytes; a longer line is rejected as too_long."""
+LINES_AT_ONCE = 1 << 17
+"""Lines of a block at most: what is known of each takes more memory than an empty line."""
+_XZ_MEMORY = 256 * 10**6
+"""Bytes that unpacking xz may take; its strongest usual setting takes 65 MB."""
 
 
 def _gzip(raw: IO[bytes]) -> IO[bytes]:
     return cast(IO[bytes], gzip.GzipFile(fileobj=raw, mode="rb"))
 
 
-def _xz(raw: IO[bytes]) -> IO[bytes]:
-    return cast(IO[bytes], lzma.LZMAFile(raw, mode="rb"))
+def _bzip2(raw: IO[bytes]) -> IO[bytes]:
+    return cast(IO[bytes], bz2.BZ2File(raw, mode="rb"))
 
 
-def _zstd(raw: IO[bytes]) -> IO[bytes]:
-    return cast(IO[bytes], pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd"))
+def _by_arrow(codec: str) -> Callable[[IO[bytes]], IO[bytes]]:
+    return lambda raw: cast(IO[bytes], pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), codec))
 
 
-_PACKED: tuple[tuple[bytes, Callable[[IO[bytes]], IO[bytes]]], ...] = (
+class _Xz(io.RawIOBase):
+    """The streams of an xz file; unlike the library's own reader it bounds the memory that a file may ask for."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw, self._stream, self._packed = raw, self._next(), b""
+
+    @staticmethod
+    def _next() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, space: Any) -> int:
+        plain = b""
+        while not plain and len(space):
+            if self._stream.eof:
+                self._packed = (self._stream.unused_data + self._raw.read(1 << 16)).lstrip(b"\0")
+                if not self._packed:
+                    break
+                self._stream = self._next()
+            elif self._stream.needs_input:
+                self._packed = self._raw.read(1 << 16)
+                if not self._packed:
+                    raise EOFError("it ends in the middle")
+            plain = self._stream.decompress(self._packed, len(space))
+            self._packed = b""
+        space[: len(plain)] = plain
+        return len(plain)
+
+
+_PACKED: tuple[tuple[bytes, Callable[[IO[bytes]], IO[bytes] | io.RawIOBase]], ...] = (
     (b"\x1f\x8b", _gzip),
-    (b"\x28\xb5\x2f\xfd", _zstd),
-    (b"\xfd7zXZ\x00", _xz),
+    (b"BZh", _bzip2),
+    (b"\x28\xb5\x2f\xfd", _by_arrow("zstd")),
+    (b"\x04\x22\x4d\x18", _by_arrow("lz4")),
+    (b"\xfd7zXZ\x00", _Xz),
 )
+
+
+class _Counted(io.RawIOBase):
+    """A stream of unpacked bytes that ends in `Damaged` when there are too many."""
+
+    def __init__(self, stream: IO[bytes] | io.RawIOBase, growth: Growth) -> None:
+        self._stream, self._growth = stream, growth
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, space: Any) -> int:
+        count = cast(io.RawIOBase, self._stream).readinto(space) or 0
+        self._growth.add(count)
+        return count
 
 
 def expand(paths: Sequence[Path], mark: str = "") -> list[Path]:
@@ -82,18 +137,26 @@ def is_packed(file: Path) -> bool:
 
 
 @contextmanager
-def unpacked(file: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+def unpacked(file: Path, ratio: int = UNPACK_RATIO) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """A stream of the file's plain bytes, and the file as it is, whose place tells how much of it they took.
 
+    Args:
+        file: The file.
+        ratio: How many times its size it may grow.
+
     Raises:
-        Damaged: Reading fails: `damaged_file` (cut short, or a checksum doesn't match) or `unreadable_file`.
+        Damaged: Reading fails: `damaged_file` (cut short, or a checksum doesn't match), `unreadable_file` or
+            `unpacks_too_far`.
     """
     try:
         with file.open("rb") as raw:
             start = raw.read(6)
             raw.seek(0)
             unpack = next((unpack for magic, unpack in _PACKED if start.startswith(magic)), None)
-            yield unpack(raw) if unpack else raw, raw
+            if unpack is None:
+                yield raw, raw
+            else:
+                yield cast(IO[bytes], _Counted(unpack(raw), Growth(file.stat().st_size, ratio))), raw
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise Damaged("damaged_file", f"the archive is damaged ({error})") from error
     except OSError as error:
@@ -112,15 +175,15 @@ class Block(NamedTuple):
     """Bytes of the file it took."""
 
 
-def line_blocks(file: Path, size: int) -> Iterator[Block]:
-    """The file's lines in blocks of about `size` bytes.
+def line_blocks(file: Path, size: int, ratio: int = UNPACK_RATIO) -> Iterator[Block]:
+    """The file's lines in blocks of about `size` bytes and at most `LINES_AT_ONCE` lines; `ratio` as `unpacked` has it.
 
     Raises:
         Damaged: See `unpacked`.
     """
     first, carry, taken = 1, b"", 0
     size = max(size, 2 * LONGEST_LINE)
-    with unpacked(file) as (stream, raw):
+    with unpacked(file, ratio) as (stream, raw):
         while True:
             data = bytearray(len(carry) + size)  # of its own for each block: others are still parsed
             data[: len(carry)] = carry
@@ -132,11 +195,26 @@ def line_blocks(file: Path, size: int) -> Iterator[Block]:
                 carry = bytes(data[: min(end, LONGEST_LINE + 2)])  # enough to know it is too long
                 continue
             size_packed, taken = raw.tell() - taken, raw.tell()
-            yield Block(memoryview(data)[:cut], first, size_packed)
-            first += int(np.count_nonzero(np.frombuffer(data, np.uint8, cut) == 10))
+            count = int(np.count_nonzero(np.frombuffer(data, np.uint8, cut) == 10))
+            for part, lines in enumerate(_portions(memoryview(data)[:cut], count)):
+                yield Block(lines, first + part * LINES_AT_ONCE, 0 if part else size_packed)
+            first += count
             carry = bytes(data[cut:end])
         if carry:
             yield Block(carry, first, raw.tell() - taken)
+
+
+def _portions(data: memoryview, count: int) -> Iterator[memoryview]:
+    """The same `count` whole lines, few at a time."""
+    if count <= LINES_AT_ONCE:
+        yield data
+        return
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 10)[LINES_AT_ONCE - 1 :: LINES_AT_ONCE] + 1
+    start = 0
+    for end in (*ends.tolist(), len(data)):
+        if end > start:
+            yield data[start:end]
+        start = end
 
 
 def _fill(stream: IO[bytes], space: memoryview) -> int:

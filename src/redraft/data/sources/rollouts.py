@@ -1,6 +1,6 @@
 """Rollouts: whole traces as a trace model wrote them, one text a trace.
 
-In: JSON files (plain, gzip or xz), each a list of `[text, student, title]`, a text being
+In: JSON files (plain or packed), each a list of `[text, student, title]`, a text being
 
     TITLE<mask>…<mask><start>CODE 1 (2018-05-02 16:13:32):
     PROGRAM
@@ -11,35 +11,37 @@ Out: raw states, kept as they are: nothing is collapsed or stripped. After `<sta
 is exactly a header; what stands before the first header is ignored, and so is what follows the first end token.
 Without an end token the last state is unfinished and dropped. A header with an impossible date ends the trace
 before it: what came before is kept, the trace counts as not ended, the record is listed as bad_date. A record
-without a state is no_state; one that isn't three texts is malformed; no_student, no_title and not_utf8 (half a
-surrogate pair) speak for themselves. Several samples of one (student, title) stay apart, numbered in the order of
-files and records. Not told by this format: the language (an option says it) and the editor's mode. The texts as they
-were given stand beside the traces, in `texts.parquet`.
+without a state is no_state; one that isn't three texts is malformed, one of over 2,000,000 bytes too_long;
+no_student, no_title and not_utf8 (half a surrogate pair) speak for themselves. Several samples of one (student, title)
+stay apart, numbered in the order of files and records. Not told by this format: the language (an option says it) and
+the editor's mode. The texts as they were given stand beside the traces, in `texts.parquet`.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from redraft.data.duck import Workspace
 from redraft.data.languages import COFFEESCRIPT
+from redraft.data.sources.growth import UNPACK_RATIO
 from redraft.data.sources.reading import expand, unpacked
-from redraft.data.sources.states import RAW_STATES, TRUNCATED_AT, Damaged, Part, Piece, rejected
+from redraft.data.sources.states import RAW_STATES, TRUNCATED_AT, Part, Piece, rejected
 from redraft.data.store import Origin
 from redraft.rundir import atomic_file
 from redraft.rundir.tables import ROW_GROUP
+
+if TYPE_CHECKING:
+    from redraft.data.sources.records import Records
 
 END = "<|endoftext|>"
 TEXTS_FILE = "texts.parquet"
@@ -53,6 +55,8 @@ TEXTS = pa.schema(
     ]
 )
 """What stands beside the traces in `texts.parquet`: each record as it was given, in the order of the input."""
+_AT_ONCE = 16 * 10**6
+"""Characters of texts written at a time."""
 _HEADER = re.compile(r"^CODE [0-9]+ \(([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})\):$", re.MULTILINE)
 
 
@@ -97,7 +101,7 @@ def read_text(text: str) -> Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class Rollouts:
-    """Read a trace model's rollouts: JSON lists of [text, student, title], plain, gzip or xz.
+    """Read a trace model's rollouts: JSON lists of [text, student, title], plain or packed.
 
     Example: redraft ingest rollouts rollouts/all_*.json.xz --out rollouts.dataset
     """
@@ -128,54 +132,63 @@ class Rollouts:
         return f"{self.name}:{file_label(file)}"
 
     def pieces(self, number: int, file: Path, work: Workspace) -> Iterator[Piece]:
-        """The whole file at once."""
-        with unpacked(file) as (stream, _):
-            data = stream.read()
-        yield Piece(file.stat().st_size, partial(_parse, number, data, self.language))
+        """Portions of the list."""
+        from redraft.data.sources.records import read_records  # with numba, which takes a while to load
 
-    def write_companions(self, folder: Path, hashed: Callable[[str], str | None]) -> None:
+        taken = 0
+        with unpacked(file, work.unpack_ratio) as (stream, raw):
+            for records in read_records(stream, work.block_bytes):
+                size, taken = raw.tell() - taken, raw.tell()
+                yield Piece(size, partial(_parse, number, records, self.language))
+
+    def write_companions(
+        self, folder: Path, hashed: Callable[[str], str | None], files: Sequence[Path], unpack_ratio: int
+    ) -> None:
         """Write `texts.parquet`: the released code's definitions need what the states leave out.
 
         That is the numbers in the headers, a piece that is cut off within its header, and records without a state.
         """
         with atomic_file(folder / TEXTS_FILE) as path, pq.ParquetWriter(path, TEXTS, compression="zstd") as out:
-            for file in self.inputs():
-                with suppress(Damaged):
-                    out.write_table(_texts(file, hashed), row_group_size=ROW_GROUP)
+            for file in files:
+                for table in _texts(file, hashed, unpack_ratio):
+                    out.write_table(table, row_group_size=ROW_GROUP)
 
 
-def read_records(data: bytes) -> list[Any]:
-    """The records of a file, usable or not.
+def file_records(file: Path, unpack_ratio: int = UNPACK_RATIO) -> Iterator[tuple[int, Any, str | None]]:
+    """Each record's number in a file, from 1, what it holds, and why it isn't used, if it isn't.
 
     Raises:
-        Damaged: It holds something else.
+        Damaged: The file holds something else.
     """
-    try:
-        records = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise Damaged("wrong_format", "it is not JSON") from error
-    if not isinstance(records, list):
-        raise Damaged("wrong_format", "it is not a JSON list of [text, student, title]")
-    return records
+    from redraft.data.sources.records import read_records
+
+    with unpacked(file, unpack_ratio) as (stream, _):
+        for records in read_records(stream, _AT_ONCE):
+            yield from ((number, record, wrong or unusable(record)) for number, record, wrong in records.parsed())
 
 
-def _texts(file: Path, hashed: Callable[[str], str | None]) -> pa.Table:
-    with unpacked(file) as (stream, _):
-        records = read_records(stream.read())
-    rows = [
-        {"file": file_label(file), "idx": idx, "student": hashed(record[1]), "title": record[2], "text": record[0]}
-        for idx, record in enumerate(records)
-        if not unusable(record)
-    ]
-    return pa.Table.from_pylist([row for row in rows if row["student"] is not None], TEXTS)
+def _texts(file: Path, hashed: Callable[[str], str | None], unpack_ratio: int) -> Iterator[pa.Table]:
+    """The usable records of a file, few at a time."""
+    rows: list[dict[str, Any]] = []
+    size = 0
+    for number, record, wrong in file_records(file, unpack_ratio):
+        if wrong or (student := hashed(record[1])) is None:
+            continue
+        rows.append({"file": file_label(file), "idx": number - 1, "student": student, "title": record[2],
+                     "text": record[0]})  # fmt: skip
+        size += len(record[0])
+        if len(rows) >= ROW_GROUP or size >= _AT_ONCE:
+            yield pa.Table.from_pylist(rows, TEXTS)
+            rows, size = [], 0
+    if rows:
+        yield pa.Table.from_pylist(rows, TEXTS)
 
 
-def _parse(number: int, data: bytes, language: str | None) -> Part:
-    records = read_records(data)
+def _parse(number: int, records: Records, language: str | None) -> Part:
     columns: dict[str, list[Any]] = {name: [] for name in RAW_STATES.names}
     reasons: list[tuple[int, str]] = []
-    for row, record in enumerate(records, 1):
-        reason = unusable(record)
+    for row, record, wrong in records.parsed():
+        reason = wrong or unusable(record)
         if reason:
             reasons.append((row, reason))
             continue

@@ -1,8 +1,9 @@
 """Rows of CSV and Parquet files, as text, in batches with their row numbers.
 
-In: a file and the columns wanted. Out: `Rows`: what could be read, every column a string, and what could not: a row
-with too few or too many fields is malformed, one that isn't UTF-8 not_utf8. Row numbers count data rows from 1.
-Fields may hold line ends and quotes (doubled). Times are ISO 8601; without a zone they are taken as UTC.
+In: a file and the columns wanted; a CSV file may be packed. Out: `Rows`: what could be read, every column a string, and
+what could not: a row with too few or too many fields is malformed, one that isn't UTF-8 not_utf8, one that holds a cell
+of over 2,000,000 bytes too_long. Row numbers count data rows from 1. Fields may hold line ends and quotes (doubled).
+Times are ISO 8601; without a zone they are taken as UTC. However a file repeats itself, few of its bytes are held.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -23,13 +24,22 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from redraft.data.duck import Workspace
+from redraft.data.sources.growth import UNPACK_RATIO, Growth
+from redraft.data.sources.reading import unpacked
 from redraft.data.sources.states import RAW_STATES, WHITE_SPACE, Damaged, Part, rejected
 from redraft.errors import InputError, suggestion
 
-_BLOCK = 32 * 10**6
-"""Bytes of CSV parsed at a time: a single row can't be longer."""
 _LOOKED_AT = 1 << 20
 """Bytes of CSV looked at to tell a header from data."""
+_LONGEST_ROW = 4 * 10**6
+"""Bytes of a row of CSV: half of the block that is parsed at a time."""
+LONGEST_CELL = 2_000_000
+"""Bytes of a cell of Parquet."""
+_ROWS_AT_ONCE = 65536
+_BAD_AT_ONCE = 1 << 17
+_ROW_SIZE = 8
+"""Bytes that a value takes, be it empty."""
 
 
 class Rows(NamedTuple):
@@ -58,8 +68,10 @@ def column_names(file: Path) -> list[str]:
     try:
         if is_parquet(file):
             return list(pq.read_schema(file).names)
-        with _open_csv(file, [], lambda row: "skip", 1 << 20) as reader:
+        with _open_csv(file, [], lambda row: "skip", 1 << 20, UNPACK_RATIO) as reader:
             return list(reader.schema.names)
+    except Damaged as error:
+        raise InputError(f"can't be read: {error}.", where=file) from error
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise InputError("can't be read as CSV with a header, nor as Parquet.", where=file) from error
 
@@ -86,8 +98,8 @@ def has_no_header(file: Path) -> bool:
     """Whether a CSV file's first line looks like data rather than names of columns."""
     if is_parquet(file):
         return False
-    with file.open("rb") as raw:
-        text = raw.read(_LOOKED_AT).decode("utf-8-sig", "replace")
+    with unpacked(file) as (stream, _):
+        text = stream.read(_LOOKED_AT).decode("utf-8-sig", "replace")
     try:
         tables = [[*islice(csv.reader(io.StringIO(text), delimiter=separator), 50)] for separator in ",;\t"]
     except csv.Error:
@@ -109,73 +121,178 @@ def _is_datum(cell: str) -> bool:
     return False
 
 
-def read_rows(file: Path, columns: Sequence[str]) -> Iterator[Rows]:
-    """The file's rows in order, `columns` only.
+def read_rows(file: Path, columns: Sequence[str], work: Workspace) -> Iterator[Rows]:
+    """The file's rows in order, `columns` only, in portions of at most `work.block_bytes` bytes and 65,536 rows.
 
     Raises:
-        Damaged: It can't be read to its end.
+        Damaged: It can't be read to its end, or grows further than `work` lets it.
     """
     try:
-        yield from (_parquet_rows if is_parquet(file) else _csv_rows)(file, list(dict.fromkeys(columns)))
+        yield from (_parquet_rows if is_parquet(file) else _csv_rows)(file, list(dict.fromkeys(columns)), work)
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise Damaged("damaged_file", "it is damaged, or holds a row longer than 32 MB") from error
+        raise Damaged("damaged_file", f"it is damaged, or holds a row longer than {_LONGEST_ROW:,} bytes") from error
     except OSError as error:
         raise Damaged("unreadable_file", f"it can't be read ({error.strerror})") from error
 
 
-def _parquet_rows(file: Path, columns: list[str]) -> Iterator[Rows]:
+def in_portions(sizes: np.ndarray, most: int) -> Iterator[slice]:
+    """Slices of rows of at most `most` bytes and `_ROWS_AT_ONCE` rows, or of a single longer row."""
+    ends = np.cumsum(sizes)
+    start = 0
+    while start < len(sizes):
+        before = int(ends[start - 1]) if start else 0
+        stop = int(np.searchsorted(ends, before + most, side="right"))
+        stop = min(max(stop, start + 1), start + _ROWS_AT_ONCE)
+        yield slice(start, stop)
+        start = stop
+
+
+def _parquet_rows(file: Path, columns: list[str], work: Workspace) -> Iterator[Rows]:
+    """Values are read by number, and looked up once it is known how many bytes that makes."""
+    packed = file.stat().st_size
+    growth = Growth(packed, work.unpack_ratio)
+    _check_chunks(file, columns, packed, work.unpack_ratio)
     first = 1
-    with pq.ParquetFile(file) as source:
+    with pq.ParquetFile(file, read_dictionary=columns, page_checksum_verification=False) as source:
         total = max(1, source.metadata.num_rows)
-        for batch in source.iter_batches(batch_size=65536, columns=columns):
+        for batch in source.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns, use_threads=False):
+            sizes = np.full((len(columns), batch.num_rows), _ROW_SIZE)
+            for place, name in enumerate(columns):
+                sizes[place] += _sizes(batch[name])
+            too_long = (sizes > LONGEST_CELL).any(0)
             rows = np.arange(first, first + batch.num_rows)
             first += batch.num_rows
-            table = pa.table({"row": rows, **{name: _as_text(batch[name]) for name in columns}})
-            yield Rows(table, [], [], file.stat().st_size * batch.num_rows // total)
+            growth.add(int(sizes[:, ~too_long].sum()))
+            bad = rows[too_long].tolist()
+            good = batch.filter(pa.array(~too_long)) if bad else batch
+            numbers, size = rows[~too_long], packed * batch.num_rows // total
+            for part in in_portions(sizes[:, ~too_long].sum(0), work.block_bytes):
+                taken = good.slice(part.start, part.stop - part.start)
+                table = pa.table({"row": numbers[part], **{name: _as_text(taken[name]) for name in columns}})
+                yield Rows(table, bad, ["too_long"] * len(bad), size)
+                bad, size = [], 0
+            if bad:
+                yield Rows(_nothing(columns), bad, ["too_long"] * len(bad), size)
+
+
+def _check_chunks(file: Path, columns: list[str], packed: int, ratio: int) -> None:
+    """Refuse a Parquet file before it is read, if what it says of its columns is too much.
+
+    Raises:
+        Damaged: It unpacks too far, or has more rows than a file of its size can say anything of.
+    """
+    metadata = pq.read_metadata(file)
+    growth = Growth(packed, ratio)
+    growth.add(metadata.num_rows * _ROW_SIZE)
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for place in range(group.num_columns):
+            chunk = group.column(place)
+            if chunk.path_in_schema in columns:
+                growth.add(chunk.total_uncompressed_size)
+
+
+def _sizes(values: pa.Array) -> np.ndarray | int:
+    """Bytes of each value as text; those of numbers and times are few."""
+    if not pa.types.is_dictionary(values.type):
+        return 0
+    lengths = pc.binary_length(values.dictionary).take(values.indices)
+    found: np.ndarray = pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _nothing(columns: list[str]) -> pa.Table:
+    return pa.table({"row": pa.array([], pa.int64()), **{name: pa.array([], pa.string()) for name in columns}})
 
 
 def _as_text(values: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
     if pa.types.is_timestamp(values.type):
         values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
     return values.cast(pa.string())
 
 
-def _open_csv(file: Path, columns: list[str], on_invalid: Any, block: int) -> pa.csv.CSVStreamingReader:
-    return pa.csv.open_csv(
-        file,
-        read_options=pa.csv.ReadOptions(use_threads=False, block_size=block),
-        parse_options=pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=on_invalid),
-        convert_options=pa.csv.ConvertOptions(
-            column_types={name: pa.binary() for name in columns}, include_columns=columns, strings_can_be_null=False
-        ),
-    )
+@contextmanager
+def _open_csv(
+    file: Path, columns: list[str], on_invalid: Any, block: int, ratio: int
+) -> Iterator[pa.csv.CSVStreamingReader]:
+    from redraft.data.sources.quotes import WatchedQuotes  # with numba, which takes a while to load
+
+    with unpacked(file, ratio) as (stream, _):
+        yield pa.csv.open_csv(
+            pa.PythonFile(WatchedQuotes(stream), mode="r"),
+            read_options=pa.csv.ReadOptions(use_threads=False, block_size=block),
+            parse_options=pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=on_invalid),
+            convert_options=pa.csv.ConvertOptions(
+                column_types={name: pa.binary() for name in columns}, include_columns=columns, strings_can_be_null=False
+            ),
+        )
 
 
-def _csv_rows(file: Path, columns: list[str]) -> Iterator[Rows]:
-    invalid: list[int] = []  # data rows with a wrong number of fields
+class _Invalid:
+    """Numbers of data rows with a wrong number of fields, as the parser finds them: runs, so that many take little."""
 
-    def note(row: Any) -> str:
-        invalid.append(row.number - 1)  # the header is row 1 to the parser
+    def __init__(self) -> None:
+        self.runs: list[list[int]] = []
+        """First and last of each."""
+        self.before = 0
+        """Rows of runs that were taken."""
+
+    def __call__(self, row: Any) -> str:
+        number = row.number - 1  # the header is row 1 to the parser
+        if self.runs and self.runs[-1][1] == number - 1:
+            self.runs[-1][1] = number
+        else:
+            self.runs.append([number, number])
         return "skip"
 
-    valid = told = 0
+    def numbered(self, valid: int, count: int) -> np.ndarray:
+        """The numbers of `count` valid rows that come behind `valid` others."""
+        starts = np.array([first for first, _ in self.runs], np.int64)
+        lengths = np.array([last - first + 1 for first, last in self.runs], np.int64)
+        before = self.before + np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        # Valid row k stands behind those runs that had fewer than k valid rows before them.
+        order = np.arange(valid + 1, valid + count + 1)
+        numbers: np.ndarray = order + before[np.searchsorted(starts - 1 - before[:-1], order, side="left")]
+        return numbers
+
+    def take(self, end: int | None) -> Iterator[range]:
+        """Runs before row `end`, or all, in parts; they are forgotten."""
+        while self.runs and (end is None or self.runs[0][1] < end):
+            first, last = self.runs.pop(0)
+            self.before += last - first + 1
+            for start in range(first, last + 1, _BAD_AT_ONCE):
+                yield range(start, min(start + _BAD_AT_ONCE, last + 1))
+
+
+def _csv_rows(file: Path, columns: list[str], work: Workspace) -> Iterator[Rows]:
+    invalid = _Invalid()
+    valid = 0
     left = file.stat().st_size
-    with _open_csv(file, columns, note, _BLOCK) as reader:
+    with _open_csv(file, columns, invalid, 2 * _LONGEST_ROW, work.unpack_ratio) as reader:
         for batch in reader:
-            # Valid row k stands after as many invalid ones as had fewer than k valid rows before them.
-            before = np.array(invalid, np.int64) - 1 - np.arange(len(invalid))
-            numbers = np.arange(valid + 1, valid + batch.num_rows + 1)
-            rows = numbers + np.searchsorted(before, numbers, side="left")
+            numbers = invalid.numbered(valid, batch.num_rows)
             valid += batch.num_rows
-            table, bad = _decoded(pa.table({"row": rows, **{name: batch[name] for name in columns}}))
-            malformed, told = invalid[told:], len(invalid)
             size = min(left, batch.nbytes)
             left -= size
-            yield Rows(table, [*malformed, *bad], ["malformed"] * len(malformed) + ["not_utf8"] * len(bad), size)
-    if invalid[told:] or left:
-        rest = invalid[told:]
-        empty = pa.table({"row": pa.array([], pa.int64()), **{name: pa.array([], pa.string()) for name in columns}})
-        yield Rows(empty, rest, ["malformed"] * len(rest), left)
+            sizes = np.full(batch.num_rows, _ROW_SIZE * len(columns))
+            for name in columns:
+                sizes += pc.binary_length(batch[name]).to_numpy()
+            for part in in_portions(sizes, work.block_bytes):
+                taken = batch.slice(part.start, part.stop - part.start)
+                table, bad = _decoded(pa.table({"row": numbers[part], **{name: taken[name] for name in columns}}))
+                yield Rows(table, bad, ["not_utf8"] * len(bad), size)
+                size = 0
+            if batch.num_rows:
+                yield from _malformed(invalid.take(int(numbers[-1])), columns)
+    yield from _malformed(invalid.take(None), columns)
+    yield Rows(_nothing(columns), [], [], left)
+
+
+def _malformed(runs: Iterator[range], columns: list[str]) -> Iterator[Rows]:
+    for run in runs:
+        yield Rows(_nothing(columns), list(run), ["malformed"] * len(run), 0)
 
 
 def _decoded(table: pa.Table) -> tuple[pa.Table, list[int]]:

@@ -111,12 +111,16 @@ class Source(Protocol):
 class WithCompanions(Protocol):
     """A source that keeps more than states."""
 
-    def write_companions(self, folder: Path, hashed: Callable[[str], str | None]) -> None:
+    def write_companions(
+        self, folder: Path, hashed: Callable[[str], str | None], files: Sequence[Path], unpack_ratio: int
+    ) -> None:
         """Write files beside the traces.
 
         Args:
             folder: The dataset's.
             hashed: A student's hash by raw id; None for one whose data may not be used.
+            files: The inputs that aren't rejected as a whole.
+            unpack_ratio: How many times its size each of them may grow.
         """
 
 

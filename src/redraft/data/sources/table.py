@@ -83,7 +83,7 @@ class Table:
 
     def pieces(self, number: int, file: Path, work: Workspace) -> Iterator[Piece]:
         """Batches of rows."""
-        for rows in read_rows(file, self._columns):
+        for rows in read_rows(file, self._columns, work):
             yield Piece(rows.size, partial(self._parse, number, rows, work))
 
     @property

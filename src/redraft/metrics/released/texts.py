@@ -14,14 +14,17 @@ from typing import NamedTuple, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from redraft.data.sources.reading import expand, unpacked
-from redraft.data.sources.rollouts import TEXTS_FILE, file_label, read_records, unusable
+from redraft.data.sources.reading import expand
+from redraft.data.sources.rollouts import TEXTS_FILE, file_label, file_records
 from redraft.data.sources.states import Damaged
 from redraft.data.store import REMEDY, Dataset
 from redraft.data.trace import from_batch
 from redraft.errors import InputError
 from redraft.metrics.released.reading import write
 from redraft.rundir.tables import readable
+
+_NAMED = 20
+"""Records that a message names at most."""
 
 
 class Text(NamedTuple):
@@ -59,15 +62,14 @@ class RolloutFile(NamedTuple):
         """
         remedy = "Give files of rollouts, or a dataset's folder."
         try:
-            with unpacked(self.file) as (stream, _):
-                records = read_records(stream.read())
+            bad = [str(number) for number, _, wrong in file_records(self.file) if wrong]
         except Damaged as error:
             raise InputError(f"can't be used: {error}.", where=self.file, remedy=remedy) from error
-        bad = [str(idx + 1) for idx, record in enumerate(records) if unusable(record)]
         if bad:
-            raise InputError(f"no [text, student, title]: records {', '.join(bad)}.", where=self.file, remedy=remedy)
-        for idx, (text, username, title) in enumerate(records):
-            yield Text(file_label(self.file), idx, username, title, text)
+            named = ", ".join(bad[:_NAMED]) + (", ..." if len(bad) > _NAMED else "")
+            raise InputError(f"no [text, student, title]: records {named}.", where=self.file, remedy=remedy)
+        for number, (text, username, title), _ in file_records(self.file):
+            yield Text(file_label(self.file), number - 1, username, title, text)
 
 
 class KeptTexts(NamedTuple):
