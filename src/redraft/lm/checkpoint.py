@@ -53,8 +53,9 @@ CARD = "redraft.json"
 WEIGHTS = ("model.safetensors", "students.safetensors")
 FILES = "files"
 """Where a card lists the hashes of the folder's other files."""
-_OTHERS = ("README.md", "history.parquet")
-"""Not among them: what people may edit, and what has a seal of its own, as no two runs take the same time."""
+_OTHERS = (CARD, "README.md", "history.parquet")
+"""Not among them: the card itself, what people may edit, and what has a seal of its own, as no two runs take the same
+time."""
 REMEDY = "Remove the model, and train it again, or copy it anew."
 _NEEDED = {
     **dict.fromkeys(("view", "split", "split_hash", "dataset", "dataset_fingerprint", "origin"), str),
