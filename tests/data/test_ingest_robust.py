@@ -55,6 +55,14 @@ def read(folder: Path, out: str = "d", **options: object) -> Dataset:
     return ingest(PencilCode(paths=[folder / "logs"]), folder / out, IngestOptions(**chosen))  # type: ignore[arg-type]
 
 
+def count_of(folder: Path, pattern: str) -> int:
+    """How many files match, in a folder that somebody may remove meanwhile."""
+    try:
+        return len(list(folder.glob(pattern)))
+    except FileNotFoundError:
+        return 0
+
+
 def files(dataset: Path) -> dict[str, bytes]:
     return {str(file.relative_to(dataset)): file.read_bytes() for file in sorted(dataset.rglob("*")) if file.is_file()}
 
@@ -74,7 +82,7 @@ def test_a_killed_ingest_goes_on_and_ends_the_same(folder: Path) -> None:
         ("result/traces-*.parquet", 1),
     ):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        while process.poll() is None and len(list(partial.glob(pattern))) < count:
+        while process.poll() is None and count_of(partial, pattern) < count:
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -94,7 +102,7 @@ def test_what_was_begun_with_another_memory_is_begun_anew(folder: Path) -> None:
     command = [*COMMAND, "ingest", "pencilcode", str(folder / "logs"), "--out", str(folder / "d"), "--key", str(folder / "key"),
                "--origin", "simulated"]  # fmt: skip
     process = subprocess.Popen([*command, "--memory", "4GB"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    while process.poll() is None and not list(partial.glob("spool/*.states")):
+    while process.poll() is None and not count_of(partial, "spool/*.states"):
         time.sleep(0.002)
     process.kill()
     process.wait()
