@@ -71,7 +71,7 @@ def load(
 
 
 def build(cls: type[C], table: Mapping[str, Any]) -> C:
-    """A `cls` from nested mappings, with defaults for what is missing.
+    """A `cls` from nested mappings, with defaults for what is missing; what it calls `RETIRED` is passed over.
 
     Raises:
         InputError: Unknown keys or values of a wrong type, all named.
@@ -82,6 +82,8 @@ def build(cls: type[C], table: Mapping[str, Any]) -> C:
     hints = get_type_hints(cls)
     values: dict[str, Any] = {}
     for key, value in table.items():
+        if key in _retired(cls):
+            continue
         hint = hints[key]
         if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
             values[key] = build(hint, value)
@@ -116,6 +118,8 @@ def _problems(cls: type, table: Mapping[str, Any], prefix: str) -> list[str]:
     names = [field.name for field in fields(cls)]
     problems = []
     for key, value in table.items():
+        if key in _retired(cls):
+            continue
         if key not in names:
             problems.append(f"Unknown key {prefix + key!r}. {suggestion(key, names)}")
         elif is_dataclass(hints[key]) and isinstance(value, Mapping):
@@ -124,6 +128,11 @@ def _problems(cls: type, table: Mapping[str, Any], prefix: str) -> list[str]:
             wanted = getattr(hints[key], "__name__", str(hints[key]))
             problems.append(f"{prefix + key!r} is {value!r}, which is not {wanted}.")
     return problems
+
+
+def _retired(cls: type) -> Sequence[str]:
+    """Settings that earlier versions had."""
+    return getattr(cls, "RETIRED", ())
 
 
 def fits(value: Any, hint: Any) -> bool:

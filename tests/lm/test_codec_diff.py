@@ -106,7 +106,7 @@ def unechoed(codec: Codec, ids: list[int]) -> list[int]:
     for token in ids:
         if not hidden:
             kept.append(token)
-            hidden = token in codec._ups or token in codec._keeps
+            hidden = token in codec.ups or token in codec.keeps
         elif token == codec._shown_id:
             hidden = False
     return kept
@@ -513,7 +513,7 @@ def test_a_model_of_edits_fills_many_contexts(tmp_path: Path) -> None:
     model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
     model.codec.end_id = -1
     draft = Draft(student=1, ids=model.codec.prefix("square"), stream=(0, "r", 0))
-    generate(model, [draft], SampleConfig(rounds=4))
+    generate(model, [draft], SampleConfig(rounds=4, endings="nucleus", grammar=False))
     assert draft.rounds == 4
     assert len(draft.ids) > 2 * model.lm.context
     assert len(model.codec.decode(draft.ids).states) > 4

@@ -61,7 +61,7 @@ def test_far_lines_are_shown_on_the_way() -> None:
 
 def test_long_lines_are_shown_in_part() -> None:
     ids = ECHO.encode(make_trace(["write '" + "\U0001f422" * 30 + "'\nfd 1", "rt 1\nfd 1"]))
-    assert ids.index(SHOWN) - ids.index(ECHO._ups.start) == 1 + 10
+    assert ids.index(SHOWN) - ids.index(ECHO.ups.start) == 1 + 10
 
 
 @given(traces, st.booleans())
@@ -86,7 +86,7 @@ def test_nothing_in_an_echo_is_read(trace: Trace, data: st.DataObject) -> None:
     other = list[int]()
     for token in unechoed(ECHO, ids):
         other.append(token)
-        if token in ECHO._ups or token in ECHO._keeps:
+        if token in ECHO.ups or token in ECHO.keeps:
             other += [*data.draw(text), SHOWN]
     assert ECHO.decode(other, whole=True) == ECHO.decode(ids, whole=True)
 
@@ -203,7 +203,7 @@ def test_a_model_is_shown_what_it_edits_while_it_draws(tmp_path: Path) -> None:
     codec = model.codec
     assert isinstance(codec, EchoCodec)
     begun = codec.prefix("t0", made[0].states[:1]) + codec.header(2, None) + codec.edit_at(made[0].states[0].code, 0, 4)
-    prefixes = [codec.prefix("t0"), begun, begun[: begun.index(codec._keeps.start) + 1]]
+    prefixes = [codec.prefix("t0"), begun, begun[: begun.index(codec.keeps.start) + 1]]
     drafts = [Draft(student=1, ids=list(prefixes[n % 3]), stream=(0, "r", n)) for n in range(24)]
     generate(model, drafts, SampleConfig(rounds=2, top_p=1))
     shown = 0

@@ -33,7 +33,7 @@ from redraft.lm.fast.nucleus import nucleus as looped_nucleus
 from redraft.lm.fastest import decoder_for
 from redraft.lm.generate import Draft, drawn, generate
 from redraft.lm.model import StudentIndex, StudentLM, StudentVectors
-from redraft.lm.nucleus import nucleus
+from redraft.lm.nucleus import Groups, nucleus, probabilities_of
 from redraft.lm.sample import SampleConfig
 from redraft.lm.speculate import Copies, Memory
 
@@ -83,6 +83,7 @@ def make_model(lm: StudentLM, *, end: int | None = None, temperature: float = 1.
         restart=lambda ids, length: ids[-OVERLAP:],
         shows_ids=frozenset(),
         shown=lambda ids: [],
+        grammar=lambda ids: None,
     )
     model = Model(lm=lm, codec=codec, students=StudentIndex(["a", "b", "c"]), card={})
     if end is None:
@@ -140,22 +141,78 @@ def test_nucleus_equals_its_definition(
     rng = np.random.default_rng(seed)
     logits_BV = rng.normal(size=(6, vocabulary)) * spread
     uniforms_B = rng.random(6)
-    tokens = way(torch.from_numpy(logits_BV), torch.from_numpy(uniforms_B), top_p=top_p, temperature=temperature)
+    probabilities_BV = probabilities_of(torch.from_numpy(logits_BV), temperature)
+    tokens = way(probabilities_BV, torch.from_numpy(uniforms_B), top_p=top_p)
     expected = [plainly(line, u, top_p, temperature) for line, u in zip(logits_BV, uniforms_B, strict=True)]
     assert tokens.tolist() == expected
+
+
+def plainly_in_groups(p: np.ndarray, kinds: np.ndarray, uniform: float, top_p: float) -> int:
+    """The definition: a group by all its probability, then a token of its nucleus."""
+    masses = [p[kinds == group].sum() for group in range(3)]
+    target, before = uniform * sum(masses), 0.0
+    group = 0
+    while not masses[group] or target >= before + masses[group]:
+        before += masses[group]
+        group += 1
+    inside = np.flatnonzero(kinds == group)
+    logits = np.log(np.maximum(p[inside], 1e-300))
+    return int(inside[plainly(logits, (target - before) / masses[group], top_p, 1.0)])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([3, 64, 65, 700]),
+    st.sampled_from([0.1, 0.9, 0.999, 1.0]),
+    st.sampled_from([0.1, 1.0, 5.0]),
+    st.sampled_from([nucleus, looped_nucleus]),
+)
+def test_groups_keep_their_probability(seed: int, vocabulary: int, top_p: float, spread: float, way: Draw) -> None:
+    rng = np.random.default_rng(seed)
+    logits_BV = rng.normal(size=(6, vocabulary)) * spread
+    kinds_SV = rng.choice([-1, 0, 1, 2], size=(4, vocabulary), p=rng.dirichlet(np.ones(4))).astype(np.int8)
+    kinds_SV[range(4), rng.integers(0, vocabulary, 4)] = 1
+    lines_B, uniforms_B = rng.integers(0, 4, 6), rng.random(6)
+    probabilities_BV = probabilities_of(torch.from_numpy(logits_BV), 1.0)
+    groups = Groups(torch.from_numpy(kinds_SV), torch.from_numpy(lines_B))
+    tokens = way(probabilities_BV, torch.from_numpy(uniforms_B), top_p=top_p, groups=groups)
+    rows = zip(probabilities_BV.numpy(), kinds_SV[lines_B], uniforms_B, strict=True)
+    assert tokens.tolist() == [plainly_in_groups(p, kinds, u, top_p) for p, kinds, u in rows]
+
+
+@pytest.mark.parametrize("way", [nucleus, looped_nucleus])
+def test_only_what_may_come_is_drawn_however_unlikely(way: Draw) -> None:
+    probabilities_BV = torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 0.4, 0.6, 0.0]])
+    groups = Groups(torch.tensor([[-1, 0, -1, -1], [-1, -1, 0, 2], [-1, 0, -1, 1]], dtype=torch.int8), torch.arange(3))
+    tokens = way(probabilities_BV, torch.tensor([0.3, 0.3, 0.999999], dtype=torch.float64), top_p=0.9, groups=groups)
+    assert tokens.tolist() == [1, 3, 1]
+
+
+@pytest.mark.parametrize("way", [nucleus, looped_nucleus])
+def test_an_ending_outside_the_nucleus_is_drawn_as_often_as_the_model_has_it(way: Draw) -> None:
+    """40 ways for a draft to end, .1 together, none of which is in a nucleus of .8 over everything."""
+    p = torch.cat((torch.tensor([0.6, 0.25, 0.05]), torch.full((40,), 0.0025))).double()
+    kinds_1V = torch.tensor([[0, 0, 0, *[1] * 40]], dtype=torch.int8)
+    uniforms_B = torch.arange(20_000, dtype=torch.float64) / 20_000
+    groups = Groups(kinds_1V, torch.zeros(20_000, dtype=torch.long))
+    drawn = way(p.expand(20_000, -1).contiguous(), uniforms_B, top_p=0.8, groups=groups)
+    counts = torch.bincount(drawn, minlength=43) / 20_000
+    assert counts[3:].sum() == pytest.approx(0.1, abs=1e-4)
+    torch.testing.assert_close(counts[:3], torch.tensor([0.9 * 0.6 / 0.85, 0.9 * 0.25 / 0.85, 0]), atol=2e-4, rtol=0)
 
 
 def test_nucleus_draws_in_proportion_and_nothing_outside() -> None:
     p = torch.tensor([0.5, 0.3, 0.15, 0.05], dtype=torch.float64)
     uniforms_B = torch.arange(10_000, dtype=torch.float64) / 10_000
-    drawn = nucleus(p.log().expand(10_000, -1), uniforms_B, top_p=0.9)
+    drawn = nucleus(p.expand(10_000, -1), uniforms_B, top_p=0.9)
     counts = torch.bincount(drawn, minlength=4) / 10_000
     torch.testing.assert_close(counts, torch.tensor([0.5, 0.3, 0.15, 0]).float() / 0.95, atol=2e-4, rtol=0)
 
 
 def test_one_token_may_be_the_whole_nucleus() -> None:
-    logits_BV = torch.tensor([[0.0, 100.0, 0.0]])
-    assert nucleus(logits_BV, torch.tensor([0.999999], dtype=torch.float64), top_p=0.9).tolist() == [1]
+    probabilities_BV = torch.tensor([[0.0, 1.0, 0.0]])
+    assert nucleus(probabilities_BV, torch.tensor([0.999999], dtype=torch.float64), top_p=0.9).tolist() == [1]
 
 
 # Logits
@@ -314,13 +371,13 @@ def test_neither_batch_mates_nor_guesses_nor_order_change_a_sample(
     shape: str, told: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = make_model(make_lm(shape), temperature=0.4)
-    n = 66 if shape in ("gpt2", "llama") else 9
+    n = 66 if shape in ("gpt2", "llama") else 18
     ways = ((1, 1), (7, -1), (64, 1))
     found = [samples_of(model, n, order, batch=batch, rounds=2, temperature=0.4) for batch, order in ways]
     assert 0 < told["right"] < told["guessed"]
     monkeypatch.setattr(Copies, "guess", lambda self, limit: [])
     plain = samples_of(model, n, -1, batch=64, rounds=2, temperature=0.4)
-    assert len({len(ids) for ids in plain}) > (2 if n > 9 else 1)
+    assert len({len(ids) for ids in plain}) > (2 if n > 18 else 1)
     assert all(samples == plain for samples in found)
 
 
@@ -339,11 +396,14 @@ def test_guesses_are_made_as_long_as_they_are_worth_their_cost() -> None:
 
 
 @pytest.mark.parametrize("shape", ["gpt2", "llama"])
-def test_samples_are_those_a_plain_loop_draws(shape: str) -> None:
+@pytest.mark.parametrize("endings", ["exact", "nucleus"])
+def test_samples_are_those_a_plain_loop_draws(shape: str, endings: str) -> None:
     """No cache, no batch, no guesses: the whole context anew for each token."""
     lm = make_lm(shape)
     model = make_model(lm)
     end = model.codec.end_id
+    kinds_1V = torch.zeros(1, 40, dtype=torch.int8)
+    kinds_1V[0, end] = 2
     expected = []
     for draft in drafts_of():
         ids, head = list(draft.ids), list(draft.ids)
@@ -352,7 +412,9 @@ def test_samples_are_those_a_plain_loop_draws(shape: str) -> None:
             for uniform in draft.uniforms(lm.context - 1 - len(head)):
                 with torch.inference_mode():
                     logits_BV = lm(torch.tensor([[PLACEHOLDER, *head]]), torch.tensor([draft.student])).logits[:, -1]
-                token = int(nucleus(logits_BV, torch.tensor([uniform]), top_p=0.8, temperature=1.2))
+                groups = Groups(kinds_1V, torch.tensor([0])) if endings == "exact" else None
+                p_BV = probabilities_of(logits_BV, 1.2)
+                token = int(nucleus(p_BV, torch.tensor([uniform]), top_p=0.8, groups=groups))
                 ids.append(token)
                 head.append(token)
                 if token == end:
@@ -362,8 +424,21 @@ def test_samples_are_those_a_plain_loop_draws(shape: str) -> None:
             head = ids[-OVERLAP:]
         expected.append(ids)
     assert any(ids[-1] == end for ids in expected)
-    assert any(ids[-1] != end for ids in expected)
-    assert samples_of(model, batch=5, rounds=3, top_p=0.8, temperature=1.2) == expected
+    assert endings == "exact" or any(ids[-1] != end for ids in expected)
+    assert samples_of(model, batch=5, rounds=3, top_p=0.8, temperature=1.2, endings=endings) == expected
+
+
+class Counting:
+    """A grammar of five tokens: one can't follow itself, another is a draft's end, the third the trace's."""
+
+    given = ()
+
+    def __init__(self, ids: tuple[int, ...]) -> None:
+        self.ids, self.may = ids, np.array([0, 2, 1, 0, 0], np.int8)
+        self.may[ids[-1]] = -1
+
+    def after(self, token: int) -> Counting:
+        return Counting((*self.ids, token))
 
 
 def test_samples_have_the_models_distribution(told: Counter[str]) -> None:
@@ -374,9 +449,14 @@ def test_samples_have_the_models_distribution(told: Counter[str]) -> None:
     @torch.inference_mode()
     def chances(ids: list[int]) -> np.ndarray:
         p = torch.softmax(lm(torch.tensor([[PLACEHOLDER, *ids]]), torch.tensor([2])).logits[0, -1], -1).numpy()
-        order = np.argsort(-p)
-        inside = order[: 1 + int((np.cumsum(p[order]) < 0.9).sum())]
-        shares: np.ndarray = np.where(np.isin(np.arange(5), inside), p, 0) / p[inside].sum()
+        kinds = Counting(tuple(ids)).may
+        shares = np.zeros(5)
+        for group in set(kinds) - {-1}:
+            there = np.flatnonzero(kinds == group)
+            order = there[np.argsort(-p[there])]
+            inside = order[: 1 + int((np.cumsum(p[order]) < 0.9 * p[there].sum()).sum())]
+            shares[inside] = p[inside] * p[there].sum() / p[inside].sum()
+        shares /= p[kinds >= 0].sum()
         return shares
 
     expected: dict[tuple[int, ...], float] = {}
@@ -386,7 +466,9 @@ def test_samples_have_the_models_distribution(told: Counter[str]) -> None:
     assert sum(expected.values()) == pytest.approx(1)
 
     drafts = [Draft(student=2, ids=list(prefix), stream=(0, "r", i)) for i in range(n)]
-    generate(make_model(lm, end=END), drafts, SampleConfig(batch=16, rounds=1))
+    model = make_model(lm, end=END)
+    model.codec.grammar = Counting  # type: ignore[method-assign, assignment]
+    generate(model, drafts, SampleConfig(batch=16, rounds=1))
     assert 0 < told["right"] < told["guessed"]
     counts = Counter(tuple(draft.ids[len(prefix) :]) for draft in drafts)
     assert set(counts) <= {ids for ids, p in expected.items() if p}

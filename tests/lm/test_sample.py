@@ -106,38 +106,12 @@ def test_empty_and_badly_dated_samples_are_counted(
 
     monkeypatch.setattr(sampling, "generate", write)
     request = Request("s1", "square", "r")
-    dataset = sample(model, [request], out=tmp_path / "g", config=SampleConfig(per_pair=3, redraws=0))
+    dataset = sample(model, [request], out=tmp_path / "g", config=SampleConfig(per_pair=3))
     assert dataset.manifest.rejected == {"no_state": 1, "bad_date": 1}
     cut, whole = dataset.traces()
     assert (cut.sample, cut.ended, cut.final.code) == (1, False, "fd 1")
     assert (whole.sample, whole.ended, whole.final.code) == (2, True, "fd 3")
     assert whole.final.at == datetime(2020, 1, 1, 9, tzinfo=UTC)
-
-
-def test_samples_with_impossible_times_are_drawn_anew(
-    toy: tuple[Split, Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = toy[1]
-    drawn: list[tuple[object, ...]] = []
-
-    def write(
-        model: Model, drafts: list[Draft], config: SampleConfig, done: Callable[[Draft], None], tell: Any
-    ) -> None:
-        for draft in drafts:
-            drawn.append(draft.stream)
-            month = 13 if draft.stream[2] == 1 and len(drawn) < 6 else 1  # the second sample fails three times
-            text = f"CODE 1 (2020-{month:02}-01 09:00:00):\nfd {len(drawn)}"
-            draft.ids += [*model.codec.tokenizer.encode(text), model.codec.end_id]
-
-    monkeypatch.setattr(sampling, "generate", write)
-    request = Request("s1", "square", "r")
-    whole = sample(model, [request], out=tmp_path / "g", config=SampleConfig(per_pair=3, redraws=4))
-    assert drawn == [(0, "r", 0), (0, "r", 1), (0, "r", 2), (0, "r", 1, 1), (0, "r", 1, 2), (0, "r", 1, 3)]
-    assert [trace.final.code for trace in whole.traces()] == ["fd 1", "fd 6", "fd 3"]
-    assert whole.manifest.rejected == {"redrawn": 3}
-    drawn.clear()
-    cut = sample(model, [request], out=tmp_path / "h", config=SampleConfig(per_pair=3, redraws=2))
-    assert cut.manifest.rejected == {"redrawn": 2, "bad_date": 1, "no_state": 1}
 
 
 def test_done_is_done_and_other_requests_are_refused(toy: tuple[Split, Model], tmp_path: Path) -> None:

@@ -21,16 +21,18 @@ from transformers import AttentionInterface
 from redraft.lm.cache import Cache, Step
 from redraft.lm.model import StudentLM, heard
 from redraft.lm.neural_cache.mixture import Past, mixed
-from redraft.lm.nucleus import nucleus
+from redraft.lm.nucleus import Groups, nucleus
 
 ATTENTION = "redraft"
 """Our attention's name in transformers."""
 
 
 class Draw(Protocol):
-    """Draws a token from each line of logits (M, V) by its random number (M,)."""
+    """Draws a token from each line of probabilities (M, V) by its random number (M,)."""
 
-    def __call__(self, logits_BV: Tensor, uniforms_B: Tensor, *, top_p: float, temperature: float) -> Tensor:
+    def __call__(
+        self, probabilities_BV: Tensor, uniforms_B: Tensor, *, top_p: float, groups: Groups | None = None
+    ) -> Tensor:
         """Ids (M,)."""
 
 
@@ -50,7 +52,7 @@ class Decoder(Protocol):
     small: bool
     """Whether threads had better take rows each than share every operation."""
     draw: Draw
-    """How a token is drawn from its logits: as `nucleus` defines it."""
+    """How a token is drawn from what is likely: as `nucleus` defines it."""
     mix: Mix
     """How a neural cache is mixed in: as `mixed` defines it."""
 

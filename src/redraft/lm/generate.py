@@ -3,7 +3,8 @@
 In: a model and drafts, each a student and the ids so far. Out: the same drafts, gone on to their end token or as far
 as they may, each as soon as it is done; the next one takes its place in the batch at once.
 
-Each token is drawn from the model's distribution with the random number that belongs to its draft and place. What a
+Each token is drawn from the model's distribution with the random number that belongs to its draft and place: what may
+come at all says the codec's grammar, and decisions on how a trace goes on keep their probabilities (`nucleus`). What a
 draft is guessed to go on with is only looked at in the same step: a guess is kept while it equals the draw. So
 neither guesses nor by whom a draft is surrounded change it; they change its logits by rounding alone, and not even so
 where compiled loops draw (small models on CPUs).
@@ -33,9 +34,11 @@ from torch import Tensor
 from redraft.errors import InputError
 from redraft.lm.cache import Step, make_step
 from redraft.lm.checkpoint import Model
+from redraft.lm.codec.grammar import GOES_ON, TRACE_ENDS, Grammar, May
 from redraft.lm.decode import Decoder
 from redraft.lm.fastest import decoder_for
 from redraft.lm.neural_cache.mixture import Past
+from redraft.lm.nucleus import Groups, probabilities_of
 from redraft.lm.settings import SampleConfig
 from redraft.lm.speculate import Copies, Memory
 from redraft.progress import say
@@ -58,7 +61,7 @@ class Draft:
     ids: list[int]
     """What is there so far, without the placeholder; at first the prefix."""
     stream: tuple[int | str, ...]
-    """Seed, request and number, and which attempt if not the first: what its random numbers depend on."""
+    """Seed, request and number: what its random numbers depend on."""
     past: Past | None = None
     """What its student wrote before, to be mixed into what the model says; None: nothing."""
     rounds: int = 0
@@ -104,7 +107,8 @@ def drawn(model: Model, drafts: Iterable[Draft], config: SampleConfig, tell: Tel
         return
     model.lm.eval()
     decoders = _decoders(model, len(first))
-    desk = _Desk(chain(first, waiting), config, tell, guesses=GUESSES // len(decoders))
+    rules = _Rules(model, config)
+    desk = _Desk(chain(first, waiting), rules, tell, guesses=GUESSES // len(decoders))
     servers = [_serve(model, decoder, rows, desk) for decoder, rows in decoders]
     yield from servers[0] if len(servers) == 1 else _side_by_side(servers, desk)
 
@@ -126,20 +130,59 @@ _say_once = cache(say)
 """A line that a process prints no second time."""
 
 
+class _Rules:
+    """How tokens are drawn, and which may come.
+
+    Args:
+        model: Whose codec it is.
+        config: How to draw.
+    """
+
+    def __init__(self, model: Model, config: SampleConfig) -> None:
+        self.config = config
+        self._codec = model.codec
+        self._exact = config.endings == "exact"
+        self._anything: May = np.full(model.lm.lm.config.vocab_size, GOES_ON, np.int8)
+        if self._codec.end_id >= 0:
+            self._anything[self._codec.end_id] = TRACE_ENDS
+
+    def grammar(self, ids: Sequence[int]) -> Grammar | None:
+        """The place in the grammar behind `ids`; None: anything may come."""
+        if not self.config.grammar:
+            return None
+        grammar = self._codec.grammar(ids)
+        if grammar is None:
+            _say_once("this model's codec has no grammar: what it draws need not be valid")
+        return grammar
+
+    def groups(self, places: Sequence[Grammar | None], device: torch.device) -> Groups | None:
+        """What each id would say at each place; None: everything may come, and all in one group."""
+        if not self._exact and places[0] is None:
+            return None
+        mays = [self._anything if place is None else place.may for place in places]
+        line_of = {id(may): may for may in mays}
+        kinds_SV = np.stack(list(line_of.values()))
+        if not self._exact:
+            np.minimum(kinds_SV, GOES_ON, out=kinds_SV)
+        lines = {key: line for line, key in enumerate(line_of)}
+        lines_B = torch.tensor([lines[id(may)] for may in mays])
+        return Groups(torch.from_numpy(kinds_SV).to(device), lines_B.to(device))
+
+
 class _Desk:
     """Where those who draw get their drafts, and answers on programs; one at a time.
 
     Args:
         drafts: What there is to do.
-        config: How to draw.
+        rules: How to draw.
         tell: Says of programs what their student saw.
         guesses: Guessed tokens in a step of each, at most.
     """
 
-    def __init__(self, drafts: Iterator[Draft], config: SampleConfig, tell: Tell | None, *, guesses: int) -> None:
+    def __init__(self, drafts: Iterator[Draft], rules: _Rules, tell: Tell | None, *, guesses: int) -> None:
         self._drafts, self._tell = drafts, tell
         self._drafts_lock, self._tell_lock = threading.Lock(), threading.Lock()
-        self.config, self.guesses = config, guesses
+        self.rules, self.guesses = rules, guesses
         self.closed = False
 
     def next(self) -> Draft | None:
@@ -160,20 +203,20 @@ class _Desk:
 
 def _serve(model: Model, decoder: Decoder, places: int, desk: _Desk) -> Iterator[Draft]:
     """Draw drafts from the desk, `places` at a time, until there are no more."""
-    config, memory = desk.config, Memory()
+    memory = Memory()
     free = list(reversed(range(places)))
     rows: list[_Row] = []
     while not desk.closed:
         tokens = 0
         while free and tokens < STEP_TOKENS and (draft := desk.next()):
-            rows.append(_Row(model, draft, free.pop(), memory))
+            rows.append(_Row(model, draft, free.pop(), memory, desk.rules.grammar(draft.ids)))
             tokens += len(rows[-1].new)
         if not rows:
             return
         _advance(rows, decoder, desk)
         desk.tell(rows)
         for row in [row for row in rows if row.full]:
-            if row.draft.ids[-1] != model.codec.end_id and row.draft.rounds < config.rounds:
+            if row.draft.ids[-1] != model.codec.end_id and row.draft.rounds < desk.rules.config.rounds:
                 row.begin()
             else:
                 rows.remove(row)
@@ -223,13 +266,16 @@ class _Row:
         draft: The draft.
         place: Its row of the cache.
         memory: Of all drafts, for guesses.
+        grammar: What may come next; None: anything.
     """
 
-    def __init__(self, model: Model, draft: Draft, place: int, memory: Memory) -> None:
+    def __init__(self, model: Model, draft: Draft, place: int, memory: Memory, grammar: Grammar | None) -> None:
         self._model, self.draft, self.place = model, draft, place
         draft.ids += model.codec.shown(draft.ids)
         self._copies = Copies(draft.ids, memory)
         self._stops = {model.codec.end_id, model.codec.run_id, *model.codec.shows_ids}
+        self.grammars = [grammar]
+        """Where it stands, and behind each guess."""
         self.begin()
 
     def begin(self) -> None:
@@ -251,8 +297,14 @@ class _Row:
         self.guessed: list[int] = []  # what may come then
 
     def guess(self, limit: int) -> None:
-        """Guess what comes next."""
+        """Guess what comes next, as far as it may."""
         self.guessed = self._copies.guess(min(limit, self._room - self._drawn - 1))
+        for n, token in enumerate(self.guessed):
+            grammar = self.grammars[-1]
+            if token in self._stops or (grammar and grammar.may[token] < 0):
+                del self.guessed[n:]
+                break
+            self.grammars.append(grammar and grammar.after(token))
 
     @property
     def uniforms(self) -> NDArray[np.float64]:
@@ -277,12 +329,14 @@ class _Row:
     def take(self, tokens: Sequence[int]) -> None:
         """Keep draws as long as each was preceded by right guesses; some ids have what isn't drawn behind them."""
         right = 0
-        while right < len(self.guessed) and tokens[right] == self.guessed[right] and tokens[right] not in self._stops:
+        while right < len(self.guessed) and tokens[right] == self.guessed[right]:
             right += 1
         self._copies.learn(right, len(self.guessed))
         self.draft.ids += tokens[: right + 1]
         self._drawn += right + 1
         self.start += len(self.new) + right
+        grammar = self.grammars[right]
+        self.grammars = [grammar and grammar.after(tokens[right])]
         self.new, self.guessed = [tokens[right]], []
         if tokens[right] == self._model.codec.end_id or self._drawn == self._room:
             self._fill()
@@ -315,11 +369,12 @@ def _advance(rows: Sequence[_Row], decoder: Decoder, desk: _Desk) -> None:
         [row.draft.student for row in rows],
         decoder.model.device,
     )
+    config, device = desk.rules.config, decoder.model.device
+    groups = desk.rules.groups([grammar for row in rows for grammar in row.grammars], device)
     with _one_thread() if decoder.small else nullcontext():
-        logits_MV = _logits(rows, decoder, step)
-        uniforms_M = torch.from_numpy(np.concatenate([row.uniforms for row in rows])).to(logits_MV.device)
-        config = desk.config
-        tokens = decoder.draw(logits_MV, uniforms_M, top_p=config.top_p, temperature=config.temperature).tolist()
+        uniforms_M = torch.from_numpy(np.concatenate([row.uniforms for row in rows])).to(device)
+        probabilities_MV = probabilities_of(_logits(rows, decoder, step), config.temperature)
+        tokens = decoder.draw(probabilities_MV, uniforms_M, top_p=config.top_p, groups=groups).tolist()
     for row in rows:
         n = 1 + len(row.guessed)
         row.take(tokens[:n])

@@ -2,12 +2,11 @@
 
 In: a model and requests, each a student and a title. Out: a dataset of origin `model`, a row per sample. A sample
 depends on the model, its request and its number alone: it has its own stream of random numbers, so its neighbours in
-a batch change it no more than rounding does. One that comes to an impossible time is drawn anew a few times. Shards
-are drawn one by one and written when done; a killed run goes on with the first that is missing and ends with the same
-bytes.
+a batch change it no more than rounding does. Shards are drawn one by one and written when done; a killed run goes on
+with the first that is missing and ends with the same bytes.
 
-A sample without any complete state has no row; `manifest.rejected` counts it as `no_state`. `redrawn` counts draws that
-came to an impossible time and were drawn anew, `bad_date` samples that were cut off at one, with or without a row.
+A sample without any complete state has no row; `manifest.rejected` counts it as `no_state`. `bad_date` counts samples
+that were cut off at an impossible time, with or without a row; a codec's grammar lets none come.
 """
 
 from __future__ import annotations
@@ -149,13 +148,16 @@ def check_sampling(model: Model, config: SampleConfig, tell: Tell | None = None)
             "this model was trained to see after each state whether it ran, and nothing was given that can tell.",
             remedy="Hand in `tell`, as `redraft sample` does, or train a model without `feedback`.",
         )
-    for name, least in (("per_pair", 1), ("rounds", 1), ("batch", 1), ("shard", 1), ("redraws", 0)):
+    for name, least in (("per_pair", 1), ("rounds", 1), ("batch", 1), ("shard", 1)):
         if getattr(config, name) < least:
             raise InputError(f"{name} is {getattr(config, name)}; it must be at least {least}.")
     if not 0 < config.top_p <= 1:
         raise InputError(f"top_p is {config.top_p}; it must be above 0 and at most 1.")
     if not config.temperature > 0:
-        raise InputError(f"temperature is {config.temperature}; it must be above 0.")
+        raise InputError(
+            f"temperature is {config.temperature}; it must be above 0.",
+            remedy="For the likeliest token always, take a top_p as small as 1e-9, and endings = 'nucleus'.",
+        )
 
 
 def _voice(request: Request) -> str:
@@ -191,12 +193,6 @@ def _draw_shard(
     numbered = [(request, number) for request in requests for number in range(config.per_pair)]
     found = _draw(model, numbered, config, done, tell, cache)
     traces, rejected = [], Counter[str]()
-    for attempt in range(1, config.redraws + 1):
-        again = [i for i, one in enumerate(found) if one.bad_date]
-        rejected["redrawn"] += len(again)
-        redrawn = _draw(model, [numbered[i] for i in again], config, lambda _: None, tell, cache, attempt)
-        for i, one in zip(again, redrawn, strict=True):
-            found[i] = one
     for (request, number), one in zip(numbered, found, strict=True):
         rejected.update({"bad_date": int(one.bad_date), "no_state": int(not one.states)})
         if one.states:
@@ -217,16 +213,16 @@ def _draw_shard(
 
 def _draw(
     model: Model, numbered: Sequence[tuple[Request, int]], config: SampleConfig, done: Callable[[float], None],
-    tell: Tell | None, cache: NeuralCache | None, attempt: int = 0,
+    tell: Tell | None, cache: NeuralCache | None,
 ) -> list[Decoded]:  # fmt: skip
-    """What was drawn for each request and number; another attempt has random numbers of its own."""
+    """What was drawn for each request and number."""
     pasts = {request: cache.past_of_pair(_voice(request), request.title) for request, _ in numbered} if cache else {}
     drafts = [
         Draft(
             student=model.students.row(_voice(request)),
             past=pasts.get(request),
             ids=model.codec.prefix(request.title),
-            stream=(config.seed, request.id, number, *([attempt] if attempt else [])),
+            stream=(config.seed, request.id, number),
         )
         for request, number in numbered
     ]

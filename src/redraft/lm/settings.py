@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from redraft.errors import InputError, suggestion
 from redraft.lm.codec import CodecConfig
@@ -249,11 +249,15 @@ class SampleConfig:
     """Samples of each (student, title)."""
     top_p: float = 0.9
     """Nucleus: the likeliest tokens that together have this probability (paper section 4.1). What students do now and
-    then lies outside: slips, second thoughts, long traces (docs/training.md has what other values give)."""
+    then lies outside: slips, second thoughts (docs/training.md has what other values give)."""
+    endings: Literal["exact", "nucleus"] = "exact"
+    """exact: that the trace ends, or the draft does, is drawn with the model's own probability, and the nucleus leaves
+    out only ways of going on; nucleus: it leaves out endings too, as the paper's does."""
+    grammar: bool = True
+    """Draw only what goes on to a valid trace: dates that exist and don't run backwards, edits within the program that
+    change it. Codecs without a grammar (full) draw anything."""
     temperature: float = 1.0
-    """Divides the logits; below 1 the likely becomes likelier."""
-    redraws: int = 5
-    """A sample with an impossible time is drawn anew, at most so often; then, and at 0, it is cut off there."""
+    """Divides all logits, those of endings too; below 1 the likely becomes likelier."""
     rounds: int = 3
     """Contexts a trace may fill before it is cut off (paper, appendix E)."""
     batch: int = 192
@@ -262,6 +266,9 @@ class SampleConfig:
     """Traces per file: what is drawn at once, and what a killed run loses at most."""
     seed: int = 0
     """Draws the samples: a trace depends on this, its request and its number alone."""
+
+    RETIRED: ClassVar = ("redraws",)
+    """Settings of earlier versions, passed over."""
 
 
 @dataclass(frozen=True, kw_only=True)

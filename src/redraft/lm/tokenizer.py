@@ -49,6 +49,16 @@ _SPARE_IDS = 4096
 """Ids without an entry that a tokenizer may have; some leave a few for later."""
 
 
+def _letters() -> dict[str, int]:
+    """The letter by which byte-level vocabularies write each byte -> that byte."""
+    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [byte for byte in range(256) if byte not in shown]
+    return {chr(byte): byte for byte in shown} | {chr(256 + i): byte for i, byte in enumerate(hidden)}
+
+
+_BYTES = _letters()
+
+
 class Tokenizer:
     """A lossless tokenizer with the project's special tokens.
 
@@ -91,6 +101,20 @@ class Tokenizer:
         """The text of ids; bytes that aren't UTF-8 (a model may emit them) become U+FFFD, unknown ids nothing."""
         text: str = self.backend.decode(ids, skip_special_tokens=False)
         return text
+
+    def spelled(self) -> list[bytes] | None:
+        """The bytes that each id stands for, none for ids that text is never encoded to; None: it isn't byte-level."""
+        saved = json.loads(self.backend.to_str())
+        if (saved["decoder"] or {}).get("type") != "ByteLevel":
+            return None
+        special = self.special_ids | {token["id"] for token in saved["added_tokens"] if token["special"]}
+        found = [b""] * self.vocab_size
+        for token, number in self.backend.get_vocab(with_added_tokens=True).items():
+            if number not in special:
+                spelt = [_BYTES.get(letter) for letter in token]
+                known = [byte for byte in spelt if byte is not None]
+                found[number] = bytes(known) if len(known) == len(token) else token.encode()
+        return found
 
     def save(self, folder: Path) -> None:
         """Write the files of a `transformers` fast tokenizer into `folder`."""

@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 
 from redraft.data.trace import State, Trace
 from redraft.errors import InputError, UsageError
+from redraft.lm.codec.grammar import Grammar
 from redraft.lm.codec.told import Flags, Told, within
 from redraft.lm.tokenizer import Tokenizer, byte_tokenizer, train_tokenizer
 from redraft.rundir import write_record
@@ -374,6 +375,15 @@ class Codec(ABC):
     def counted(self, ids: Sequence[int]) -> int:
         """The same of a whole trace's ids."""
         return int(self._own(ids, 0).sum())
+
+    # What may come next
+
+    def grammar(self, ids: Sequence[int]) -> Grammar | None:
+        """The place in a trace behind `ids`, all of it so far; None: this codec has no grammar, and anything may come.
+
+        It may begin anywhere, also within an edit. Feedback is passed over: places don't depend on what was seen.
+        """
+        return None
 
     # Reading
 

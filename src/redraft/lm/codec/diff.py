@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -39,7 +40,9 @@ from numpy.typing import NDArray
 from redraft.data.edits import lines_of
 from redraft.data.trace import State
 from redraft.lm.codec.base import Codec, CodecConfig, Decoded, Part
+from redraft.lm.codec.diff_grammar import Before, Between, Rules
 from redraft.lm.codec.edits import Cut, Editor, Keep, Step, Up, Write, steps, words
+from redraft.lm.codec.grammar import Grammar
 from redraft.lm.codec.headers import gap, later, read_time, time_text
 from redraft.lm.tokenizer import Tokenizer
 
@@ -64,12 +67,12 @@ class DiffCodec(Codec):
     def __init__(self, tokenizer: Tokenizer, config: CodecConfig | None = None) -> None:
         super().__init__(tokenizer, config)
         first = self.first_own_id
-        self._on_id, self._at_id = first, first + 1
+        self._on_id, self.at_id = first, first + 1
         bounds = np.cumsum([first + 2, SECONDS, MINUTES, HOURS, UPS, CUTS, KEEPS]).tolist()
-        self._seconds, self._minutes, self._hours, self._ups, self._cuts, self._keeps = (
+        self.seconds, self.minutes, self.hours, self.ups, self.cuts, self.keeps = (
             range(start, stop) for start, stop in pairwise(bounds)
         )
-        self._ids_of: dict[type[Up | Cut | Keep], range] = {Up: self._ups, Cut: self._cuts, Keep: self._keeps}
+        self._ids_of: dict[type[Up | Cut | Keep], range] = {Up: self.ups, Cut: self.cuts, Keep: self.keeps}
 
     # Writing
 
@@ -79,15 +82,15 @@ class DiffCodec(Codec):
     def _header(self, n: int, at: datetime | None, after: datetime | None) -> Iterator[Part]:
         seconds = gap(at, after) if self.config.relative_time else None
         if seconds is None:
-            yield self._at_id
+            yield self.at_id
             yield time_text(at)
             return
         hours, minutes = seconds // 3600, seconds // 60 % 60
         if hours:
-            yield self._hours[hours - 1]
+            yield self.hours[hours - 1]
         if minutes:
-            yield self._minutes[minutes - 1]
-        yield self._seconds[seconds % 60]
+            yield self.minutes[minutes - 1]
+        yield self.seconds[seconds % 60]
 
     def _program(self, state: State, before: State | None) -> Iterator[Part]:
         old = lines_of(before.code) if before else []
@@ -126,10 +129,10 @@ class DiffCodec(Codec):
         """Where states begin: at AT, or at a part of a relative time that no hours or minutes precede."""
         ids_L = np.asarray(ids)
         spoken_L = ~self._told(ids_L)
-        timed_L = spoken_L & (ids_L >= self._seconds.start) & (ids_L < self._hours.stop)
+        timed_L = spoken_L & (ids_L >= self.seconds.start) & (ids_L < self.hours.stop)
         goes_on_L = np.zeros_like(timed_L)
-        goes_on_L[1:] = (timed_L & (ids_L >= self._minutes.start))[:-1]
-        return np.flatnonzero((spoken_L & (ids_L == self._at_id)) | (timed_L & ~goes_on_L))
+        goes_on_L[1:] = (timed_L & (ids_L >= self.minutes.start))[:-1]
+        return np.flatnonzero((spoken_L & (ids_L == self.at_id)) | (timed_L & ~goes_on_L))
 
     def chunk(self, ids: Sequence[int], length: int) -> list[list[int]]:
         """Cut a trace between its states; each chunk begins with a whole state, as the module says."""
@@ -208,10 +211,50 @@ class DiffCodec(Codec):
                 at = self._time(runs, at)
             except ValueError:
                 return
-            self._follow(runs, Editor(lines))
-            code = "\n".join(lines)
-            lines = lines_of(code)
-            yield _Read(start, end, State(code=code, at=at))
+            lines = self._edited(lines, runs)
+            yield _Read(start, end, State(code="\n".join(lines), at=at))
+
+    def _edited(self, before: Sequence[str], runs: Iterable[tuple[int, str]]) -> list[str]:
+        """The lines of a program after a state's steps."""
+        lines = list(before)
+        self._follow(runs, Editor(lines))
+        return lines_of("\n".join(lines))
+
+    # What may come next
+
+    def grammar(self, ids: Sequence[int]) -> Grammar | None:
+        """The place behind `ids`; None if the tokenizer isn't byte-level."""
+        if self._rules is None:
+            return None
+        starts = self._state_starts(ids).tolist()
+        if not starts:
+            return Between(self._rules, Before([], None), first=True)
+        last = list(ids[starts[-1] :])
+        last = [token for token, own in zip(last, self._own(last, 0), strict=True) if own]
+        before = Before([], None)
+        for read in self._read(ids[: starts[-1]]):
+            before = Before(lines_of(read.state.code), read.state.at)
+        place = self._rules.begin(before, last[0])
+        for token in last[1:]:
+            place = place.after(token)
+        return place
+
+    @cached_property
+    def _rules(self) -> Rules | None:
+        spelled = self.tokenizer.spelled()
+        return None if spelled is None else Rules(self, spelled)
+
+    def time_of(self, ids: Sequence[int], after: datetime | None) -> datetime | None:
+        """The time of a state whose ids are these.
+
+        Raises:
+            ValueError: It is none.
+        """
+        return self._time(list(self._runs(ids)), after)
+
+    def lines_after(self, before: Sequence[str], ids: Sequence[int]) -> list[str]:
+        """The program's lines after a state whose ids are these."""
+        return self._edited(before, self._runs(ids))
 
     def _follow(self, runs: Iterable[tuple[int, str]], editor: Editor) -> None:
         """Take a state's steps."""
@@ -224,7 +267,7 @@ class DiffCodec(Codec):
 
     def _runs(self, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
         """Each id of our own with the text behind it; AT's time is no part of that text."""
-        marks = [i for i, token in enumerate(ids) if self.first_own_id <= token < self._keeps.stop]
+        marks = [i for i, token in enumerate(ids) if self.first_own_id <= token < self.keeps.stop]
         for start, end in pairwise([*marks, len(ids)]):
             yield ids[start], self._text(ids[start + 1 : end]) if end > start + 1 else ""
 
@@ -234,14 +277,14 @@ class DiffCodec(Codec):
         Raises:
             ValueError: It is none.
         """
-        if runs[0][0] == self._at_id:
+        if runs[0][0] == self.at_id:
             return read_time(runs[0][1].partition("\n")[0])
         seconds = 0
         for token, _ in runs:
-            if token in self._hours:
-                seconds += 3600 * (token - self._hours.start + 1)
-            elif token in self._minutes:
-                seconds += 60 * (token - self._minutes.start + 1)
-            elif token in self._seconds:
-                return later(after, seconds + token - self._seconds.start)
+            if token in self.hours:
+                seconds += 3600 * (token - self.hours.start + 1)
+            elif token in self.minutes:
+                seconds += 60 * (token - self.minutes.start + 1)
+            elif token in self.seconds:
+                return later(after, seconds + token - self.seconds.start)
         return later(after, seconds)

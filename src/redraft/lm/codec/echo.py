@@ -41,7 +41,7 @@ class EchoCodec(DiffCodec):
     def __init__(self, tokenizer: Tokenizer, config: CodecConfig | None = None) -> None:
         super().__init__(tokenizer, config)
         self._shown_id = self.first_own_id + DiffCodec.own_ids
-        self.shows_ids = frozenset((*self._ups, *self._keeps))
+        self.shows_ids = frozenset((*self.ups, *self.keeps))
 
     def _edit(self, old: Sequence[str], edit: Iterable[Step]) -> Iterator[Part]:
         editor = Editor(list(old))
@@ -68,7 +68,7 @@ class EchoCodec(DiffCodec):
     def _told(self, ids_L: NDArray[np.int_]) -> Flags:
         """Echoes too."""
         told_L = super()._told(ids_L)
-        opens_L = np.isin(ids_L, [*self._ups, *self._keeps])
+        opens_L = np.isin(ids_L, [*self.ups, *self.keeps])
         shuts_L = ids_L == self._shown_id
         others_L = (ids_L >= self.first_own_id) | (ids_L == self.start_id) | (ids_L == self.end_id)
         return told_L | within(*(kind_L & ~told_L for kind_L in (opens_L, shuts_L, others_L)))

@@ -13,7 +13,9 @@ which reading takes away; every other line stands as it is. Lines end at "\n" al
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 NO_TIME = "no time"
 DAY = 86_400
@@ -83,6 +85,27 @@ def read_time(text: str) -> datetime | None:
         raise ValueError(text)
     year, month, day, hour, minute, second = map(int, re.findall("[0-9]+", text))
     return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+
+
+def latest(text: str) -> str | None:
+    """The latest time that begins like this, written as `time_text` writes it; None if no time does."""
+    year = text[:4] + "9999"[len(text[:4]) :]
+    if not (year.isascii() and year.isdigit()) or year == "0000":
+        return None
+    month = _latest("-", 12, text[4:7])
+    days = monthrange(int(year), int(month[1:]))[1] if month else 0
+    limits = (("-", days), (" ", 23), (":", 59), (":", 59))
+    fields = [_latest(sign, high, text[at : at + 3]) for (sign, high), at in zip(limits, range(7, 19, 3), strict=True)]
+    found = "".join((year, month or "", *(field or "" for field in fields)))
+    return found if len(found) == 19 >= len(text) else None
+
+
+@lru_cache
+def _latest(sign: str, high: int, text: str) -> str | None:
+    """The largest number up to `high` that begins like this, behind its sign; days and months begin with 1."""
+    low = int(sign == "-")
+    fitting = (f"{sign}{n:02}" for n in range(high, low - 1, -1) if f"{sign}{n:02}".startswith(text))
+    return next(fitting, None)
 
 
 def gap(at: datetime | None, after: datetime | None) -> int | None:

@@ -100,8 +100,9 @@ def draw(
         depends: What they depend on beside the model, the cases and these settings: dataset and split.
     """
     sampling = SampleConfig(
-        per_pair=1, top_p=config.top_p, temperature=config.temperature, rounds=config.rounds, seed=config.seed
-    )
+        per_pair=1, top_p=config.top_p, temperature=config.temperature, rounds=config.rounds, seed=config.seed,
+        endings=config.endings, grammar=config.grammar,
+    )  # fmt: skip
     begun = [[case.id, _place(case, condition)] for case in cases]
     fingerprint = sha256_json([VERSION, model.fingerprint, depends, begun, condition, voices, asdict(sampling)])
     file = folder / f"{condition.name}.parquet"

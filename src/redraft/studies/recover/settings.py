@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Literal, Self
 
 from redraft.data.split import TEST_SPLITS
 from redraft.errors import InputError, suggestion
@@ -78,6 +78,10 @@ class RecoverConfig:
     """How edit sequences are ranked. In the study `surprise` plays no part: baselines have no model to ask."""
     top_p: float = 0.9
     """Nucleus of the draws (4.1)."""
+    endings: Literal["exact", "nucleus"] = "exact"
+    """Whether endings keep their probability, as in `sample`."""
+    grammar: bool = True
+    """Draw only what goes on to a valid trace, as in `sample`."""
     temperature: float = 1.0
     """Divides the logits of the draws."""
     rounds: int = 2
