@@ -1,7 +1,8 @@
-"""What a nucleus leaves of a model's traces: `python bench/nucleus.py DATASET MODEL [--top-p 0.9 0.95 0.98 0.99 1]`.
+"""What ways of drawing leave of a model's traces: `python bench/nucleus.py DATASET MODEL [--top-p 0.9 0.95 0.98 0.99 1]`.
 
 In: a dataset with a split, a model trained on it. Out: a Markdown table on standard output: means of the real traces of
-the validation pairs, and of the model's own for the same pairs, by nucleus. Test pairs aren't touched.
+the validation pairs, and of the model's own for the same pairs, by nucleus, by whether endings keep their probability
+(exact) or the nucleus leaves them out too, and with a grammar or without. Test pairs aren't touched.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -31,6 +34,12 @@ METRICS = {
     "seconds_active": "active seconds",
     "modify_share": "edits that change lines",
 }
+WAYS: dict[str, dict[str, Any]] = {
+    "exact, grammar": {},
+    "exact": {"grammar": False},
+    "nucleus, grammar": {"endings": "nucleus"},
+    "nucleus": {"endings": "nucleus", "grammar": False},
+}
 
 
 def main() -> None:
@@ -38,7 +47,9 @@ def main() -> None:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("--top-p", type=float, nargs="+", default=[0.9, 0.95, 0.98, 0.99, 1.0])
+    parser.add_argument("--ways", nargs="+", default=[*WAYS], choices=[*WAYS])
     parser.add_argument("--samples", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--pairs", type=int, default=200)
     given = parser.parse_args()
     dataset, model = open_dataset(given.dataset), load_model(given.model)
@@ -49,16 +60,20 @@ def main() -> None:
     language = next(iter(real.values())).final.language
     rows, single = [], np.array([len(trace.states) for trace in real.values()])
     with open_runner("v8", workers=2) as runner:
-        rows.append(("real", *numbers(list(real.values()), real, language, runner)[:-1], "-", "-", "-"))
-        for top_p in given.top_p:
+        rows.append(("real", "", *numbers(list(real.values()), real, language, runner)[:-1], "-", "-", "-", "-"))
+        for top_p, way in product(given.top_p, given.ways):
             with tempfile.TemporaryDirectory() as folder:
-                config = SampleConfig(per_pair=given.samples, top_p=top_p, seed=3)
+                config = SampleConfig(per_pair=given.samples, top_p=top_p, seed=given.seed, **WAYS[way])
                 made = sample(model, requests, out=Path(folder) / "samples", config=config)
                 traces = list(made.traces())
             distance = ks_2samp(single, [len(trace.states) for trace in traces]).statistic
-            redrawn = made.manifest.rejected.get("redrawn", 0) / (given.samples * len(pairs))
-            rows.append((f"{top_p:g}", *numbers(traces, real, language, runner), f"{distance:.2f}", f"{redrawn:.2f}"))
-    header = ("nucleus", *METRICS.values(), "run once", "final runs", "similarity", "KS of lengths", "redrawn")
+            lost = [
+                made.manifest.rejected.get(why, 0) / (given.samples * len(pairs)) for why in ("bad_date", "no_state")
+            ]
+            shares = [f"{distance:.2f}", *(f"{share:.1%}" for share in lost)]
+            rows.append((f"{top_p:g}", way, *numbers(traces, real, language, runner), *shares))
+    columns = ("one program", "final runs", "likeness", "KS of lengths", "impossible date", "no whole program")
+    header = ("nucleus", "endings", *METRICS.values(), *columns)
     print(f"{len(pairs)} validation pairs, {given.samples} samples each; the data: {dataset.origin}\n")
     for row in (header, ["---"] * len(header), *rows):
         print(f"| {' | '.join(row)} |")
