@@ -518,7 +518,8 @@ def test_threads_that_take_rows_each_change_no_sample(shape: str, monkeypatch: p
     monkeypatch.setattr(generating, "_advance", watch)
     with three_threads():
         assert samples_of(model, batch=5, rounds=2) == plain
-    assert sorted(drew.values()) == [1, 2, 2]
+        assert [rows for _, rows in generating._decoders(model, 5)] == [2, 2, 1]
+    assert max(drew.values()) <= 2  # who is quick may leave nothing to another
 
 
 def test_a_failure_in_a_thread_ends_all_and_is_told() -> None:
