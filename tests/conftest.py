@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from places import SHARED
+
+# How long an example takes says nothing where other work shares the processors.
+settings.register_profile("redraft", deadline=None)
+settings.load_profile("redraft")
 
 
 @pytest.fixture(scope="session", autouse=True)
