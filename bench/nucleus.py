@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Sequence
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from redraft.data.trace import Pair, Trace
 from redraft.lm.checkpoint import load_model
 from redraft.lm.sample import Request, sample
 from redraft.lm.settings import SampleConfig
+from redraft.metrics import distance
+from redraft.metrics.bootstrap import Clusters
 from redraft.metrics.measure import measure_traces
 from redraft.rundir import sha256_json
 from redraft.studies.common.running import Runner, open_runner
@@ -60,19 +62,21 @@ def main() -> None:
     language = next(iter(real.values())).final.language
     rows, single = [], np.array([len(trace.states) for trace in real.values()])
     with open_runner("v8", workers=2) as runner:
-        rows.append(("real", "", *numbers(list(real.values()), real, language, runner)[:-1], "-", "-", "-", "-"))
+        halves = f"{between_halves(real, given.seed):.2f} (halves)"
+        rows.append(("real", "", *numbers(list(real.values()), real, language, runner)[:-1], "-", halves, "-", "-"))
         for top_p, way in product(given.top_p, given.ways):
             with tempfile.TemporaryDirectory() as folder:
                 config = SampleConfig(per_pair=given.samples, top_p=top_p, seed=given.seed, **WAYS[way])
                 made = sample(model, requests, out=Path(folder) / "samples", config=config)
                 traces = list(made.traces())
-            distance = ks_2samp(single, [len(trace.states) for trace in traces]).statistic
+            apart = ks_2samp(single, [len(trace.states) for trace in traces]).statistic
             lost = [
                 made.manifest.rejected.get(why, 0) / (given.samples * len(pairs)) for why in ("bad_date", "no_state")
             ]
-            shares = [f"{distance:.2f}", *(f"{share:.1%}" for share in lost)]
+            shares = [f"{apart:.2f}", *(f"{share:.1%}" for share in lost)]
             rows.append((f"{top_p:g}", way, *numbers(traces, real, language, runner), *shares))
-    columns = ("one program", "final runs", "likeness", "KS of lengths", "impossible date", "no whole program")
+    columns = ("one program", "final runs", "of several", "mended", "broken", "likeness", "KS of lengths",
+               "impossible date", "no whole program")  # fmt: skip
     header = ("nucleus", "endings", *METRICS.values(), *columns)
     print(f"{len(pairs)} validation pairs, {given.samples} samples each; the data: {dataset.origin}\n")
     for row in (header, ["---"] * len(header), *rows):
@@ -80,13 +84,33 @@ def main() -> None:
 
 
 def numbers(traces: Sequence[Trace], real: dict[Pair, Trace], language: str | None, runner: Runner) -> list[str]:
-    """Means over traces: the metrics, the share of a single program, of final ones that run, likeness to the real one."""
+    """Means over traces: the metrics; shares of traces of a single program, of final ones that run, of all traces and of
+    those of several; of failing drafts that the next one mends, of running ones that it breaks; likeness to the real one.
+    """
     table = measure_traces(traces, language)
     found = [f"{np.nanmean(np.array(table[name].to_pylist(), float)):.3g}" for name in METRICS]
-    ran = [one for one in runner.run([trace.final.code for trace in traces], language) if one is not None]
+    verdicts = iter(runner.run([state.code for trace in traces for state in trace.states], language))
+    ran = [[next(verdicts) for _ in trace.states] for trace in traces]
+    steps = [
+        (before, after) for one in ran for before, after in pairwise(one) if before is not None and after is not None
+    ]
     alike = [Levenshtein.normalized_similarity(trace.final.code, real[trace.pair].final.code) for trace in traces]
-    once = np.mean([len(trace.states) == 1 for trace in traces])
-    return [*found, f"{once:.2f}", f"{np.mean(ran):.2f}" if ran else "-", f"{np.mean(alike):.2f}"]
+    shares: list[list[float]] = [
+        [len(trace.states) == 1 for trace in traces],
+        [one[-1] for one in ran if one[-1] is not None],
+        [one[-1] for one in ran if one[-1] is not None and len(one) > 1],
+        [after for before, after in steps if not before],
+        [not after for before, after in steps if before],
+        alike,
+    ]
+    return [*found, *(f"{sum(values) / len(values):.2f}" if values else "-" for values in shares)]
+
+
+def between_halves(real: dict[Pair, Trace], seed: int) -> float:
+    """The distance of lengths between two halves of the students, mean over halvings: the least that can be had."""
+    lengths = np.array([len(trace.states) for trace in real.values()], float)
+    clusters = Clusters.of([pair.student for pair in real], [pair.title for pair in real])
+    return distance.between_halves(lengths, clusters, seed=seed).value or 0.0
 
 
 if __name__ == "__main__":
