@@ -20,6 +20,7 @@ from redraft.data.trace import State, Trace
 from redraft.errors import DatasetError, InputError, UsageError
 from redraft.lm.codec import CODECS, CodecConfig, FullCodec, load_codec
 from redraft.lm.tokenizer import SPECIAL_TOKENS
+from redraft.rundir import read_record, write_record
 
 HEADER = "CODE 2 (2020-01-01 10:00:00):"
 LOOKALIKES = [
@@ -214,18 +215,22 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
 
 
 def test_a_damaged_or_unknown_codec_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="no readable codec"):
+    with pytest.raises(DatasetError, match=r"codec\.json: can't be read"):
         load_codec(tmp_path)
     CODEC.save(tmp_path)
     file = tmp_path / "codec.json"
-    saved = json.loads(file.read_text())
+    text = file.read_text()
+    saved = read_record(file, remedy="")
     for change in ({"name": "later"}, {"schema_version": 99, "config": {"later": 1}}):
-        file.write_text(json.dumps(saved | change))
+        write_record(file, saved | change)
         with pytest.raises(DatasetError, match="Upgrade redraft"):
             load_codec(tmp_path)
-    for damaged in ("", "[]", json.dumps(saved | {"config": {"overlap": "many"}})):
+    write_record(file, saved | {"config": {"overlap": "many"}})
+    with pytest.raises(DatasetError, match=r"codec\.json: holds settings that no codec has"):
+        load_codec(tmp_path)
+    for damaged in ("", "[]", text[:-5], json.dumps(json.loads(text) | {"config": {}})):
         file.write_text(damaged)
-        with pytest.raises(DatasetError, match="no readable codec"):
+        with pytest.raises(DatasetError, match=r"codec\.json: .*(damaged|no JSON object)"):
             load_codec(tmp_path)
 
 

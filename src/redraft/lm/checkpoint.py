@@ -40,7 +40,6 @@ from redraft.rundir import (
     check_files,
     hashes_of,
     is_unfinished,
-    read_json,
     read_record,
     refuse_links_out,
     write_record,
@@ -167,6 +166,7 @@ def load_model(folder: str | Path) -> Model:
 
     Raises:
         DatasetError: There is no model at `folder`, it is unfinished or damaged, or it was made by a newer redraft.
+        InputError: Its settings are of nothing that redraft opens.
     """
     folder = Path(folder)
     card = read_card(folder)
@@ -175,9 +175,8 @@ def load_model(folder: str | Path) -> Model:
         raise DatasetError(f"files of this model are missing: {', '.join(missing)}.", where=folder, remedy=REMEDY)
 
     refuse_links_out(folder)
-    foreign.check_files(folder)
     check_model(folder)
-    read_json(folder / "config.json", remedy=REMEDY)
+    foreign.check_files(folder)
     codec = load_codec(folder)
     try:
         lm, lacking = load_lm(folder)

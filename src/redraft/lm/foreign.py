@@ -94,6 +94,11 @@ def check_architecture(source: Path) -> None:
         InputError: Says what is wrong.
     """
     file = source / "config.json" if source.is_dir() else source
+    if not file.is_file():
+        raise InputError(
+            "there is no config here.", where=file,
+            remedy="Name a config.json of `transformers`, or a folder with one.",
+        )  # fmt: skip
     config = _known(_refuse_code(_read(file), file), file)
     _check_layers(config, MOST_LAYERS, file)
     size, memory = 4 * _claimed(source), psutil.virtual_memory().total
