@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -182,7 +183,7 @@ def test_points_name_no_students(alike: Adapted) -> None:
 def test_random_beginnings_and_whole_modules(alike: Adapted, tmp_path: Path) -> None:
     """The paper's way: an untrained row for each seed, the module's weights learn too."""
     (tmp_path / "run/models").mkdir(parents=True)
-    (tmp_path / "run/models/trace").symlink_to(alike.run / "models/trace")
+    shutil.copytree(alike.run / "models/trace", tmp_path / "run/models/trace")
     settings = {"dataset": str((alike.run / "../class").resolve()), "split": "default"}
     (tmp_path / "run/run.toml").write_text(tomli_w.dumps(settings))
     config = replace(CONFIG, start="random", trains="mlp", sampled_ks=(4,), ks=(0, 2, 4), max_epochs=4, students=6)
@@ -232,7 +233,7 @@ def test_a_model_of_another_split_is_refused_and_no_model_said(alike: Adapted, t
     other = make_dataset(tmp_path / "other", traces)
     make_split(other, SplitConfig(held_students=1, held_titles=0))
     (tmp_path / "run/models").mkdir(parents=True)
-    (tmp_path / "run/models/trace").symlink_to(alike.run / "models/trace")
+    shutil.copytree(alike.run / "models/trace", tmp_path / "run/models/trace")
     (tmp_path / "run/run.toml").write_text('dataset = "../other"\n')
     with pytest.raises(DatasetError, match="another split"):
         adapt(tmp_path / "run", CONFIG)

@@ -294,6 +294,7 @@ def test_a_model_that_writes_no_whole_program_is_named(tmp_path: Path) -> None:
     with DatasetWriter(
         last.path, origin="model", provenance={**last.manifest.provenance, "cut": 1}, overwrite=True
     ) as writer:
+        writer.write_shard(0, [])
         writer.finish(rejected={"no_state": 9})
     rows = behaviour(folder)
     of_models = [row for row in rows if row.model]

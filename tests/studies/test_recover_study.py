@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -259,9 +260,13 @@ def test_it_goes_on_with_what_is_drawn_and_never_with_a_stale_one(
     first = recover(folder, few)
     drawn = sampler.drawn
     assert drawn > 0, "other cases"
-    (folder / "work" / "recover" / "trace-own-60-blamed.parquet").write_bytes(b"half")
+    kept = folder / "work" / "recover" / "trace-own-60-blamed.parquet"
+    kept.write_bytes(b"half")
+    with pytest.raises(DatasetError, match="Remove it: its continuations are drawn again"):
+        recover(folder, few)
+    kept.unlink()
     assert recover(folder, few) == first
-    assert sampler.drawn == drawn + 4 * 2, "what was cut short alone"
+    assert sampler.drawn == drawn + 4 * 2, "what was removed alone"
     recover(folder, replace(few, temperature=0.5))
     assert sampler.drawn > 2 * drawn
 
@@ -310,7 +315,7 @@ def test_runs_that_cannot_be_studied_are_refused(tmp_path: Path, folder: Path, s
     (bare / "run.toml").write_text(tomli_w.dumps({"dataset": str(folder.parent / "class"), "views": ["trace"]}))
     with pytest.raises(DatasetError, match="has no model of trace"):
         recover(bare)
-    (bare / "models").symlink_to(folder / "models")
+    shutil.copytree(folder / "models", bare / "models")
     make_split(open_dataset(folder.parent / "class"), SplitConfig(held_students=3, held_titles=1), name="other")
     (bare / "run.toml").write_text(
         tomli_w.dumps({"dataset": str(folder.parent / "class"), "views": ["trace"], "split": "other"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -238,7 +239,7 @@ def test_what_cannot_be_is_said(studied: Studied, tmp_path: Path) -> None:
     other = make_dataset(tmp_path / "other", [make_trace(["fd 1"], f"s{i}", t) for i in range(4) for t in "ab"])
     make_split(other, SplitConfig(held_students=0, held_titles=0))
     (tmp_path / "run/models").mkdir(parents=True)
-    (tmp_path / "run/models/trace").symlink_to(studied.run / "models/trace")
+    shutil.copytree(studied.run / "models/trace", tmp_path / "run/models/trace")
     (tmp_path / "run/run.toml").write_text('dataset = "../other"\n')
     with pytest.raises(DatasetError, match="another split"):
         represent(tmp_path / "run", CONFIG)

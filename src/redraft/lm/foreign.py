@@ -21,9 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import torch
 from safetensors import SafetensorError, safe_open
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from redraft.errors import InputError
 
@@ -201,6 +199,9 @@ def _claimed(source: Path) -> int:
     Raises:
         InputError: No model can be made from it.
     """
+    import torch  # late: settings know tokenizers, and `redraft --help` knows settings
+    from transformers import AutoConfig, AutoModelForCausalLM
+
     try:
         config = AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False)
         with torch.device("meta"):
