@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 from memory import peak_memory
 from redraft.data import gather, spool
+from redraft.data.consent import read_ids
 from redraft.data.ingest import IngestOptions, ingest
 from redraft.data.sources import growth
 from redraft.data.sources.growth import ALWAYS
@@ -25,7 +27,7 @@ from redraft.data.sources.rollouts import Rollouts
 from redraft.data.sources.states import Source
 from redraft.data.sources.table import Table
 from redraft.data.store import open_dataset
-from redraft.errors import InputError
+from redraft.errors import InputError, RedraftError
 
 MOST = 700
 """MB that any command here may take; arrow, duckdb, numba and their buffers alone take up to 600."""
@@ -252,3 +254,89 @@ def test_metadata_that_is_no_table_is_refused(tmp_path: Path) -> None:
     for name, line in (("long", "x," * 10**6), ("wide", "x" * 200_000)):
         with pytest.raises(InputError, match="can't be read as CSV"):
             read(snap(tmp_path / name, 1, "a", [line]), tmp_path / name)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_rows_are_numbered_over_blocks_whatever_ends_them(tmp_path: Path, end: str) -> None:
+    rows = ["who,task,text"]
+    for number in range(1, 60_001):
+        rows.append("ann" if number % 7_000 == 0 else f'ann,t{number},"fd {number}{end}{"x" * 300}"')
+    (tmp_path / "t.csv").write_text(end.join(rows), newline="")
+    assert read(Table(path=tmp_path / "t.csv", student="who", title="task", code="text"), tmp_path) == {"malformed": 8}
+    assert listed(tmp_path) == [(7_000 * i, "malformed") for i in range(1, 9)]
+    assert open_dataset(tmp_path / "d").manifest.traces == 60_000 - 8
+
+
+def test_millions_of_rows_cut_short_are_soon_counted(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("who,task,text\n" + "a,b\n" * 4_000_000 + "ann,t,fd 1\n")
+    start = time.process_time()
+    source = Table(path=tmp_path / "t.csv", student="who", title="task", code="text")
+    assert read(source, tmp_path) == {"malformed": 4_000_000}
+    assert time.process_time() - start < 15
+
+
+def test_a_table_of_many_columns_takes_little_memory(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("who,task,text" + "".join(f",c{i}" for i in range(100_000)) + "\n")
+    said = ingest_by_command(tmp_path, "table", tmp_path / "t.csv", *TABLE)
+    assert "it has more than 10,000 columns" in said
+
+
+@pytest.mark.parametrize(
+    ("codes", "names"), [([["a", "b"]], "wtc"), ([{"a": 1}], "wtc"), (["a"], "wtcc")], ids=["list", "record", "twice"]
+)
+def test_columns_that_hold_no_text_are_named(tmp_path: Path, codes: list[object], names: str) -> None:
+    columns = {"w": ["s"], "t": ["t"], "c": codes}
+    pq.write_table(pa.table([columns[name] for name in names], names=list(names)), tmp_path / "t.parquet")
+    source = Table(path=tmp_path / "t.parquet", student="w", title="t", code="c")
+    with pytest.raises(InputError, match=r"several columns 'c', or lists or records in it"):
+        read(source, tmp_path)
+
+
+def covariates(file: Path) -> None:
+    """As `file` is called: tables that grow, or hold no covariates."""
+    match file.name.split(".")[0]:
+        case "packed":
+            file.write_bytes(gzip.compress(b"student,age\n" + b"s1,1\n" * 20_000_000))
+        case "wide":
+            file.write_text("student" + "".join(f",c{i}" for i in range(2_000)) + "\n")
+        case "long":
+            pq.write_table(pa.table({"student": ["x" * 100_000] * 20_000, "age": [1] * 20_000}), file)
+        case "lists":
+            pq.write_table(pa.table({"student": [["s1"]], "age": [1]}), file)
+        case "twice":
+            file.write_text("student,student,age\ns1,s1,3\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [("packed.csv.gz", "more than 64,000,000 bytes"), ("wide.csv", "more than 1,000 columns"),
+     ("long.parquet", "more than 64,000,000 bytes"), ("lists.parquet", "lists of ids"),
+     ("twice.csv", "two columns of one name")],
+)  # fmt: skip
+def test_covariates_have_an_end(tmp_path: Path, name: str, cause: str) -> None:
+    covariates(tmp_path / name)
+    (tmp_path / "a.log").write_text(LINE.format(1, 1))
+    said = ingest_by_command(tmp_path, "pencilcode", tmp_path / "a.log", "--covariates", tmp_path / name)
+    assert cause in said
+
+
+@pytest.mark.parametrize("text", ["x" * 200_000, "x\n" * 40_000_000], ids=["line", "file"])
+def test_lists_of_ids_have_an_end(tmp_path: Path, text: str) -> None:
+    (tmp_path / "ids.txt").write_text(text)
+    with pytest.raises(InputError, match=r"has more than (1,000 characters|64,000,000 bytes)"):
+        read_ids(tmp_path / "ids.txt")
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="/dev/zero is neither a file nor a folder"):
+        read(PencilCode(paths=[Path("/dev/zero")]), tmp_path)
+
+
+def test_a_link_out_of_a_folder_of_tables_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "ps/CodeStates").mkdir(parents=True)
+    (tmp_path / "ps/MainTable.csv").write_text("EventType,SubjectID,CodeStateID,ProblemID,Order\nSubmit,s,c,p,1\n")
+    (tmp_path / "secret").write_text("root:*:20228:0:99999\n")
+    (tmp_path / "ps/CodeStates/CodeStates.csv").symlink_to(tmp_path / "secret")
+    with pytest.raises(RedraftError, match="a link that leads out of the folder") as caught:
+        read(ProgSnap2(folder=tmp_path / "ps"), tmp_path)
+    assert "20228" not in str(caught.value)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -18,12 +19,18 @@ import pyarrow.parquet as pq
 
 from redraft.data.consent import IdList, Matches, is_header
 from redraft.data.identity import clean_id
-from redraft.data.sources.rows import has_no_header
+from redraft.data.sources.reading import unpacked
+from redraft.data.sources.rows import has_no_header, names_in, text_sizes
+from redraft.data.sources.states import Damaged
 from redraft.errors import InputError
 from redraft.progress import say
 from redraft.rundir.tables import read_table, write_table
 
 COVARIATES_FILE = "covariates.parquet"
+LONGEST = 64 * 10**6
+"""Bytes of a table of covariates, unpacked."""
+MOST_ROWS = 10**6
+MOST_COLUMNS = 1000
 _MAIL = r"[^\s@,;<>]+@[^\s@,;<>]+\.[^\s@,;<>]+"
 _NAMING = frozenset({
     "name", "names", "firstname", "lastname", "surname", "forename", "fullname", "nickname", "username",
@@ -54,6 +61,9 @@ def read_covariates(file: Path) -> Covariates:
         remedy = "Separate columns by commas; name the ids' `student`."
         raise InputError("has no column beside the students' ids.", where=file, remedy=remedy)
     name = "student" if "student" in table.column_names else table.column_names[0]
+    if len(set(table.column_names)) < table.num_columns or pa.types.is_nested(table[name].type):
+        remedy = "Give each column a name of its own, and each row one id."
+        raise InputError("has two columns of one name, or lists of ids.", where=file, remedy=remedy)
     rows = [clean_id(raw or "") for raw in pc.cast(table[name], pa.string()).to_pylist()]
     places: dict[str, int] = {}
     for number, raw_id in enumerate(rows, 1):
@@ -107,18 +117,25 @@ def _signs(name: str, values: pa.ChunkedArray) -> Iterator[str]:
 def _read(file: Path) -> pa.Table:
     try:
         with file.open("rb") as raw:
-            packed = raw.read(4) == b"PAR1"
-        if packed:
-            return pq.read_table(file)
+            is_parquet = raw.read(4) == b"PAR1"
+        if is_parquet:
+            return _read_parquet(file)
+        with unpacked(file) as (stream, _):
+            text = stream.read(LONGEST + 1)
         # Ids are text whatever they look like: 007 is not 7.
-        with pyarrow.csv.open_csv(file) as reader:
-            names = reader.schema.names
+        names = names_in(memoryview(text))
+        _check_size(file, len(text), text.count(b"\n"), len(names))
         if not any(map(is_header, names)) and has_no_header(file):
             raise InputError(
                 "seems to have no line of column names.", where=file, remedy="Add one, with `student` for the ids."
             )
         ids = {name: pa.string() for name in (("student",) if "student" in names else names[:1])}
-        return pyarrow.csv.read_csv(file, convert_options=pyarrow.csv.ConvertOptions(column_types=ids))
+        options = pyarrow.csv.ConvertOptions(column_types=ids)
+        return pyarrow.csv.read_csv(pa.BufferReader(text), convert_options=options)
+    except Damaged as error:
+        raise InputError(
+            f"can't be read: {error}.", where=file, remedy="Copy it anew, or keep what is needed."
+        ) from error
     except OSError as error:
         raise InputError(f"can't be read ({error.strerror}).", where=file, remedy="Check the path.") from error
     except pa.ArrowException as error:  # whose words may hold a cell
@@ -126,3 +143,23 @@ def _read(file: Path) -> pa.Table:
             "can't be read as CSV with a header, nor as Parquet.", where=file,
             remedy="Give every row the same number of columns, as UTF-8 text.",
         ) from error  # fmt: skip
+
+
+def _read_parquet(file: Path) -> pa.Table:
+    """Texts are read by number, and looked up once it is known how many bytes that makes."""
+    said, schema = pq.read_metadata(file), pq.read_schema(file)
+    groups = [said.row_group(number) for number in range(said.num_row_groups)]
+    _check_size(file, sum(group.total_byte_size for group in groups), said.num_rows, said.num_columns)
+    texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+    table = pq.read_table(file, read_dictionary=texts)
+    size = sum(int(np.sum(text_sizes(chunk))) for column in table.columns for chunk in column.chunks)
+    _check_size(file, size, said.num_rows, said.num_columns)
+    return table.cast(schema)
+
+
+def _check_size(file: Path, size: int, rows: int, columns: int) -> None:
+    for count, most, what in ((size, LONGEST, "bytes"), (rows, MOST_ROWS, "rows"), (columns, MOST_COLUMNS, "columns")):
+        if count > most:
+            raise InputError(
+                f"has more than {most:,} {what}.", where=file, remedy="Keep one row per student, and what is needed."
+            )

@@ -28,6 +28,10 @@ _HEADERS = frozenset({
     "subjectid", "owner", "uid", "pseudonym", "login", "name", "email",
 })  # fmt: skip
 """What a list's first line may say of it, in small letters and digits alone."""
+LONGEST_LIST = 64 * 10**6
+"""Bytes."""
+_LONGEST_LINE = 1000
+"""Characters; a longer line holds no id."""
 _LISTED = 20
 _REMEDY = "Write one student's id per line, as UTF-8 text."
 
@@ -80,6 +84,9 @@ def read_ids(file: Path) -> IdList:
     several: list[int] = []
     header = None
     for number, line in enumerate(re.split(r"\r\n|\r|\n", _text_of(file)), 1):
+        if len(line) > _LONGEST_LINE:
+            cause = f"line {number:,} has more than {_LONGEST_LINE:,} characters, which is no id."
+            raise InputError(cause, where=file, remedy=_REMEDY)
         fields = _fields(line)
         if len(fields) > 1:
             several.append(number)
@@ -98,7 +105,10 @@ def read_ids(file: Path) -> IdList:
 
 def _text_of(file: Path) -> str:
     try:
-        data = file.read_bytes()
+        with file.open("rb") as raw:
+            data = raw.read(LONGEST_LIST + 1)
+        if len(data) > LONGEST_LIST:
+            raise InputError(f"has more than {LONGEST_LIST:,} bytes.", where=file, remedy=_REMEDY)
         text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except OSError as error:
         raise InputError(f"can't be read ({error.strerror}).", where=file, remedy="Check the path.") from error

@@ -60,6 +60,7 @@ _NEEDED = {
     **dict.fromkeys(("view", "split", "split_hash", "dataset", "dataset_fingerprint", "origin"), str),
     **dict.fromkeys(("config", "versions", "training"), dict[str, Any] | None),
     "language": str | None,
+    "context": int | None,
     FILES: dict[str, str] | None,
 }
 """What a card must hold."""
@@ -203,7 +204,7 @@ def _check_codec(codec: Codec, card: Mapping[str, Any], lm: Any, folder: Path) -
     Raises:
         DatasetError: Says what doesn't fit.
     """
-    trained = card.get("config", {}).get("codec", codec.name)
+    trained = (card.get("config") or {}).get("codec", codec.name)
     rows = lm.get_input_embeddings().num_embeddings
     if codec.name != trained:
         cause = f"the model was trained with the codec {trained!r}, but its folder holds the codec {codec.name!r}."
@@ -304,7 +305,7 @@ _ORIGINS = {
 
 def _readme(model: Model) -> str:
     card = model.card
-    training = card.get("training", {})
+    training = card.get("training") or {}
     weights = sum(parameter.numel() for parameter in model.lm.lm.parameters())
     lines = [
         f"# A student model: view `{card['view']}`",

@@ -120,7 +120,7 @@ def check_gguf(file: Path) -> None:
     kind = str(field.contents()) if field else "none"
     _known({"model_type": kind}, file)
     layers = reader.get_field(f"{kind}.block_count")
-    _check_layers({_LAYERS[0]: layers.contents() if layers else 0}, len(reader.tensors), file)
+    _check_layers({_LAYERS[0]: layers.contents() if layers else None}, len(reader.tensors), file)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -185,10 +185,10 @@ def _known(config: dict[str, Any], file: Path) -> dict[str, Any]:
 def _check_layers(config: dict[str, Any], most: int, file: Path) -> None:
     """Each layer has weights; so many modules are made, whatever their shape, before any weight is read."""
     for name in _LAYERS:
-        layers = config.get(name, 0)
-        if not isinstance(layers, int) or layers > most:
+        layers = config.get(name, 1)
+        if not isinstance(layers, int) or not 1 <= layers <= most:
             raise InputError(
-                f"claims {str(layers)[:20]} layers, but there can be {most:,} at most.", where=file,
+                f"claims {str(layers)[:20]} layers, but there can be 1 to {most:,}.", where=file,
                 remedy="Fetch the whole model again.",
             )  # fmt: skip
 

@@ -75,7 +75,7 @@ _COOLDOWN = (
 
 def _cooldowns(run: Path, views: list[str]) -> dict[str, int]:
     """The step after which each model's cooldown began, for the models that had one."""
-    ends = {view: card.get("training", {}) for view, card in cards(run, views).items()}
+    ends = {view: card.get("training") or {} for view, card in cards(run, views).items()}
     return {view: end["steps"] - end["cooldown_steps"] for view, end in ends.items() if end.get("cooldown_steps")}
 
 
@@ -84,7 +84,7 @@ def models(run: Path, views: list[str]) -> Table | None:
     header = ("model", "tokens", "steps", "best step", "validation loss", "ended by")
     rows = []
     for view, card in cards(run, views).items():
-        training = card.get("training", {})
+        training = card.get("training") or {}
         rows.append((
             view, short_number(training.get("tokens", 0)), f"{training.get('steps', 0):,}",
             f"{training.get('best_step', 0):,}", number(_best_loss(run, view), 3), str(training.get("stopped_by", "")),

@@ -31,6 +31,7 @@ from redraft.data.sources.rows import Rows, column_names, in_portions, moments, 
 from redraft.data.sources.states import RAW_STATES, REJECTED, Part, Piece
 from redraft.data.store import Origin
 from redraft.errors import InputError
+from redraft.rundir import refuse_links_out
 
 _COLUMNS = (
     "EventType", "SubjectID", "CodeStateID", "Order", "ServerTimestamp", "ClientTimestamp", "ProblemID", "AssignmentID",
@@ -92,6 +93,7 @@ class ProgSnap2:
         """The folder's tables and metadata, checked."""
         if not self.folder.is_dir():
             raise InputError("is not a folder.", where=self.folder, remedy="Name the folder that holds MainTable.csv.")
+        refuse_links_out(self.folder)
         layout = self._metadata.get("CodeStateRepresentation", "Table")
         if layout.lower() != "table" or not self._code_states:
             raise InputError(

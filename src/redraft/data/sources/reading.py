@@ -120,8 +120,10 @@ def expand(paths: Sequence[Path], mark: str = "") -> list[Path]:
             if not inside:
                 problems.append(f"{path} is an empty folder.")
             files.extend([p for p in inside if mark in p.name] or inside)
-        elif path.exists():
+        elif path.is_file():
             files.append(path)
+        elif path.exists():
+            problems.append(f"{path} is neither a file nor a folder.")
         else:
             problems.append(f"{path} does not exist.")
     if problems:
@@ -187,7 +189,7 @@ def line_blocks(file: Path, size: int, ratio: int = UNPACK_RATIO) -> Iterator[Bl
         while True:
             data = bytearray(len(carry) + size)  # of its own for each block: others are still parsed
             data[: len(carry)] = carry
-            end = len(carry) + _fill(stream, memoryview(data)[len(carry) :])
+            end = len(carry) + fill(stream, memoryview(data)[len(carry) :])
             if end == len(carry):
                 break
             cut = data.rfind(b"\n", len(carry), end) + 1
@@ -217,7 +219,7 @@ def _portions(data: memoryview, count: int) -> Iterator[memoryview]:
         start = end
 
 
-def _fill(stream: IO[bytes], space: memoryview) -> int:
+def fill(stream: IO[bytes], space: memoryview) -> int:
     """Read until `space` is full, or to the end: where a block ends must not depend on how the archive was packed."""
     filled = 0
     while filled < len(space) and (count := cast(io.RawIOBase, stream).readinto(space[filled:])):

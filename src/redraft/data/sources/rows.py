@@ -32,10 +32,10 @@ from redraft.errors import InputError, suggestion
 
 _LOOKED_AT = 1 << 20
 """Bytes of CSV looked at to tell a header from data."""
-_LONGEST_ROW = 4 * 10**6
-"""Bytes of a row of CSV: half of the block that is parsed at a time."""
 LONGEST_CELL = 2_000_000
 """Bytes of a cell of Parquet."""
+MOST_COLUMNS = 10_000
+"""Of a table; a reader takes kilobytes for each."""
 _ROWS_AT_ONCE = 65536
 _BAD_AT_ONCE = 1 << 17
 _ROW_SIZE = 8
@@ -68,8 +68,8 @@ def column_names(file: Path) -> list[str]:
     try:
         if is_parquet(file):
             return list(pq.read_schema(file).names)
-        with _open_csv(file, [], lambda row: "skip", 1 << 20, UNPACK_RATIO) as reader:
-            return list(reader.schema.names)
+        with _csv_blocks(file, UNPACK_RATIO) as blocks:
+            return names_in(next(blocks, memoryview(b"")))
     except Damaged as error:
         raise InputError(f"can't be read: {error}.", where=file) from error
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
@@ -92,6 +92,18 @@ def require_columns(file: Path, wanted: Sequence[str]) -> None:
     missing = [f"has no column {name!r}. {suggestion(name, known)}" for name in wanted if name not in known]
     if missing:
         raise InputError(" ".join(missing), where=file)
+    if is_parquet(file):
+        _refuse_nested(pq.read_schema(file), wanted, file)
+
+
+def _refuse_nested(schema: pa.Schema, wanted: Sequence[str], file: Path) -> None:
+    for name in wanted:
+        places = schema.get_all_field_indices(name)
+        if len(places) > 1 or pa.types.is_nested(schema.field(places[0]).type):
+            raise InputError(
+                f"has several columns {name!r}, or lists or records in it.", where=file,
+                remedy="Name columns that hold one text, number or time per row.",
+            )  # fmt: skip
 
 
 def has_no_header(file: Path) -> bool:
@@ -112,7 +124,7 @@ def has_no_header(file: Path) -> bool:
 def _is_datum(cell: str) -> bool:
     """Whether a cell is no column's name: a number, a time, an address, or a piece of a program."""
     text = cell.strip()
-    if not text or len(text) > 60 or re.search(r"[@(){}=<>'\"\n\r]|://", text):
+    if not text or len(text) > 60 or re.search(r"[@(){}=<>*'\"\n\r]|://|:.*:", text):
         return True
     for read in (float, datetime.fromisoformat):
         with suppress(ValueError):
@@ -130,7 +142,7 @@ def read_rows(file: Path, columns: Sequence[str], work: Workspace) -> Iterator[R
     try:
         yield from (_parquet_rows if is_parquet(file) else _csv_rows)(file, list(dict.fromkeys(columns)), work)
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise Damaged("damaged_file", f"it is damaged, or holds a row longer than {_LONGEST_ROW:,} bytes") from error
+        raise Damaged("damaged_file", "it is damaged") from error
     except OSError as error:
         raise Damaged("unreadable_file", f"it can't be read ({error.strerror})") from error
 
@@ -158,7 +170,7 @@ def _parquet_rows(file: Path, columns: list[str], work: Workspace) -> Iterator[R
         for batch in source.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns, use_threads=False):
             sizes = np.full((len(columns), batch.num_rows), _ROW_SIZE)
             for place, name in enumerate(columns):
-                sizes[place] += _sizes(batch[name])
+                sizes[place] += text_sizes(batch[name])
             too_long = (sizes > LONGEST_CELL).any(0)
             rows = np.arange(first, first + batch.num_rows)
             first += batch.num_rows
@@ -192,7 +204,7 @@ def _check_chunks(file: Path, columns: list[str], packed: int, ratio: int) -> No
                 growth.add(chunk.total_uncompressed_size)
 
 
-def _sizes(values: pa.Array) -> np.ndarray | int:
+def text_sizes(values: pa.Array) -> np.ndarray | int:
     """Bytes of each value as text; those of numbers and times are few."""
     if not pa.types.is_dictionary(values.type):
         return 0
@@ -214,33 +226,58 @@ def _as_text(values: pa.Array) -> pa.Array:
 
 
 @contextmanager
-def _open_csv(
-    file: Path, columns: list[str], on_invalid: Any, block: int, ratio: int
-) -> Iterator[pa.csv.CSVStreamingReader]:
-    from redraft.data.sources.quotes import WatchedQuotes  # with numba, which takes a while to load
+def _csv_blocks(file: Path, ratio: int) -> Iterator[Iterator[memoryview]]:
+    from redraft.data.sources.quotes import whole_rows  # with numba, which takes a while to load
 
     with unpacked(file, ratio) as (stream, _):
-        yield pa.csv.open_csv(
-            pa.PythonFile(WatchedQuotes(stream), mode="r"),
-            read_options=pa.csv.ReadOptions(use_threads=False, block_size=block),
-            parse_options=pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=on_invalid),
-            convert_options=pa.csv.ConvertOptions(
-                column_types={name: pa.binary() for name in columns}, include_columns=columns, strings_can_be_null=False
-            ),
-        )
+        yield whole_rows(stream)
+
+
+def _parsed(block: memoryview, names: Sequence[str], columns: Sequence[str], on_invalid: Any) -> pa.Table:
+    """A block's valid rows, the wanted columns of them as bytes; without `names` its first row says these.
+
+    Parsed by the thread that asks, as a row that another one rejects takes seven times as long.
+    """
+    return pa.csv.read_csv(
+        pa.BufferReader(pa.py_buffer(block)),
+        read_options=pa.csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names),
+        parse_options=pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=on_invalid),
+        convert_options=pa.csv.ConvertOptions(
+            column_types={name: pa.binary() for name in columns}, include_columns=columns, strings_can_be_null=False
+        ),
+    )
+
+
+def names_in(block: memoryview) -> list[str]:
+    """The columns' names, in a file's first block.
+
+    Raises:
+        Damaged: There are too many.
+    """
+    first = next(filter(None, bytes(block[:LONGEST_CELL]).splitlines()), b"")
+    if first.count(b",") >= MOST_COLUMNS:
+        raise Damaged("damaged_file", f"it has more than {MOST_COLUMNS:,} columns")
+    header = pa.csv.read_csv(
+        pa.BufferReader(pa.py_buffer(block)),
+        read_options=pa.csv.ReadOptions(use_threads=False, block_size=len(block) + 1),
+        parse_options=pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=lambda row: "skip"),
+    )
+    return list(header.column_names)
 
 
 class _Invalid:
     """Numbers of data rows with a wrong number of fields, as the parser finds them: runs, so that many take little."""
 
     def __init__(self) -> None:
+        self.offset = -1
+        """What makes a block's row the file's; the first row of the first block is the header."""
         self.runs: list[list[int]] = []
         """First and last of each."""
         self.before = 0
         """Rows of runs that were taken."""
 
     def __call__(self, row: Any) -> str:
-        number = row.number - 1  # the header is row 1 to the parser
+        number = row.number + self.offset
         if self.runs and self.runs[-1][1] == number - 1:
             self.runs[-1][1] = number
         else:
@@ -257,36 +294,38 @@ class _Invalid:
         numbers: np.ndarray = order + before[np.searchsorted(starts - 1 - before[:-1], order, side="left")]
         return numbers
 
-    def take(self, end: int | None) -> Iterator[range]:
-        """Runs before row `end`, or all, in parts; they are forgotten."""
-        while self.runs and (end is None or self.runs[0][1] < end):
-            first, last = self.runs.pop(0)
+    def take(self) -> Iterator[range]:
+        """All runs, in parts; they are forgotten."""
+        for first, last in self.runs:
             self.before += last - first + 1
             for start in range(first, last + 1, _BAD_AT_ONCE):
                 yield range(start, min(start + _BAD_AT_ONCE, last + 1))
+        self.runs.clear()
 
 
 def _csv_rows(file: Path, columns: list[str], work: Workspace) -> Iterator[Rows]:
     invalid = _Invalid()
     valid = 0
+    names: list[str] = []
     left = file.stat().st_size
-    with _open_csv(file, columns, invalid, 2 * _LONGEST_ROW, work.unpack_ratio) as reader:
-        for batch in reader:
-            numbers = invalid.numbered(valid, batch.num_rows)
-            valid += batch.num_rows
-            size = min(left, batch.nbytes)
+    with _csv_blocks(file, work.unpack_ratio) as blocks:
+        for block in blocks:
+            table = _parsed(block, names, columns, invalid)
+            names = names or names_in(block)
+            numbers = invalid.numbered(valid, table.num_rows)
+            valid += table.num_rows
+            size = min(left, table.nbytes)
             left -= size
-            sizes = np.full(batch.num_rows, _ROW_SIZE * len(columns))
+            sizes = np.full(table.num_rows, _ROW_SIZE * len(columns))
             for name in columns:
-                sizes += pc.binary_length(batch[name]).to_numpy()
+                sizes += pc.binary_length(table[name]).to_numpy()
             for part in in_portions(sizes, work.block_bytes):
-                taken = batch.slice(part.start, part.stop - part.start)
-                table, bad = _decoded(pa.table({"row": numbers[part], **{name: taken[name] for name in columns}}))
-                yield Rows(table, bad, ["not_utf8"] * len(bad), size)
+                taken = table.slice(part.start, part.stop - part.start)
+                rows, bad = _decoded(pa.table({"row": numbers[part], **{name: taken[name] for name in columns}}))
+                yield Rows(rows, bad, ["not_utf8"] * len(bad), size)
                 size = 0
-            if batch.num_rows:
-                yield from _malformed(invalid.take(int(numbers[-1])), columns)
-    yield from _malformed(invalid.take(None), columns)
+            yield from _malformed(invalid.take(), columns)
+            invalid.offset = valid + invalid.before
     yield Rows(_nothing(columns), [], [], left)
 
 
