@@ -114,3 +114,19 @@ def test_help_names_every_command() -> None:
     done = subprocess.run([sys.executable, "-m", "redraft", "--help"], capture_output=True, text=True, check=True)
     for command in ("ingest", "simulate", "describe", "split", "train", "sample", "metrics", "behaviour", "report"):
         assert command in done.stdout
+
+
+def test_of_a_librarys_panic_only_the_kind_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Panic(BaseException):
+        pass
+
+    def panics(*_: object, **__: object) -> None:
+        raise Panic("fd 100")
+
+    monkeypatch.setattr("redraft.cli.app", panics)
+    code, message = failure(capsys, "describe", "x")
+    assert code == 1
+    assert "an error inside redraft (Panic)" in message
+    assert "fd 100" not in message

@@ -192,6 +192,7 @@ def test_claims_that_the_weights_dont_account_for_are_refused_at_once(base: Path
 def test_a_shape_too_large_for_this_machine_is_refused(base: Path) -> None:
     for claim, said in (
         ({"num_hidden_layers": 10**5}, "claims 100000 layers"),
+        ({"num_hidden_layers": -1}, "claims -1 layers"),
         ({"hidden_size": 2**30}, "this machine has"),
     ):
         change(base / "config.json", **claim)
@@ -228,6 +229,23 @@ def test_ids_far_beyond_the_vocabulary_are_refused(base: Path) -> None:
     saved["model"]["vocab"][entry] = 2**31
     (base / "tokenizer.json").write_text(json.dumps(saved))
     with pytest.raises(InputError, match="ids up to 2,147,483,648"):
+        load_tokenizer(base)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"pre_tokenizer": {"type": "FixedLength", "length": 0}},
+        {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
+        {"model": {"type": "WordPiece", "unk_token": "zz", "continuing_subword_prefix": "##",
+                   "max_input_chars_per_word": 100, "vocab": {"a": 0}}},
+    ],
+    ids=["panics_at_work", "panics_at_once", "fails_at_work"],
+)  # fmt: skip
+def test_a_tokenizer_that_makes_the_library_panic_is_refused(base: Path, changed: dict[str, Any]) -> None:
+    saved = json.loads((base / "tokenizer.json").read_text())
+    (base / "tokenizer.json").write_text(json.dumps({**saved, **changed}))
+    with pytest.raises(InputError, match=r"base: no fast tokenizer can be loaded from here"):
         load_tokenizer(base)
 
 

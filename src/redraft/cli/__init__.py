@@ -73,7 +73,10 @@ def _run(arguments: list[str]) -> None:
         _fail("out of memory. Give the command a smaller --memory, or a machine with more.", 1)
     except OSError as error:
         _fail(_explain(error), 1)
-    except Exception as error:  # noqa: BLE001  (a bug: its message may hold program text, so only its kind is shown)
+    except SystemExit:
+        raise
+    # A bug, or a library's panic, which is no Exception. Its message may hold program text, so only its kind is shown.
+    except BaseException as error:  # noqa: BLE001
         _fail(
             f"an error inside redraft ({type(error).__name__}). Nothing unfinished was published. "
             "Run again with REDRAFT_TRACEBACK=1 to see where, and report it.",

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 
 from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
 
-from redraft.errors import InputError
+from redraft.errors import InputError, RedraftError
 from redraft.lm.foreign import check_files
 
 PAD, END, MASK, START, STUDENT = "<pad>", "<|endoftext|>", "<mask>", "<start>", "<|student|>"
@@ -171,7 +172,25 @@ def load_tokenizer(source: str | Path) -> Tokenizer:
     Raises:
         InputError: There is no fast tokenizer at `source`, or it loses text.
     """
-    backend = _backend(source)
+    with _refusing(source):
+        return _lossless(_backend(source), source)
+
+
+@contextmanager
+def _refusing(source: str | Path) -> Iterator[None]:
+    """Say of whatever the library makes of a stranger's file that it is no tokenizer; a panic in it is no Exception."""
+    try:
+        yield
+    except (RedraftError, MemoryError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        raise InputError(
+            "no fast tokenizer can be loaded from here.", where=source,
+            remedy="Name a folder with a tokenizer.json that the library reads, or let redraft train its own.",
+        ) from error  # fmt: skip
+
+
+def _lossless(backend: Backend, source: str | Path) -> Tokenizer:
     _check_ids(backend, source)
     text = backend.to_str()
     # byte-level tokenizers that normalise (NFC), or lack rare bytes (SmolLM2's), are lossless without and with them
