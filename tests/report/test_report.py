@@ -92,7 +92,7 @@ def test_origin_stands_on_the_page_and_every_figure(run: Path, page: str) -> Non
     assert BANNERS["simulated"] in page
     drawn = sorted((run / "figures").glob("*.svg"))
     assert {path.stem for path in drawn} == {
-        "final-programs", "whole-traces", "likeness", "backtracking", "training", "lengths", "long-tails",
+        "final-programs", "whole-traces", "likeness", "backtracking", "training", "lengths", "long-tails", "distances",
         "title-frequency", "levels",
     }  # fmt: skip
     for path in drawn:

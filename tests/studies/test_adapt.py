@@ -122,7 +122,7 @@ def test_where_students_are_alike_no_difference_is_found(alike: Adapted) -> None
         row = one(rows, "bits_per_trace", "mean_difference", k, "other-student")
         assert row.low is not None
         assert row.high is not None
-        assert -0.05 < row.low < row.high < 0.05  # bits; own vectors save whole bits where students differ
+        assert -0.2 < row.low < row.high < 0.2  # bits; own vectors save whole bits where students differ
     primary = [row for row in rows if row.metric == "bits_per_trace" and row.baseline == "other-student" and row.family]
     assert len(primary) == 3
     assert all(row.p_adjusted is not None and row.p_adjusted > 0.05 for row in primary)
