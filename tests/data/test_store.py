@@ -136,6 +136,7 @@ def test_killed_half_way_keeps_its_shards(tmp_path: Path) -> None:
         ({"rejected": []}, "proper value of rejected"),
         ({"files": ["traces-00000.parquet"]}, "proper value of files"),
         ({"files": {}}, "no files of traces"),
+        ({"traces": -1}, "fewer than none"),
         ({"files": {"traces-gone.parquet": "0" * 64}}, "files are missing"),
         ({"files": {"traces-/../../d/manifest.json": "0" * 64}}, "in a way"),
         ({"surprise": 1}, "no dataset has"),

@@ -178,7 +178,7 @@ def test_other_types_are_refused_with_the_list(base: Path) -> None:
     "claim",
     [
         {"num_hidden_layers": 100_000}, {"hidden_size": 2**20}, {"vocab_size": 2**40}, {"intermediate_size": 10**9},
-        {"num_labels": 10**9}, {"num_attention_heads": 0}, {"num_hidden_layers": "many"}, {"head_dim": 10**7},
+        {"num_labels": 10**9}, {"sliding_window": "x"}, {"num_attention_heads": 0}, {"num_hidden_layers": "many"}, {"head_dim": 10**7},
     ],
 )  # fmt: skip
 def test_claims_that_the_weights_dont_account_for_are_refused_at_once(base: Path, claim: dict[str, Any]) -> None:

@@ -288,6 +288,18 @@ def test_a_cache_of_another_model_is_refused(toy: tuple[Dataset, Model], cache: 
         open_cache(cache.folder / "students", model)
 
 
+@pytest.mark.parametrize(
+    "fits", [{}, {"known": {}}, {"known": {"mixing": 1}, "unknown": {"mixing": {"no": 1}}}], ids=str
+)
+def test_a_cache_that_does_not_say_how_much_is_mixed_in_is_refused(
+    toy: tuple[Dataset, Model], cache: NeuralCache, fits: dict[str, Any]
+) -> None:
+    file = cache.folder / "neural-cache.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "fits": fits, "seal": None}))
+    with pytest.raises(DatasetError, match="how much is mixed in"):
+        open_cache(cache.folder, toy[1])
+
+
 def test_other_datasets_students_take_the_numbers_of_another_cache(
     toy: tuple[Dataset, Model], cache: NeuralCache, tmp_path: Path
 ) -> None:

@@ -181,6 +181,8 @@ def open_dataset(path: str | Path) -> Dataset:
         raise DatasetError(f"has {len(unknown)} keys that no dataset has.", where=file, remedy=REMEDY)
     manifest = Manifest(**raw)
     names = manifest.files
+    if min(manifest.traces, manifest.states, manifest.students, manifest.titles, *manifest.rejected.values()) < 0:
+        raise DatasetError("counts fewer than none.", where=file, remedy=REMEDY)
     if not all(_HASH.fullmatch(digest) and Path(name).name == name != ".." for name, digest in names.items()):
         raise DatasetError("lists files in a way that none is listed.", where=file, remedy=REMEDY)
     if not any(name.startswith("traces-") for name in names):

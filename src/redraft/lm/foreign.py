@@ -177,6 +177,8 @@ def _known(config: dict[str, Any], file: Path) -> dict[str, Any]:
             f"is of the type {str(kind)[:60]!r}, which redraft does not know.", where=file,
             remedy=f"Known are: {', '.join(sorted(KNOWN))}.",
         )  # fmt: skip
+    if not isinstance(config.get("sliding_window"), int | None):
+        raise InputError("has no number as 'sliding_window'.", where=file, remedy="Fetch the model again.")
     if not isinstance(labels := config.get("num_labels", 0), int) or labels > MOST_LABELS:
         raise InputError("has too many labels.", where=file, remedy="Take the line 'num_labels' out.")
     return config

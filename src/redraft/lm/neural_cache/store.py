@@ -31,7 +31,7 @@ from redraft.config import build
 from redraft.data.split import VALIDATION, Split
 from redraft.data.store import Dataset
 from redraft.data.trace import Trace
-from redraft.errors import DatasetError
+from redraft.errors import DatasetError, RedraftError
 from redraft.execute.dataset import read_messages
 from redraft.lm.checkpoint import Model
 from redraft.lm.codec import Verdicts
@@ -192,7 +192,10 @@ def open_cache(folder: Path, model: Model) -> NeuralCache:
             where=folder,
             remedy="Make one with this model: `redraft neural-cache`.",
         )
-    mixings = {name: build(Mixing, one["mixing"]) for name, one in made["fits"].items()}
+    try:
+        mixings = {name: build(Mixing, made["fits"][name]["mixing"]) for name in (KNOWN, UNKNOWN)}
+    except (LookupError, TypeError, RedraftError) as error:
+        raise DatasetError("does not say how much is mixed in.", where=folder / MANIFEST, remedy=REMEDY) from error
     return NeuralCache(folder=folder, model=model, mixings=mixings)
 
 
