@@ -194,7 +194,7 @@ def open_cache(folder: Path, model: Model) -> NeuralCache:
         )
     try:
         mixings = {name: build(Mixing, made["fits"][name]["mixing"]) for name in (KNOWN, UNKNOWN)}
-    except (LookupError, TypeError, RedraftError) as error:
+    except (LookupError, TypeError, AttributeError, RedraftError) as error:
         raise DatasetError("does not say how much is mixed in.", where=folder / MANIFEST, remedy=REMEDY) from error
     return NeuralCache(folder=folder, model=model, mixings=mixings)
 
