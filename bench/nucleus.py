@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rapidfuzz.distance import Levenshtein
 from scipy.stats import ks_2samp
 
 from redraft.data.split import VALIDATION, load_split
 from redraft.data.store import open_dataset
 from redraft.data.trace import Pair, Trace
-from redraft.lm.checkpoint import load_model
+from redraft.lm.checkpoint import Model, load_model
+from redraft.lm.codec import DiffCodec
 from redraft.lm.sample import Request, sample
 from redraft.lm.settings import SampleConfig
 from redraft.metrics import distance
@@ -78,7 +80,11 @@ def main() -> None:
     columns = ("one program", "final runs", "of several", "mended", "broken", "likeness", "KS of lengths",
                "impossible date", "no whole program")  # fmt: skip
     header = ("nucleus", "endings", *METRICS.values(), *columns)
-    print(f"{len(pairs)} validation pairs, {given.samples} samples each; the data: {dataset.origin}\n")
+    print(f"{len(pairs)} validation pairs, {given.samples} samples each; the data: {dataset.origin}")
+    with torch.inference_mode():
+        said = ends_once(model, list(real.values()))
+    once = float(np.mean(single == 1))
+    print(f"Behind real first drafts the model says {said:.2f} that the trace ends; {once:.2f} do.\n")
     for row in (header, ["---"] * len(header), *rows):
         print(f"| {' | '.join(row)} |")
 
@@ -104,6 +110,22 @@ def numbers(traces: Sequence[Trace], real: dict[Pair, Trace], language: str | No
         alike,
     ]
     return [*found, *(f"{sum(values) / len(values):.2f}" if values else "-" for values in shares)]
+
+
+def ends_once(model: Model, traces: Sequence[Trace]) -> float:
+    """What the model says of the students' own first drafts: the probability that the trace ends there, mean over traces
+    whose first draft fits into its context. That the draft is done is given, as it is.
+    """
+    found, codec = [], model.codec
+    for trace in traces:
+        ids = [codec.student_id, *codec.prefix(trace.title, trace.states[:1])]
+        if len(ids) < model.lm.context and isinstance(codec, DiffCodec):
+            row = torch.tensor([model.students.row(trace.student)])
+            likely_V = model.lm(torch.tensor([ids]), row, use_cache=False).logits[0, -1].double().softmax(-1)
+            ends = likely_V[codec.end_id]
+            goes_on = likely_V[codec.at_id] + likely_V[codec.seconds.start : codec.hours.stop].sum()
+            found.append(float(ends / (ends + goes_on)))
+    return float(np.mean(found))
 
 
 def between_halves(real: dict[Pair, Trace], seed: int) -> float:
