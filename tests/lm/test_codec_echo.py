@@ -23,7 +23,7 @@ from redraft.lm.tokenizer import train_tokenizer
 from redraft.lm.train import train
 from toy import TOY, prepare_torch
 
-OPTIONS = CodecConfig(title_tokens=4, overlap=8, echo_tokens=10)
+OPTIONS = CodecConfig(title_tokens=4, overlap=8, echo_tokens=10, done=False)
 ECHO, DIFF = EchoCodec(TOKENIZER, OPTIONS), DiffCodec(TOKENIZER, OPTIONS)
 SHOWN = ECHO.vocab_size - 1
 TRACE = make_trace(["pen red\nfd 10\nrt 90", "pen blue\nfd 10\nrt 90", "pen blue\nfd 20\nrt 90"], gap=17)
@@ -173,6 +173,8 @@ def test_an_id_may_end_each_draft(cls: type[FullCodec | DiffCodec]) -> None:
     told = cls(TOKENIZER, replace(OPTIONS, done=True, feedback=True))
     assert told.done_id == told.run_id is not None, "with feedback the same id ends a draft"
     assert told.vocab_size == plain.vocab_size + 3
+    by_default = cls(TOKENIZER, replace(OPTIONS, done=None))
+    assert by_default.config.done == (cls is EchoCodec), "edits that see what they edit, and end by an id"
 
 
 # In drawing

@@ -37,6 +37,7 @@ class EchoCodec(DiffCodec):
 
     name = "echo"
     own_ids = DiffCodec.own_ids + 1
+    ends_states = True
 
     def __init__(self, tokenizer: Tokenizer, config: CodecConfig | None = None) -> None:
         super().__init__(tokenizer, config)
