@@ -223,7 +223,7 @@ def section(results: Sequence[Mapping[str, Any]]) -> str:
 def _table(models: str, results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     asked = results[0]["asked"]
     yield f"**{'Observers' if models == 'oracle' else 'Language models'}**, {asked['students']} students, " \
-          f"{asked['titles']} titles, {asked['takes']} samples a pair.\n"  # fmt: skip
+          f"{asked['titles']} titles, {asked['takes']} samples per pair.\n"  # fmt: skip
     yield "| trace - last, on | drafts tell | classes | mean difference | supported | above + below 0 |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for (metric, statistic, split), claim in ROWS.items():
