@@ -76,7 +76,7 @@ def _run(arguments: list[str]) -> None:
     except SystemExit:
         raise
     # A bug, or a library's panic, which is no Exception. Its message may hold program text, so only its kind is shown.
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:  # noqa: BLE001 - told without its message
         _fail(
             f"an error inside redraft ({type(error).__name__}). Nothing unfinished was published. "
             "Run again with REDRAFT_TRACEBACK=1 to see where, and report it.",
