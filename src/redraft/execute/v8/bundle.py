@@ -16,7 +16,7 @@ from typing import Any
 from redraft.errors import RedraftError
 
 RUNTIME = Path(__file__).parent / "runtime"
-ENTRIES = {"runtime": "host.js", "compiler": "compiler.js", "page": "page.js"}
+ENTRIES = {"runtime": "host.js", "compiler": "compiler.js", "page": "chromium/page.js"}
 """Bundle -> the file of src/ it begins with."""
 MANIFEST = "manifest.json"
 PACKAGE_FILES = ("package.json", "package-lock.json", ".npmrc")

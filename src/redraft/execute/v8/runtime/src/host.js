@@ -8,24 +8,23 @@
 // Programs are hostile: what is used after the start is captured or without prototype. Endless loops of the language
 // itself are the host's to end; endless turtle commands are ended here.
 
-import { guard, now, report, reportedErrors, roundMs, setDeadline, setMaxSteps, step } from "./clock.js";
-import { current } from "./body.js";
-import { isInterrupted } from "./command.js";
-import { assetsUsed, drawingRecord, items, rounded } from "./drawing.js";
-import { body, hooks, isVisible } from "./elements.js";
-import { installGlobals } from "./globals.js";
-import { loadAll } from "./late.js";
-import { each, words } from "./lists.js";
+import { guard, now, report, reportedErrors, roundMs, setDeadline, setMaxSteps, step } from "./time/clock.js";
+import { current } from "./turtle/body.js";
+import { isInterrupted } from "./turtle/command.js";
+import { assetsUsed, drawingRecord, items, rounded } from "./turtle/drawing.js";
+import { body, hooks, isVisible } from "./page/elements.js";
+import { installGlobals } from "./pencilcode/globals.js";
+import { each, words } from "./language/lists.js";
 import {
   append, defineProperty, evaluate, execPattern, freeze, jsonParse, jsonText, list, NativeError, NativeString,
   NativeSyntaxError, record, safeText, sliceString,
-} from "./primordials.js";
-import { installPromise, reportRejections, tookPart } from "./promises.js";
-import { nextRandom, seedRandom } from "./random.js";
-import { hideInSources, installSources } from "./sources.js";
-import { turtlesInPage } from "./sprite.js";
-import { fieldItems, isSurface } from "./surfaces.js";
-import { installTimers } from "./timers.js";
+} from "./language/primordials.js";
+import { installPromise, reportRejections, tookPart } from "./language/promises.js";
+import { nextRandom, seedRandom } from "./language/random.js";
+import { hideInSources, installSources } from "./language/sources.js";
+import { turtlesInPage } from "./turtle/sprite.js";
+import { fieldItems, isSurface } from "./turtle/surfaces.js";
+import { installTimers } from "./time/timers.js";
 
 const SOURCE_URL = "\n//# sourceURL=program.js";
 const ASYNC_WORDS = /\b(?:async|await|Promise|queueMicrotask|then)\b/;
@@ -190,7 +189,6 @@ function install() {
   define("console", makeConsole());
   Math.random = nextRandom;
   installGlobals();
-  loadAll();
   // Nothing of a page needs these, and they could wait for real or use memory beyond the isolate's limit.
   delete globalThis.WebAssembly;
   delete globalThis.SharedArrayBuffer;

@@ -1,0 +1,201 @@
+// Turtles and sprites: making them, their classes, the main turtle.
+//
+// In: what `hatch`, `new Turtle` and `new Sprite` take. Out: elements in the field with class "turtle", and the
+// constructors: functions, not classes, because CoffeeScript's `class X extends Turtle` calls them on its own object.
+
+import { current, isNumeric, placeTurtle, turtleOf } from "./body.js";
+import { setMainElement, wrapRaw } from "./command.js";
+import { createElement, document, Element, field, hooks } from "../page/elements.js";
+import { isPlainObject, parseOptions } from "./pen.js";
+import { lookFor, putOn } from "./shapes.js";
+import {
+  append, ceil, create, defineProperty, execPattern, floor, list, max, NativeNumber, NativeString, NativeTypeError,
+  round, sqrt,
+} from "../language/primordials.js";
+import { Query, query as find, toQuery } from "../jquery/query.js";
+
+const MAX_HATCHED = 1000;
+const MAX_KEPT = 500;
+// The turtles so far, for the drawing's record: no look-up of the page's that a program could have broken.
+const made = list();
+
+/** The turtles that are in the page, the first few hundred. */
+export function turtlesInPage() {
+  const there = list();
+  for (let i = 0; i < made.length; i += 1) if (document.contains(made[i])) append(there, made[i]);
+  return there;
+}
+
+const AT_HOME = { x: 0, y: 0, width: 0, height: 0 };
+const IDENTIFIER = /^[a-zA-Z]\w*$/;
+const TAG = /^<[\s\S]*>$/;
+
+function elementFor(name, look) {
+  if (look !== null) return createElement("canvas");
+  if (typeof name === "string" && execPattern(TAG, name) !== null) {
+    const found = find(name);
+    if (found.length > 0) return found[0];
+  }
+  const element = createElement("div");
+  element.textContent = name === undefined || name === null ? "" : NativeString(name);
+  return element;
+}
+
+function nameElement(element, name) {
+  if (isPlainObject(name)) {
+    if ("id" in name) element.setAttribute("id", `${name.id}`);
+    if ("class" in name) element.classList.add(`${name.class}`);
+  }
+  if (typeof name !== "string" || execPattern(IDENTIFIER, name) === null || document.getElementById(name)) return;
+  // As the real runtime does: an id becomes a global, unless there is one of that name.
+  const taken = name in globalThis;
+  element.setAttribute("id", name);
+  if (!taken) globalThis[name] = toQuery([element]);
+}
+
+/** The element that a new turtle goes into, out of what a program gave; what can't hold anything fails as in a page. */
+function holderOf(container) {
+  if (!container || container === document || container === globalThis) return field;
+  if (container instanceof Element) return container;
+  const found = typeof container === "function" ? [container] : find(container);
+  if (found.length === 0) throw new NativeTypeError("Cannot read properties of undefined (reading 'pageX')");
+  if (found[0] === document || found[0] === globalThis || found[0] instanceof Element) return holderOf(found[0]);
+  throw new NativeTypeError("Cannot read properties of undefined (reading 'createDocumentFragment')");
+}
+
+/** A new turtle at home: an element in the field (or another container) with class "turtle". */
+export function createTurtle(name, container, standard = "turtle") {
+  const isTag = typeof name === "string" && execPattern(TAG, name) !== null;
+  const nameless = name === undefined || name === null;
+  const look = isTag ? null : lookFor(nameless ? standard : name, standard);
+  const element = elementFor(name, look);
+  const holder = holderOf(container);
+  const parent = holder.tag !== "canvas" && holder.tag !== "img" ? holder : field;
+  element.style.position = "absolute";
+  parent.appendChild(element);
+  // What has no look of its own, a tag or a text, is as large as the page makes it.
+  const turtle = look === null ? turtleOf(element) : placeTurtle(element, AT_HOME);
+  if (look !== null) putOn(element, look, null);
+  turtle.x = 0;
+  turtle.y = 0;
+  if (parent !== field && parent.state.turtle !== undefined) {
+    const at = current(parent);
+    turtle.x = at.x;
+    turtle.y = at.y;
+  }
+  element.classList.add("turtle");
+  if (made.length < MAX_KEPT) append(made, element);
+  nameElement(element, name);
+  return element;
+}
+
+/** `hatch`: one turtle, or several. */
+export function hatch(count, spec) {
+  if (this instanceof Query && this.length === 0) return undefined;
+  const mere = spec === undefined && !isNumeric(count);
+  const looks = mere ? count : spec;
+  const number = mere ? 1 : NativeNumber(count);
+  const hatched = [];
+  for (let k = 0; k < number && k < MAX_HATCHED; k += 1) {
+    append(hatched, createTurtle(typeof looks === "function" ? looks(k) : looks));
+  }
+  return toQuery(hatched);
+}
+
+function fillWith(target, elements) {
+  for (let i = 0; i < elements.length; i += 1) target[i] = elements[i];
+  target.length = elements.length;
+}
+
+/** A constructor whose instances are Queries of the element that `make` returns. */
+function constructorOf(name, parent, make) {
+  const Made = function constructor(...args) {
+    const elements = make(this, args);
+    // Called without `new` in sloppy code, the real ones write on the window and give nothing.
+    if (this instanceof Query) fillWith(this, elements);
+    return undefined;
+  };
+  defineProperty(Made, "name", { value: name });
+  Made.prototype = create(parent);
+  defineProperty(Made.prototype, "constructor", { value: Made, writable: true, configurable: true });
+  Made.__super__ = parent;
+  return wrapRaw(name, Made);
+}
+
+function spriteElements(first, container, standard) {
+  if (first instanceof Query) return first;
+  if (!first || typeof first === "string" || typeof first === "number" || isPlainObject(first)) {
+    return [createTurtle(first, container, standard)];
+  }
+  return find(first);
+}
+
+const containerOf = (container) => (container instanceof Query ? container[0] : container);
+
+const WHITE_KEYS = 12 / 7;
+
+/** The size of a piano: white keys five times as tall as wide, about 42,000 pixels in all. */
+function pianoSize(given) {
+  const options = parseOptions(given, "keys");
+  const extra = ceil(NativeNumber(options.lineWidth ?? 1.5));
+  const keys = "keys" in options ? ceil(NativeNumber(options.keys) / WHITE_KEYS) : 0;
+  const aspect = keys > 0 ? keys / 5 : 4.2;
+  const standard = keys > 0 ? sqrt(42_000 * aspect) + extra : 422;
+  const fromHeight = "height" in options ? round((options.height - extra) * aspect + extra) : standard;
+  const width = NativeNumber(options.width ?? fromHeight);
+  const height = NativeNumber(options.height ?? round((width - extra) / aspect + extra));
+  return { width: max(1, floor(width)) || 1, height: max(1, floor(height)) || 1 };
+}
+
+function makePiano(self, args) {
+  if (!(self instanceof Query)) throw new NativeTypeError("this.on is not a function");
+  return [createTurtle(pianoSize(args[0]))];
+}
+
+function makePencil(self, args) {
+  if (!(self instanceof Query)) throw new NativeTypeError("this.each is not a function");
+  const element = createTurtle({ width: 0, height: 0, color: "transparent" });
+  const turtle = turtleOf(element);
+  turtle.speed = Infinity;
+  turtle.width = turtle.height = 0;
+  const canvas = containerOf(args[0]);
+  if (canvas && canvas.tag === "canvas") turtle.drawOn = canvas;
+  element.style.display = "none";
+  return [element];
+}
+
+function makeWebcam(self) {
+  if (!(self instanceof Query)) throw new NativeTypeError("this.capture is not a function");
+  const element = createTurtle("<video>");
+  const turtle = turtleOf(element);
+  turtle.width = 320;
+  turtle.height = 240;
+  turtle.originX = 160;
+  turtle.originY = 120;
+  return [element];
+}
+
+/** Sprite and its children, as programs call them. */
+export function makeClasses() {
+  const Sprite = constructorOf("Sprite", Query.prototype, (self, args) => spriteElements(args[0], args[1], "256x256"));
+  const child = (name, make) => constructorOf(name, Sprite.prototype, make);
+  const Turtle = child("Turtle", (self, args) => [createTurtle(containerOf(args[0]), args[1])]);
+  const Piano = child("Piano", makePiano);
+  const Pencil = child("Pencil", makePencil);
+  const Webcam = child("Webcam", makeWebcam);
+  const nothing = function nothing() { return this; };
+  Piano.prototype.draw = nothing;
+  Piano.prototype.drawkey = nothing;
+  Webcam.prototype.capture = nothing;
+  Webcam.prototype.cut = nothing;
+  return { Sprite, Turtle, Piano, Pencil, Webcam };
+}
+
+/** The main turtle, made once: #turtle, whose methods are the global commands. */
+export function mainTurtle() {
+  const element = createTurtle(null);
+  element.setAttribute("id", "turtle");
+  setMainElement(element);
+  hooks.mainTurtle = element;
+  return element;
+}
