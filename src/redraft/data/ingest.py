@@ -2,8 +2,9 @@
 
 In: a `Source` and where its dataset goes. Out: the dataset, with `rejected.parquet` (file, line, reason: the lines or
 rows not used; of each file the first `LISTED` for each reason, further ones are counted) and, if given,
-`covariates.parquet` beside the traces. A file is the number of an
-input, from 1, in the order of the manifest's list, which tells inputs by size and hash: their names may be students'.
+`covariates.parquet` beside the traces, and `verdicts-platform.parquet` if the platform judged programs. A file is the
+number of an input, from 1, in the order of the manifest's list, which tells inputs by size and hash: their names may be
+students'.
 Two passes, both in bounded memory and resumable:
 
 1. Every input is read in pieces; each is parsed, its students' ids hashed, and its states spooled by bucket.
@@ -34,6 +35,7 @@ from redraft.data.consent import Lists, Matches, read_ids
 from redraft.data.duck import Workspace, parse_memory
 from redraft.data.gather import ORDER, gather, limited, whole_pairs
 from redraft.data.identity import clean_id, key_fingerprint, keyed_hash, load_key
+from redraft.data.platform import keeping, told, write_platform
 from redraft.data.sources.growth import UNPACK_RATIO
 from redraft.data.sources.reading import is_packed
 from redraft.data.sources.states import REJECTED, Damaged, Piece, Source, WithCompanions
@@ -180,6 +182,7 @@ class _Job:
         with bar("sorting", self.buckets) as watcher, ThreadPoolExecutor(WORKERS) as workers:
             for _ in _in_order(workers, ((self._shard, (spool, bucket, refused)) for bucket in range(self.buckets))):
                 watcher.advance()
+        write_platform(self.writer.folder, map(self._said, range(self.buckets)), self.workspace)
         return self._list_rejected(spool)
 
     def _read(self, spool: Spool, number: int) -> Iterator[int]:
@@ -224,12 +227,20 @@ class _Job:
         with self.workspace.cursor() as duck:
             duck.register("bucket", spool.reader(bucket, refused))
             ordered = duck.sql(f"SELECT * FROM bucket ORDER BY {ORDER}").to_arrow_reader(batch_size=ROW_GROUP)
+            place = bucket << 40
             with table_writer(self.writer.shard_path(bucket), SCHEMA) as shard:
-                for states in whole_pairs(limited(ordered, dropped)):
-                    traces, gone = gather(states, labels, whole_drafts=self.source.whole_drafts)
-                    shard.write_table(traces, row_group_size=ROW_GROUP)
-                    dropped.append(gone)
+                with keeping(self._said(bucket)) as said:
+                    for states in whole_pairs(limited(ordered, dropped)):
+                        traces, gone = gather(states, labels, whole_drafts=self.source.whole_drafts)
+                        shard.write_table(traces, row_group_size=ROW_GROUP)
+                        dropped.append(gone)
+                        said.append(told(states, place))
+                        place += states.num_rows
                 spool.write_dropped(bucket, dropped)
+
+    def _said(self, bucket: int) -> Path:
+        """Where what the platform said of a bucket's programs is kept until all are there; goes with the spool."""
+        return self.writer.scratch / "spool" / f"said-{bucket:06d}.arrow"
 
     def _list_rejected(self, spool: Spool) -> dict[str, int]:
         """Write the list of rejected rows in order, as many as are listed; the counts of all, by reason."""

@@ -26,6 +26,7 @@ import pyarrow as pa
 
 from redraft.data.languages import labels
 from redraft.data.store import Dataset
+from redraft.data.verdicts import VERDICT_FILE
 from redraft.errors import DatasetError, InputError, suggestion
 from redraft.execute.cache import Cache
 from redraft.execute.engine import Engine, execute, rule_named
@@ -34,17 +35,7 @@ from redraft.execute.verdict import DEFAULT_RULE, RULES, Program, Verdict, error
 from redraft.progress import say, track
 from redraft.rundir.tables import open_table, read_metadata, table_writer
 
-_ERROR = pa.struct([("kind", pa.string()), ("message", pa.string()), ("line", pa.int32())])
-SCHEMA = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("verdict", pa.string(), nullable=False),
-        pa.field("language", pa.string()),
-        pa.field("end_reached", pa.bool_(), nullable=False),
-        pa.field("errors", pa.list_(_ERROR), nullable=False),
-        pa.field("engine", pa.string(), nullable=False),
-    ]
-)
+SCHEMA = VERDICT_FILE
 """The verdict file's columns."""
 ROW_GROUP = 10_000
 REMEDY = "Make it anew with `redraft execute`."

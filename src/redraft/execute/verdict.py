@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 Ended = Literal["done", "timeout", "memory", "crash"]
-VERDICTS = ("ok", "error", "timeout", "memory", "crash", "unscored")
 
 _CALLBACKS = re.compile(r"->|=>|\bfunction\b|\bawait\b")
 _WAITS_FOR_SOMEONE = re.compile(r"\b(?:await|prompt|read|readnum|readstr|button)\b")
@@ -106,7 +105,7 @@ class Verdict:
 
     id: str
     verdict: str
-    """One of `VERDICTS`. `unscored` is missing, not failure."""
+    """One of `redraft.data.verdicts.VERDICTS`. `unscored` is missing, not failure."""
     language: str | None
     """The language it ran in; of a failing one, the language its errors are of."""
     end_reached: bool
@@ -241,7 +240,7 @@ def message_seen(verdict: str, messages: Sequence[str]) -> str | None:
     """What the student saw: nothing if the program ran, else the first error's message or the verdict's name.
 
     Args:
-        verdict: One of `VERDICTS`.
+        verdict: One of `redraft.data.verdicts.VERDICTS`.
         messages: Of its errors, in order; empty ones count as none.
 
     Returns:

@@ -68,7 +68,7 @@ def parse(number: int, block: Block, identity: str, actions: Sequence[str]) -> P
         ),
         "mode": _translated(found.field(logline.MODE).take(lines_used), _MODES.get),
         "truncated": found.units[usable] >= TRUNCATED_AT,
-        "score": pa.nulls(count, pa.float64()),
+        **{name: pa.nulls(count, RAW_STATES.field(name).type) for name in ("score", "verdict", "judged", "errors")},
         "ended": np.ones(count, bool),
     }
     names = pa.array(list(reasons)).take(pa.array(first[unused]))

@@ -203,7 +203,7 @@ def _parse(number: int, records: Records, language: str | None) -> Part:
                 "file": number, "row": row, "student": student, "title": title, "trace": (number << 32) + row,
                 "rank": rank, "tie": 0, "at": draft.at, "code": draft.code, "language": language, "mode": None,
                 "truncated": len(draft.code.encode("utf-16-le")) // 2 >= TRUNCATED_AT, "score": None,
-                "ended": reading.ended,
+                "verdict": None, "judged": None, "errors": None, "ended": reading.ended,
             }  # fmt: skip
             for name, value in state.items():
                 columns[name].append(value)

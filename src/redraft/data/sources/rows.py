@@ -379,13 +379,15 @@ def to_part(number: int, rows: Rows, found: pa.Table) -> Part:
     Args:
         number: The input's number.
         rows: What `found` was made from.
-        found: Columns row, student, title, rank, tie, micros, code, language, mode, truncated, score, reason; a row
-            whose `reason` is null is a state. White space at a program's end is dropped here.
+        found: Columns row, student, title, rank, tie, micros, code, language, mode, truncated, score, reason, and those
+            of verdict, judged, errors (`redraft.data.platform`) that the source knows; a row whose `reason` is null is
+            a state. White space at a program's end is dropped here.
     """
     usable = pc.is_null(found["reason"])
     unused, states = found.filter(pc.invert(usable)), found.filter(usable)
     count = states.num_rows
     columns = {
+        **{name: pa.nulls(count, RAW_STATES.field(name).type) for name in ("verdict", "judged", "errors")},
         **{name: states[name] for name in found.column_names if name in RAW_STATES.names},
         "file": pa.repeat(pa.scalar(number, pa.int32()), count),
         "trace": pa.repeat(pa.scalar(0, pa.int64()), count),

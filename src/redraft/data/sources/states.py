@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from redraft.data.duck import Workspace
 from redraft.data.store import Origin
+from redraft.data.verdicts import ERRORS
 
 RAW_STATES = pa.schema(
     [
@@ -31,6 +32,9 @@ RAW_STATES = pa.schema(
         pa.field("mode", pa.string()),
         pa.field("truncated", pa.bool_()),
         pa.field("score", pa.float64()),
+        pa.field("verdict", pa.string()),  # what the platform said of it: `redraft.data.platform`
+        pa.field("judged", pa.string()),  # ... and of what: compiled, ran, tested
+        pa.field("errors", ERRORS),  # ... and what it said went wrong
         pa.field("ended", pa.bool_()),
     ]
 )
