@@ -15,15 +15,17 @@ from factories import make_dataset, make_trace
 from places import ROOT
 from redraft.data.trace import Trace
 from redraft.execute.dataset import verdict_writer
+from redraft.execute.judged import Judgement
 from redraft.execute.verdict import Verdict
 from redraft.metrics import reference
+from redraft.metrics.behaviour import succeeds
 from redraft.metrics.colours import COLOURS
 from redraft.metrics.languages import PROFILES, functions_in, is_comment
 from redraft.metrics.measure import SCHEMA, languages_of, measure, measure_traces
 from redraft.metrics.registry import MEASURED, METRICS
 
-JUDGED = {"runs_final", "runs_mean", "mended", "broken"}
-"""Need verdicts, which a trace alone doesn't have."""
+JUDGED = {name for name, metric in METRICS.items() if {"verdict", "score"} & {*metric.needs}}
+"""Need verdicts or grades, which a trace alone doesn't have."""
 
 
 def row(trace: Trace, language: str | None = None) -> dict[str, Any]:
@@ -178,7 +180,7 @@ def test_long_gaps_and_clocks_that_run_backwards_are_not_active() -> None:
 def test_without_times_nothing_of_time_is_scored() -> None:
     trace = make_trace(["a", "b", "c"])
     found = row(replace(trace, states=tuple(replace(state, at=None) for state in trace.states)))
-    timed = {name for name, metric in METRICS.items() if "time" in metric.needs}
+    timed = {name for name, metric in METRICS.items() if "time" in metric.needs} - JUDGED
     assert timed == {"year_final", "year_mean", "seconds_total", "seconds_mean", "seconds_active"}
     assert {name for name in MEASURED if found[name] is None} == timed | JUDGED
 
@@ -222,6 +224,55 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
 def test_an_empty_dataset_measures_to_an_empty_table(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "d", [])
     assert measure(dataset).equals(SCHEMA.empty_table())
+
+
+SUCCESS = {name: metric for name, metric in METRICS.items() if "score" in metric.needs}
+
+
+def graded(*scores: float | None, timed: bool = True) -> dict[str, Any]:
+    """The metrics of success of drafts 30 s apart with these grades."""
+    trace = make_trace([f"draft {number}" for number in range(len(scores))])
+    states = tuple(
+        replace(state, score=score, at=state.at if timed else None)
+        for state, score in zip(trace.states, scores, strict=True)
+    )
+    found = row(replace(trace, states=states))
+    return {name: found[name] for name in SUCCESS}
+
+
+def test_success_by_grades_worked_out_by_hand() -> None:
+    assert graded(0, 0.5, 1, 0) == {
+        "success_final": 0, "success_first": 0, "success_share": 0.25, "attempts_to_success": 3,
+        "seconds_to_success": 60,
+    }  # fmt: skip
+    assert graded(1) == {
+        "success_final": 1, "success_first": 1, "success_share": 1, "attempts_to_success": 1, "seconds_to_success": 0,
+    }  # fmt: skip
+    never = graded(0, 0.99)
+    assert (never["success_share"], never["attempts_to_success"], never["seconds_to_success"]) == (0, None, None)
+    assert graded(0, 1, timed=False)["seconds_to_success"] is None
+    assert graded(0, 1, timed=False)["attempts_to_success"] == 2
+
+
+def test_a_draft_without_a_grade_is_no_failure() -> None:
+    some = graded(None, 1, None)
+    assert some == dict.fromkeys(SUCCESS)  # the first success may be the first draft, or the second
+    assert graded(0, 1, None)["attempts_to_success"] == 2
+
+
+@pytest.mark.parametrize(
+    ("judged", "by", "runs", "success"),
+    [
+        ("tested", "platform", True, True), ("ran", "platform", True, True), ("ran", "platform", False, False),
+        ("compiled", "platform", True, None), ("compiled", "platform", False, False),
+        ("ran", "engine", True, None),  # that a program runs doesn't say that it does what was asked for
+        ("tested", "engine", False, False), ("tested", "engine", None, None),
+    ],
+)  # fmt: skip
+def test_success_by_verdicts(judged: str, by: str, runs: bool | None, success: bool | None) -> None:
+    (state,) = make_trace(["x"]).states
+    assert succeeds(state, Judgement(runs, by, judged)) is success
+    assert succeeds(replace(state, score=1.0), Judgement(runs, by, judged)) is True, "a grade counts first"
 
 
 def test_every_metric_is_declared_and_documented() -> None:

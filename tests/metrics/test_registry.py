@@ -15,7 +15,7 @@ from redraft.metrics.metric import Place
 from redraft.metrics.registry import METRICS, labels, shown
 
 SOURCE = Path(redraft.__file__).parent
-REGISTRIES = ("metrics/registry.py", "metrics/released/")
+REGISTRIES = ("metrics/registry.py", "metrics/running.py", "metrics/released/")
 """Where metrics are declared; the released code's own have names in common with ours."""
 
 TOY = """

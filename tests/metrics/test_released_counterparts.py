@@ -24,6 +24,7 @@ from redraft.data.ingest import IngestOptions, ingest
 from redraft.data.sources.rollouts import Rollouts, read_text
 from redraft.data.store import DatasetWriter, open_dataset
 from redraft.data.trace import State, Trace
+from redraft.execute.judged import Judgements
 from redraft.metrics.likeness import LIKENESS
 from redraft.metrics.measure import measure, measure_traces
 from redraft.metrics.pairs import compare
@@ -99,7 +100,7 @@ def test_every_metric_is_defined_anew_or_said_to_be_absent() -> None:
 
 
 def test_the_table_is_the_same_but_for_the_values() -> None:
-    runs = {state.id: True for trace in traces() for state in trace.states}
+    runs = Judgements.of_runs({state.id: True for trace in traces() for state in trace.states})
     corrected = measure_traces(traces(), None, runs)
     released = measure_traces(traces(), None, runs, "released")
     assert released.column_names == corrected.column_names

@@ -25,13 +25,11 @@ import pyarrow.compute as pc
 
 from redraft.data.duck import Workspace
 from redraft.data.trace import program_id
-from redraft.data.verdicts import ERRORS, PLATFORM, PLATFORM_FILE, PLATFORM_SCHEMA
+from redraft.data.verdicts import ERRORS, FULL, PLATFORM, PLATFORM_FILE, PLATFORM_SCHEMA, RAN, TESTED
 from redraft.progress import say
 from redraft.rundir import atomic_file
 from redraft.rundir.tables import table_writer
 
-FULL = 1 - 1e-9
-"""A score from which on it is a full one; sums of floating-point shares fall short of 1."""
 _TOLD = pa.schema(
     [("id", pa.string()), ("title", pa.string()), ("language", pa.string()), ("verdict", pa.string()),
      ("judged", pa.string()), ("errors", ERRORS), ("place", pa.int64())]
@@ -67,7 +65,7 @@ def told(states: pa.Table, place: int) -> pa.Table:
         "title": states["title"],
         "language": states["language"],
         "verdict": pc.if_else(tested, by_score, verdict),
-        "judged": pc.if_else(tested, "tested", pc.coalesce(states["judged"], "ran")),
+        "judged": pc.if_else(tested, TESTED, pc.coalesce(states["judged"], RAN)),
         "errors": states["errors"],
         "place": pa.array(range(place, place + states.num_rows), pa.int64()),
     }

@@ -12,8 +12,10 @@ import pyarrow as pa
 
 VERDICTS = ("ok", "failed", "error", "timeout", "memory", "crash", "unscored")
 """What can be said of a program; `failed`: it ran, and did not do what was asked for."""
-JUDGED = ("compiled", "ran", "tested")
+JUDGED = COMPILED, RAN, TESTED = "compiled", "ran", "tested"
 """What a platform's verdict rests on, the least first."""
+FULL = 1 - 1e-9
+"""A score from which on it is a full one; sums of floating-point shares fall short of 1."""
 SYNTAX = "syntax"
 """The kind of an error that keeps a program from running at all."""
 ERRORS = pa.list_(pa.struct([("kind", pa.string()), ("message", pa.string()), ("line", pa.int32())]))

@@ -12,23 +12,23 @@ tests; `Judgements.words` says who judged what.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from redraft.data.languages import labels
 from redraft.data.store import Dataset
-from redraft.data.verdicts import JUDGED, PLATFORM, PLATFORM_FILE, SYNTAX
+from redraft.data.trace import Trace
+from redraft.data.verdicts import COMPILED, JUDGED, PLATFORM, PLATFORM_FILE, RAN, SYNTAX, TESTED
 from redraft.errors import DatasetError
 from redraft.execute.dataset import REMEDY as AGAIN
 from redraft.execute.dataset import find_verdicts
 from redraft.execute.verdict import DEFAULT_RULE
 from redraft.rundir.tables import open_table
 
-TESTED = "tested"
 _SAYS = {
-    "compiled": "whether they compile",
-    "ran": "whether they ran",
+    COMPILED: "whether they compile",
+    RAN: "whether they ran",
     TESTED: "whether they passed its tests",
 }
 
@@ -47,7 +47,7 @@ class Judgement(NamedTuple):
     """Whether its verdict is `ok`; None: unscored, which is missing, not failure."""
     by: str
     """`engine`, or `platform`."""
-    judged: str = "ran"
+    judged: str = RAN
     """What was judged: compiled, ran or tested."""
     compiles: bool | None = None
     """Whether it is a program at all; None: nobody said."""
@@ -61,6 +61,7 @@ class Judgements:
     def __init__(self) -> None:
         self._of: dict[str | tuple[str, str], Judgement] = {}
         self._whose: Counter[tuple[str, str, str]] = Counter()
+        self._kinds: dict[Judgement, Judgement] = {}  # few differ: each is kept once
 
     def __len__(self) -> int:
         return len(self._of)
@@ -69,10 +70,27 @@ class Judgements:
         """What is said of a program as an answer to a title; None: nothing."""
         return self._of.get((program, title)) or self._of.get(program)
 
+    def of_states(self, trace: Trace) -> list[Judgement | None]:
+        """What is said of each state's program."""
+        return [self.of(state.id, trace.title) for state in trace.states]
+
+    @property
+    def any_compile_error(self) -> bool:
+        """Whether a program doesn't compile, as far as is known."""
+        return any(judgement.compiles is False for judgement in self._kinds)
+
     def runs(self, program: str, title: str) -> bool | None:
         """Whether it runs; None: not known."""
         found = self.of(program, title)
         return found.runs if found else None
+
+    @classmethod
+    def of_runs(cls, runs: Mapping[str, bool | None]) -> Judgements:
+        """What is said by an engine: whether programs run, by their ids."""
+        found = cls()
+        for program, runs_it in runs.items():
+            found._of[program] = Judgement(runs_it, "engine")
+        return found
 
     @property
     def by_platform(self) -> bool:
@@ -90,7 +108,7 @@ class Judgements:
         return f"verdicts on {labels(tuple(languages))} programs are the platform's own ({what})"
 
     def _add(self, key: str | tuple[str, str], row: dict[str, Any], judgement: Judgement) -> None:
-        self._of[key] = judgement
+        self._of[key] = self._kinds.setdefault(judgement, judgement)
         self._whose[row["language"] or "unknown", judgement.by, judgement.judged] += 1
 
 
@@ -114,7 +132,6 @@ def read_judgements(files: Sequence[Path]) -> Judgements:
         DatasetError: A file can't be read as verdicts.
     """
     found = Judgements()
-    known: dict[Judgement, Judgement] = {}  # few differ: each is kept once
     for file in files:
         by_engine = set(found._of) if file.name == PLATFORM_FILE else set()
         tells = file.name != PLATFORM_FILE or _tells_compile_errors(file)
@@ -124,16 +141,15 @@ def read_judgements(files: Sequence[Path]) -> Judgements:
                 continue
             if (before := found._of.get(key)) is not None and before.runs is not None:
                 continue
-            judgement = _judgement(row, tells=tells)
-            found._add(key, row, known.setdefault(judgement, judgement))
+            found._add(key, row, _judgement(row, tells=tells))
     return found
 
 
 def _judgement(row: dict[str, Any], *, tells: bool) -> Judgement:
     """`tells`: who judged names compile errors, so that a program that failed without one has none."""
-    verdict, judged = row["verdict"], row["judged"] or "ran"
+    verdict, judged = row["verdict"], row["judged"] or RAN
     first = next(iter(row["errors"] or ()), None)
-    broken = verdict == "error" and (judged == "compiled" or (first is not None and first["kind"] == SYNTAX))
+    broken = verdict == "error" and (judged == COMPILED or (first is not None and first["kind"] == SYNTAX))
     error = CompileError(first["message"] or "", first["line"]) if broken and first is not None else None
     return Judgement(
         runs=None if verdict == "unscored" else verdict == "ok",
@@ -146,7 +162,7 @@ def _judgement(row: dict[str, Any], *, tells: bool) -> Judgement:
 
 def _tells_compile_errors(file: Path) -> bool:
     return any(
-        row["judged"] == "compiled" or any(error["kind"] == SYNTAX for error in row["errors"] or ())
+        row["judged"] == COMPILED or any(error["kind"] == SYNTAX for error in row["errors"] or ())
         for row in _rows(file)
     )
 

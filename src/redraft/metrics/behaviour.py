@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,7 +16,10 @@ from rapidfuzz.distance import Levenshtein
 
 from redraft.data.edits import LineEdits, edit_type, line_edits, lines_of
 from redraft.data.trace import State, Trace
+from redraft.data.verdicts import COMPILED, FULL, PLATFORM, RAN
+from redraft.execute.judged import Judgement
 from redraft.metrics.colours import colour_counts, mask_colours
+from redraft.metrics.compile_errors import Draft, Failure, Mending, Usual, mendings
 from redraft.metrics.languages import PROFILES, Profile, functions_in, is_comment
 
 ACTIVE_GAP = 600.0
@@ -78,10 +81,28 @@ class TraceFacts(NamedTuple):
     state has a time."""
     runs: list[bool | None]
     """Whether each state's program runs; None where no verdict is known."""
+    successes: list[bool | None]
+    """Whether each state's program does what was asked for; None where nobody says."""
+    compiled: list[Draft]
+    """What compiling each state's program came to."""
+    mendings: list[Mending]
+    """The pairs of `compiled` that Watwin looks at."""
+    usual: Mapping[str, Usual]
+    """How long errors take all students, by type."""
 
 
-def trace_facts(trace: Trace, language: str | None = None, runs: Sequence[bool | None] | None = None) -> TraceFacts:
-    """Look at a trace; `language` stands in for states that record none, `runs` says which states' programs run."""
+def trace_facts(
+    trace: Trace, language: str | None = None, judgements: Sequence[Judgement | None] | None = None,
+    usual: Mapping[str, Usual] | None = None,
+) -> TraceFacts:  # fmt: skip
+    """Look at a trace.
+
+    Args:
+        trace: The trace.
+        language: Stands in for states that record none.
+        judgements: What is said of each state's program.
+        usual: How long errors take all students, by type.
+    """
     states, final = trace.states, trace.final.code
     profiles = [PROFILES.get(state.language or language or "") for state in states]
     codes = [state.code for state in states]
@@ -93,15 +114,47 @@ def trace_facts(trace: Trace, language: str | None = None, runs: Sequence[bool |
             seen[key] = program_facts(code, profile)
         programs.append(seen[key])
     pairs = list(pairwise(codes))
+    gaps, judged = _gaps(states), judgements or [None] * len(states)
+    compiled = [_compiled(code, one) for code, one in zip(codes, judged, strict=True)]
     return TraceFacts(
         programs=programs,
         years=[state.at.year if state.at else None for state in states],
         to_final=[Levenshtein.distance(code, final) for code in codes],
         steps=[Levenshtein.distance(old, new) for old, new in pairs],
         edits=[edit_facts(line_edits(*pair), profile) for pair, profile in zip(pairs, profiles[1:], strict=True)],
-        gaps=_gaps(states),
-        runs=[None] * len(states) if runs is None else list(runs),
+        gaps=gaps,
+        runs=[one.runs if one else None for one in judged],
+        successes=[succeeds(state, one) for state, one in zip(states, judged, strict=True)],
+        compiled=compiled,
+        mendings=mendings(compiled, gaps, profiles[-1]),
+        usual=usual or {},
     )
+
+
+def mendings_of(
+    trace: Trace, language: str | None, judgements: Sequence[Judgement | None]
+) -> list[Mending]:  # fmt: skip
+    """The failing programs of a trace and the next ones, as Watwin looks at them; arguments as of `trace_facts`."""
+    compiled = [_compiled(state.code, one) for state, one in zip(trace.states, judgements, strict=True)]
+    if all(draft.compiles is not False for draft in compiled):
+        return []
+    return mendings(compiled, _gaps(trace.states), PROFILES.get(trace.final.language or language or ""))
+
+
+def succeeds(state: State, judgement: Judgement | None) -> bool | None:
+    """Whether a program does what was asked for: by its grade, else by tests or the platform; None: nobody says."""
+    if state.score is not None:
+        return state.score >= FULL
+    if judgement is None or (judgement.judged == RAN and judgement.by != PLATFORM):
+        return None
+    return None if judgement.judged == COMPILED and judgement.runs else judgement.runs
+
+
+def _compiled(code: str, judgement: Judgement | None) -> Draft:
+    if judgement is None:
+        return Draft(code, None, None)
+    error = judgement.error
+    return Draft(code, judgement.compiles, Failure(error.message, error.line) if error else None)
 
 
 def program_facts(code: str, profile: Profile | None) -> ProgramFacts:

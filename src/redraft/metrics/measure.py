@@ -28,10 +28,11 @@ import pyarrow.parquet as pq
 from redraft import progress
 from redraft.data.store import REMEDY, Dataset
 from redraft.data.trace import Pair, Trace, from_batch
-from redraft.execute.dataset import find_verdicts, read_runs
+from redraft.execute.judged import Judgements, find_judgements, read_judgements
 from redraft.execute.verdict import DEFAULT_RULE
-from redraft.metrics.behaviour import TraceFacts, trace_facts
+from redraft.metrics.behaviour import TraceFacts, mendings_of, trace_facts
 from redraft.metrics.colours import COLOURS
+from redraft.metrics.compile_errors import Usual, usual_times
 from redraft.metrics.registry import MEASURED, Definitions
 from redraft.metrics.released.counterparts import as_released
 from redraft.rundir.tables import readable
@@ -73,7 +74,8 @@ def measure(
 ) -> pa.Table:  # fmt: skip
     """Measure every trace of `dataset`.
 
-    Whether programs run is taken from the dataset's verdict files, if it has any (`redraft execute`).
+    Whether programs run is taken from the dataset's verdict files, if it has any: of engines (`redraft execute`), and
+    the platform's own of programs that no engine judged.
 
     Args:
         dataset: Real or generated traces.
@@ -96,9 +98,10 @@ def measure_groups(
 ) -> Iterator[pa.Table]:  # fmt: skip
     """The same table in pieces of at most 4,096 traces, in order: for datasets whose metrics don't fit into memory."""
     dataset.check(*dataset.shards)  # here, as each of several processes would hash them anew
-    verdicts = find_verdicts(dataset, rule)
+    verdicts = find_judgements(dataset, rule)
+    usual = _usual_times(dataset, language, verdicts)
     jobs = [
-        Job(shard, group, language, verdicts, definitions)
+        Job(shard, group, language, verdicts, usual, definitions)
         for shard in dataset.shards for group in range(_row_groups(shard))
     ]  # fmt: skip
     with progress.bar(f"measure {dataset.name}", len(dataset)) as watcher:
@@ -114,23 +117,47 @@ def languages_of(table: pa.Table) -> dict[Pair, str]:
 
 
 def measure_traces(
-    traces: Iterable[Trace], language: Languages = None, runs: Mapping[str, bool | None] | None = None,
-    definitions: Definitions = "corrected",
+    traces: Iterable[Trace], language: Languages = None, judgements: Judgements | None = None,
+    definitions: Definitions = "corrected", usual: Mapping[str, Usual] | None = None,
 ) -> pa.Table:  # fmt: skip
-    """Measure traces, in their order; `runs` says by program id which programs run."""
+    """Measure traces, in their order.
+
+    Args:
+        traces: Which.
+        language: As of `measure`.
+        judgements: What is said of their programs.
+        definitions: As of `measure`.
+        usual: How long compile errors take all students, by type.
+    """
     traces = list(traces)
     columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names if name not in ("colours", "colours_trace")}
     finals: list[np.ndarray] = []
     means: list[np.ndarray] = []
     for trace in traces:
-        stand_in = language.get(trace.pair) if isinstance(language, Mapping) else language
-        facts = trace_facts(trace, stand_in, [runs.get(state.id) for state in trace.states] if runs else None)
+        stand_in = _stand_in(language, trace.pair)
+        facts = trace_facts(trace, stand_in, judgements.of_states(trace) if judgements else None, usual)
         _append(columns, trace, facts, stand_in)
         final, mean = _colour_vectors(facts)
         finals.append(final)
         means.append(mean)
     table = pa.table({**columns, "colours": _vectors(finals), "colours_trace": _vectors(means)}, schema=SCHEMA)
     return as_released(table, traces) if definitions == "released" else table
+
+
+def _stand_in(language: Languages, pair: Pair) -> str | None:
+    return language.get(pair) if isinstance(language, Mapping) else language
+
+
+def _usual_times(dataset: Dataset, language: Languages, verdicts: tuple[Path, ...]) -> dict[str, Usual]:
+    """How long compile errors take the dataset's students, by type; nothing is read where nobody tells of any."""
+    judgements = _judgements(verdicts, _written(verdicts)) if verdicts else None
+    if judgements is None or not judgements.any_compile_error:
+        return {}
+    return usual_times(
+        mending
+        for trace in dataset.traces()
+        for mending in mendings_of(trace, _stand_in(language, trace.pair), judgements.of_states(trace))
+    )
 
 
 def _append(columns: dict[str, list[Any]], trace: Trace, facts: TraceFacts, stand_in: str | None) -> None:
@@ -166,9 +193,13 @@ def _row_groups(shard: Path) -> int:
 
 
 @lru_cache(maxsize=1)
-def _runs(files: tuple[Path, ...], written: tuple[int, ...]) -> dict[str, bool | None]:
+def _judgements(files: tuple[Path, ...], written: tuple[int, ...]) -> Judgements:
     """The verdicts of files as they were `written` (ns): a file that was written anew is read anew."""
-    return read_runs(files)
+    return read_judgements(files)
+
+
+def _written(files: tuple[Path, ...]) -> tuple[int, ...]:
+    return tuple(file.stat().st_mtime_ns for file in files)
 
 
 class Job(NamedTuple):
@@ -178,14 +209,15 @@ class Job(NamedTuple):
     group: int
     language: Languages
     verdicts: tuple[Path, ...]
+    usual: Mapping[str, Usual]
     definitions: Definitions
 
 
 def _measure_group(job: Job) -> pa.Table:
     with readable(job.shard, remedy=REMEDY), pq.ParquetFile(job.shard) as file:
         table = file.read_row_group(job.group)
-    runs = _runs(job.verdicts, tuple(file.stat().st_mtime_ns for file in job.verdicts)) if job.verdicts else None
-    return measure_traces(from_batch(table), job.language, runs, job.definitions)
+    judgements = _judgements(job.verdicts, _written(job.verdicts)) if job.verdicts else None
+    return measure_traces(from_batch(table), job.language, judgements, job.definitions, job.usual)
 
 
 def _run(jobs: list[Job], workers: int) -> Iterator[pa.Table]:

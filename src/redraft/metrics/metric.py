@@ -14,7 +14,7 @@ from typing import Literal
 from redraft.metrics.behaviour import TraceFacts
 
 Level = Literal["program", "trace", "pair", "collection"]
-Need = Literal["time", "language", "samples", "verdict"]
+Need = Literal["time", "language", "samples", "verdict", "score"]
 Compute = Callable[[TraceFacts], float | None]
 
 
@@ -26,6 +26,7 @@ class Group(Enum):
     TIME = "time"
     EDITS = "kinds of edits"
     RUNNING = "whether programs run"
+    SUCCESS = "whether programs do what was asked for"
     LIKENESS = "likeness and variety of texts"
 
 
@@ -61,7 +62,8 @@ class Declared:
     source: str
     """Where the paper has it; 'corrected' where the paper's released code computes something else; or that code."""
     needs: tuple[Need, ...] = ()
-    """What it is unscored without: times, a language profile, at least two samples, verdicts of `redraft execute`."""
+    """What it is unscored without: times, a language profile, at least two samples, verdicts (of an engine or the
+    platform), grades or verdicts of tests."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,8 +26,9 @@ Definitions are the *corrected* ones: where the paper's text and its released co
 of the released code stand [below](#definitions-of-the-released-code). A metric that is undefined somewhere is
 *unscored* there (null): neither zero nor failure. Metrics marked `time` are unscored without times, `language` outside
 the languages with a profile (CoffeeScript, JavaScript, Python, Java; words a language doesn't have are unscored too),
-`verdict` for programs that `redraft execute` has not judged. Programs and traces are compared by correlation, so they
-have no better direction.
+`verdict` for programs that neither `redraft execute` nor the platform has judged
+([execution.md](execution.md#what-the-platform-itself-said)), `score` without a grade or a verdict of tests. Programs
+and traces are compared by correlation, so most have no better direction.
 """
     released = """
 ## Definitions of the released code

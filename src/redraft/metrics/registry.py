@@ -9,13 +9,13 @@ has a `compute`; a metric of a pair or a collection of samples is computed by `m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal
 
 from redraft.data.edits import LARGE
 from redraft.metrics.behaviour import ACTIVE_GAP, Edit, ProgramFacts, TraceFacts
 from redraft.metrics.metric import Compute, Group, Metric, Need, Place
+from redraft.metrics.running import mean_of_all, running
 
 Definitions = Literal["corrected", "released"]
 """Whose definitions: the paper's text made exact, or its released code's (`released.counterparts`)."""
@@ -27,11 +27,6 @@ CORRECTED = " (corrected)"
 
 FINAL_PROGRAM = "final program"
 WHOLE_TRACE = "whole trace"
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if len(known) == len(values) else None
 
 
 def _program(
@@ -63,7 +58,7 @@ def _program(
     yield Metric(
         name=f"{name}_mean", label=label, part="mean of programs", group=Group.CONTENT, level="trace", unit=unit,
         source=source, needs=needs, definition=f"{definition}: mean over the trace's programs.", released=released[1],
-        shown=dict(mean_also or {}), compute=lambda f: _mean([get(program) for program in f.programs]),
+        shown=dict(mean_also or {}), compute=lambda f: mean_of_all([get(program) for program in f.programs]),
     )  # fmt: skip
 
 
@@ -104,7 +99,7 @@ def _programs() -> Iterator[Metric]:
         name="year_mean", label="year", part="mean of programs", group=Group.TIME, level="trace", unit="year",
         source=PROPERTIES, needs=("time",),
         definition="UTC year in which a program was run: mean over the trace's programs.",
-        compute=lambda f: _mean(f.years),
+        compute=lambda f: mean_of_all(f.years),
     )  # fmt: skip
 
 
@@ -250,45 +245,6 @@ def _edits() -> Iterator[Metric]:
     yield _lines("modified", lambda edit: edit.modified)
 
 
-def _next_runs(facts: TraceFacts, *, after: bool) -> float | None:
-    """Of the programs that run (or don't), the share whose next one runs."""
-    found = [later for earlier, later in pairwise(facts.runs) if earlier is after]
-    return _mean(found) if found else None
-
-
-def _broken(facts: TraceFacts) -> float | None:
-    running = _next_runs(facts, after=True)
-    return None if running is None else 1 - running
-
-
-def _execution() -> Iterator[Metric]:
-    yield Metric(
-        name="runs_final", label="runs", part=FINAL_PROGRAM, group=Group.RUNNING, level="program", unit="1 or 0",
-        source="appendix D" + CORRECTED, needs=("verdict",), shown={Place.FINAL_PROGRAMS: 8, Place.LEVELS: 4},
-        definition="Whether the final program runs (verdict `ok`).", compute=lambda f: _mean(f.runs[-1:]),
-    )  # fmt: skip
-    yield Metric(
-        name="runs_mean", label="runs", part="share of programs", group=Group.RUNNING, level="trace",
-        unit="share of programs", source="appendix D" + CORRECTED, needs=("verdict",), shown={Place.LEVELS: 5},
-        definition="Share of the trace's programs that run; unscored unless each has a verdict.",
-        compute=lambda f: _mean(f.runs),
-    )  # fmt: skip
-    yield Metric(
-        name="mended", label="failing programs mended", group=Group.RUNNING, level="trace",
-        unit="share of failing programs", source="-", needs=("verdict",), shown={Place.LEVELS: 6},
-        definition="Of the programs that fail, not counting the final one, the share whose next one runs; unscored if "
-        "none fails, or a next one has no verdict.",
-        compute=lambda f: _next_runs(f, after=False),
-    )  # fmt: skip
-    yield Metric(
-        name="broken", label="running programs broken", group=Group.RUNNING, level="trace",
-        unit="share of running programs", source="-", needs=("verdict",), shown={Place.LEVELS: 7},
-        definition="Of the programs that run, not counting the final one, the share whose next one fails; unscored if "
-        "none runs, or a next one has no verdict.",
-        compute=_broken,
-    )  # fmt: skip
-
-
 def _pairs() -> Iterator[Metric]:
     bleu = (
         "each sample against the pair's own real trace: mean over m = 1..4 of BP * exp(mean of log p_1..p_m) on "
@@ -342,7 +298,7 @@ def _pairs() -> Iterator[Metric]:
 
 
 METRICS: dict[str, Metric] = {
-    metric.name: metric for group in (_programs, _traces, _edits, _execution, _pairs) for metric in group()
+    metric.name: metric for group in (_programs, _traces, _edits, running, _pairs) for metric in group()
 }
 """Every metric by name, in order of documentation."""
 

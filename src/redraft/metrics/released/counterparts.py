@@ -42,8 +42,10 @@ NO_SUCH = "the released code has no such metric"
 """Why one is unscored."""
 
 
-SAME = frozenset(name for name, metric in METRICS.items() if "verdict" in metric.needs or name == "ended_share")
-"""Metrics that are no matter of these definitions: whether programs run, and whether samples ended."""
+SAME = frozenset(
+    name for name, metric in METRICS.items() if {"verdict", "score"} & {*metric.needs} or name == "ended_share"
+)
+"""Metrics that are no matter of these definitions: whether programs run and succeed, and whether samples ended."""
 
 
 def _defined(metric: Metric) -> Metric:

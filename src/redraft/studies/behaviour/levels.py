@@ -57,6 +57,8 @@ def levels(measures: Measures, part: Compared, split: str, config: BehaviourConf
             )  # fmt: skip
 
         real, spread = part.real[metric], metric in shown(Place.LEVELS)
+        if "score" in METRICS[metric].needs and not np.isfinite(real).any():
+            continue  # nobody graded these students: there is nothing to say, and nothing is missed
         yield job(_mean(real), baseline=REAL_TRACES)
         if spread:
             yield job(_halves(real), baseline=REAL_HALVES)
