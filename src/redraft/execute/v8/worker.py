@@ -106,6 +106,8 @@ def run(compiler: Compiler, zygote: Zygote, task: dict[str, Any]) -> dict[str, A
     if ran.ended != "done":
         return {"ended": _how_it_died(ran)}
     result = json.loads(ran.text)
+    if result.get("frozen"):
+        return {"ended": "timeout"}
     errors = _errors(result["errors"], None if coffee else _lines(code))
     if coffee and errors:
         _locate(compiler, source, errors, _lines(code))

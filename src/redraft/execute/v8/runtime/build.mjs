@@ -37,6 +37,8 @@ for (const [name, entry] of Object.entries(JSON.parse(entries))) {
     legalComments: "inline",
     banner: STRICT,
     logLevel: "warning",
+    // What lodash looks for.
+    define: name === "compiler" ? {} : { global: "globalThis" },
     plugins: [noBuiltins],
   });
 }

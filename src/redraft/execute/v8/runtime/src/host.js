@@ -8,7 +8,9 @@
 // Programs are hostile: what is used after the start is captured or without prototype. Endless loops of the language
 // itself are the host's to end; endless turtle commands are ended here.
 
-import { guard, now, report, reportedErrors, roundMs, setDeadline, setMaxSteps, step } from "./time/clock.js";
+// First, so that the libraries that draw numbers when they are loaded draw ours.
+import "./language/random.js";
+import { guard, isFrozen, now, report, reportedErrors, roundMs, setDeadline, setMaxSteps, step } from "./time/clock.js";
 import { current } from "./turtle/body.js";
 import { isInterrupted } from "./turtle/command.js";
 import { assetsUsed, drawingRecord, items, rounded } from "./turtle/drawing.js";
@@ -20,8 +22,9 @@ import {
   NativeSyntaxError, record, safeText, sliceString,
 } from "./language/primordials.js";
 import { installPromise, reportRejections, tookPart } from "./language/promises.js";
-import { nextRandom, seedRandom } from "./language/random.js";
+import { seedRandom } from "./language/random.js";
 import { hideInSources, installSources } from "./language/sources.js";
+import { normalizeHeading } from "./turtle/geometry.js";
 import { turtlesInPage } from "./turtle/sprite.js";
 import { fieldItems, isSurface } from "./turtle/surfaces.js";
 import { installTimers } from "./time/timers.js";
@@ -149,7 +152,7 @@ function turtleRecords() {
   for (let i = 0; i < found.length; i += 1) {
     const turtle = current(found[i]);
     append(turtles, record({
-      x: rounded(turtle.x), y: rounded(turtle.y), direction: rounded(turtle.heading), twist: rounded(turtle.twist),
+      x: rounded(turtle.x), y: rounded(turtle.y), direction: rounded(normalizeHeading(turtle.heading)), twist: rounded(turtle.twist),
       radius: rounded(turtle.radius), scale: rounded(turtle.scaleX), scaleY: rounded(turtle.scaleY),
       width: rounded(turtle.width), height: rounded(turtle.height), originX: rounded(turtle.originX),
       originY: rounded(turtle.originY), color: turtle.color, shape: turtle.shape, image: turtle.url,
@@ -163,7 +166,7 @@ function result() {
   reportRejections();
   const properties = {
     endReached: run.ended, errors: reportedErrors(), now: roundMs(now()), usedAssets: assetsUsed(),
-    interrupted: isInterrupted(),
+    interrupted: isInterrupted(), frozen: isFrozen(),
   };
   if (run.drawing) {
     // Guarded: a program may have broken the page; its drawing is worth less than its verdict.
@@ -187,7 +190,6 @@ function install() {
   installPromise();
   installTimers();
   define("console", makeConsole());
-  Math.random = nextRandom;
   installGlobals();
   // Nothing of a page needs these, and they could wait for real or use memory beyond the isolate's limit.
   delete globalThis.WebAssembly;

@@ -43,7 +43,6 @@ function throwFrom({ message, line, column }) {
 }
 
 function surface(record, wait) {
-  if (record.kind === "hung") return; // it was thrown, too
   natives.setTimeout(() => {
     if (record.kind === "rejection") Promise.reject(new Error(record.message));
     else throwFrom(record);

@@ -3,8 +3,9 @@
 // In: elements and values as jQuery's css takes them. Out: entries of `cssHooks` for what the turtle library adds to
 // it. Values that make no sense are ignored, as there.
 
-import { current, isNumeric } from "../turtle/body.js";
+import { current, isNumeric, place } from "../turtle/body.js";
 import { isNamedSpeed } from "../turtle/command.js";
+import { six } from "../turtle/geometry.js";
 import { hooks } from "../page/elements.js";
 import { filter, join, map, Math, Object, parseFloat, words } from "../language/lists.js";
 import { cos, keys, NativeNumber, setPrototypeOf, sin } from "../language/primordials.js";
@@ -19,7 +20,7 @@ const plain = (name, unit) => ({
   get: (element) => `${current(element)[name]}${unit}`,
   set(element, value) {
     const wanted = number(value);
-    if (wanted === wanted) current(element)[name] = wanted;
+    if (wanted === wanted) current(element)[name] = six(wanted);
   },
 });
 
@@ -51,18 +52,20 @@ const HOOKS = {
   turtleTurningRadius: plain("radius", "px"),
   turtleScaleX: plain("scaleX", ""),
   turtleScaleY: plain("scaleY", ""),
-  turtlePositionX: plain("x", "px"),
+  turtlePositionX: {
+    get: (element) => `${current(element).x}px`,
+    set(element, value) { const x = number(value); if (x === x) place(current(element), x, current(element).y); },
+  },
   turtlePositionY: {
     get: (element) => `${-current(element).y}px`,
-    set(element, value) { const y = number(value); if (y === y) current(element).y = -y; },
+    set(element, value) { const y = number(value); if (y === y) place(current(element), current(element).x, -y); },
   },
   turtlePosition: {
     get(element) { const { x, y } = current(element); return `${x} ${-y}`; },
     set(element, value) {
       const [x = 0, y = 0] = numbers(value);
       const turtle = current(element);
-      turtle.x = x;
-      turtle.y = -y;
+      place(turtle, x, -y);
     },
   },
   turtleScale: {
@@ -74,8 +77,8 @@ const HOOKS = {
       const [x, y = x] = numbers(value);
       if (x === undefined) return;
       const turtle = current(element);
-      turtle.scaleX = x;
-      turtle.scaleY = y;
+      turtle.scaleX = six(x);
+      turtle.scaleY = six(y);
     },
   },
   turtleForward: {
@@ -89,8 +92,7 @@ const HOOKS = {
       const [sine, cosine] = [sin(radians(turtle.heading)), cos(radians(turtle.heading))];
       const more = number(value) * turtle.unit - (turtle.x * sine + turtle.y * cosine);
       if (more !== more) return;
-      turtle.x += more * sine;
-      turtle.y += more * cosine;
+      place(turtle, turtle.x + more * sine, turtle.y + more * cosine);
     },
   },
   turtleHull: {

@@ -40,6 +40,8 @@ export const mapHas = uncurry(Map.prototype.has);
 export const mapDelete = uncurry(Map.prototype.delete);
 export const weakGet = uncurry(WeakMap.prototype.get);
 export const weakSet = uncurry(WeakMap.prototype.set);
+export const toFixed = uncurry(Number.prototype.toFixed);
+export const toPrecision = uncurry(Number.prototype.toPrecision);
 export const hasOwn = uncurry(Object.prototype.hasOwnProperty);
 export const promiseThen = uncurry(Promise.prototype.then);
 

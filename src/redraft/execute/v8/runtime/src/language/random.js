@@ -1,6 +1,7 @@
-// Seeded random numbers, for `Math.random` and `random`.
+// Seeded random numbers: `Math.random`, and what draws from it.
 //
-// In: a seed. Out: numbers in [0, 1), the same ones for the same seed (Mulberry32). Not for cryptography.
+// In: a seed. Out: numbers in [0, 1), the same ones for the same seed (Mulberry32), until a program puts another function
+// in the place of `Math.random` (with `Math.seedrandom`, npm's seedrandom, or its own). Not for cryptography.
 
 import { floor } from "./primordials.js";
 
@@ -19,3 +20,5 @@ export function nextRandom() {
   mixed = (mixed + imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
   return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
 }
+
+Math.random = nextRandom;

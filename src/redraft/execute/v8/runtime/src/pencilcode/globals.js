@@ -19,13 +19,14 @@ import { hooks, origin } from "../page/elements.js";
 import { each, hide, Math, Object } from "../language/lists.js";
 import { NUMBERS } from "./numbers.js";
 import { apply, defineProperty, keys } from "../language/primordials.js";
-import { $, methods, one, Query, toQuery } from "../jquery/query.js";
+import { $, methods, Query, toQuery } from "../jquery/query.js";
 import { commands, install, mainTurtle, makeClasses } from "../turtle/turtle.js";
 import { SOUND_METHODS } from "../turtle/sound.js";
 import { installStatics } from "../jquery/statics.js";
 import { iced } from "../language/iced.js";
 import { makeLodash } from "../language/lodash.js";
 import { define, installNamedElements, installWindow, windowValue, WINDOW_NAMES } from "../window/window.js";
+import seedrandom from "seedrandom/seedrandom.js";
 import { OUTPUT } from "./io.js";
 import { io, SERVICES } from "./services.js";
 
@@ -61,8 +62,8 @@ function turtleFunctions(main) {
   each(TURTLE_FUNCTIONS, (name) => {
     if (name in globalThis) return;
     added.push(name);
-    // Looked up at the call: a program may have changed the method.
-    define(name, wrapRaw(name, (...args) => apply(main[name], main, args)));
+    const method = main[name];
+    define(name, wrapRaw(name, (...args) => apply(method, main, args)));
   });
   return added;
 }
@@ -79,6 +80,7 @@ export function installGlobals() {
   installStatics();
   defineAll(OUTPUT);
   defineAll(SERVICES);
+  hide(Math, "seedrandom", seedrandom);
   defineAll({ $, jQuery: $, _: makeLodash(), iced, io });
   defineMissing(keys(colorNames()), (name) => name);
   defineMissing(WINDOW_NAMES, windowValue);
@@ -88,11 +90,12 @@ export function installGlobals() {
   defineProperty(globalThis, EXPANDO, { value: 1, writable: true, configurable: true });
   defineAll(NUMBERS);
   defineAll(commands);
-  defineAll(makeClasses());
+  const classes = makeClasses();
+  defineAll(classes);
   each(STRINGS, (name) => define(name, name));
   define("PI", Math.PI);
   define("E", Math.E);
-  const main = one(mainTurtle());
+  const main = mainTurtle(classes.Turtle);
   soundFunctions(main);
   const added = turtleFunctions(main);
   define("turtle", main);

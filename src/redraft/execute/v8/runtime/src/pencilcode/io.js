@@ -5,7 +5,7 @@
 // itself.
 
 import { globalCommand, mainElement, wrapRaw } from "../turtle/command.js";
-import { countCall, now } from "../time/clock.js";
+import { countOutput, now } from "../time/clock.js";
 import { isColor } from "../turtle/colors.js";
 import { addFlowing, addText, markAsset } from "../turtle/drawing.js";
 import { body, createElement, Element, hooks, TextNode } from "../page/elements.js";
@@ -32,12 +32,9 @@ export function prepareOutput(html, tag) {
   return { result: query(`<${tag} style="display: table">${text}</${tag}>`) };
 }
 
-// What a page needs for a line of output: it lays itself out anew, to scroll to the end.
-const OUTPUT_MS = 0.25;
-
 // Puts prepared output on the page; `this` is what the preparation returned.
 function show() {
-  countCall(OUTPUT_MS);
+  countOutput();
   each(this.result, (node) => {
     body.appendChild(node);
     hide(node, "shownAt", now());
@@ -48,7 +45,7 @@ function show() {
 
 /** Text that `append` puts on the page goes on in the same line; elements have their own. */
 function noteAppended(item) {
-  countCall(OUTPUT_MS);
+  countOutput();
   if (item instanceof Query || item instanceof Element) {
     const { textContent } = item instanceof Query ? item[0] ?? {} : item;
     if (textContent) addText(now(), textContent);

@@ -1,13 +1,12 @@
 // Numbers and colours as Pencil Code's global functions give them: sqrt, sind, random, rgb ...
 //
 // In: numbers. Out: `NUMBERS`, functions by their global name. Trigonometry without a "d" at the name's end is in
-// radians; with it, in degrees, exact where the exact value is rational. `random` draws from the run's seeded numbers.
+// radians; with it, in degrees, exact where the exact value is rational. `random` draws by `Math.random`.
 
 import { page } from "../page/elements.js";
 import { each, join, Math } from "../language/lists.js";
 import { abs, acos, asin, atan2, ceil, cos, exp, floor, keys, log, max, min, NativeNumber, PI, pow, round, sin, sqrt,
   tan } from "../language/primordials.js";
-import { nextRandom } from "../language/random.js";
 
 const modulo = (x, n) => ((x % n) + n) % n;
 const radians = (degrees) => (degrees * PI) / 180;
@@ -34,24 +33,27 @@ function atand(y, x = 1) {
   return degrees(atan2(y, x));
 }
 
+// Looked up at each call: a program may have put its own in the place of Math.random.
+const draw = () => globalThis.Math.random();
+
 // A normal distribution by Box and Muller's method.
 function normal() {
-  return sqrt(-2 * log(1 - nextRandom())) * cos(2 * PI * nextRandom());
+  return sqrt(-2 * log(1 - draw())) * cos(2 * PI * draw());
 }
 
 /** A random number below n, between two numbers, of a list, or by name: "position", "color", "gray", "normal". */
 function random(what, to) {
   if (typeof what === "number") {
     const from = ceil(what);
-    return typeof to === "number" ? floor(nextRandom() * (ceil(to) - from) + from) : floor(nextRandom() * from);
+    return typeof to === "number" ? floor(draw() * (ceil(to) - from) + from) : floor(draw() * from);
   }
-  if (typeof what === "object" && what && what.length && what.slice) return what[floor(nextRandom() * what.length)];
+  if (typeof what === "object" && what && what.length && what.slice) return what[floor(draw() * what.length)];
   if (what == "normal") return normal();
   if (what == "position") return { pageX: random(page.width + 1), pageY: random(page.height + 1) };
-  if (what == "color") return `hsl(${floor(nextRandom() * 360)},100%,50%)`;
-  if (what == "gray") return `hsl(0,0,${floor(nextRandom() * 100)}%)`;
-  if (what === true) return nextRandom() >= 0.5;
-  return nextRandom();
+  if (what == "color") return `hsl(${floor(draw() * 360)},100%,50%)`;
+  if (what == "gray") return `hsl(0,0,${floor(draw() * 100)}%)`;
+  if (what === true) return draw() >= 0.5;
+  return draw();
 }
 
 const byte = (part) => max(0, min(255, floor(part)));

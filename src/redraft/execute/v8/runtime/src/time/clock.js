@@ -23,7 +23,7 @@ const COMMAND_COST_MS = 0.1;
 
 const state = record({
   now: 0, reads: 0, atInstant: 0, nextId: 1, deadline: Infinity, lastError: Infinity, steps: 0, maxSteps: Infinity,
-  work: 0, commands: 0,
+  work: 0, commands: 0, flushes: 0, written: 0, hung: null, frozen: false,
 });
 let heap = list();
 let pending = new NativeMap();
@@ -111,6 +111,7 @@ function runNext() {
   }
   state.reads = 0;
   state.work = 0;
+  state.written = state.flushes = 0;
   state.steps += 1;
   mapDelete(pending, timer.id);
   const { fn } = timer;
@@ -121,13 +122,14 @@ function runNext() {
 /** Run up to `n` due callbacks; true when nothing is left before the deadline. */
 export function step(n) {
   for (let run = 0; run < n; run += 1) {
+    if (state.frozen) return true;
     dropCancelled();
     if (heap.length === 0 || heap[0].due > state.deadline || state.now > state.deadline) return true;
     if (state.steps >= state.maxSteps) return true;
     runNext();
   }
   dropCancelled();
-  return heap.length === 0 || heap[0].due > state.deadline;
+  return state.frozen || heap.length === 0 || heap[0].due > state.deadline;
 }
 
 /** The end of the window: callbacks due later don't run, and errors after `lastError` don't count. */
@@ -150,13 +152,12 @@ export function guard(fn, a, b, c) {
   }
 }
 
-/** Keep an error of the program; errors after the window's end don't count. */
+/** Keep an error of the program. Errors after the window's end don't count, unless work begun within it hung the page. */
 export function report(kind, error) {
-  if (state.now > state.lastError || errors.length >= MAX_ERRORS) return;
-  const found = describe(kind, error);
-  // What is thrown for a hung program was reported when it was thrown.
-  if (kind === "uncaught" && found.message === HUNG_MESSAGE && errors.length > 0) return;
-  append(errors, found);
+  if (errors.length >= MAX_ERRORS) return;
+  const hung = state.hung !== null && error === state.hung;
+  if (state.now > state.lastError && !hung) return;
+  append(errors, describe(hung ? "hung" : kind, error));
 }
 
 /** Errors so far, as null-prototype records. */
@@ -168,11 +169,13 @@ export function reportedErrors() {
 // watchdog's 20 seconds are some 600,000 commands that move at once, or millions that only queue up: a program that
 // asks for a hundred thousand steps isn't hung.
 const MAX_WORK_MS = 20_000;
-const WATCHDOG_MS = 20_000;
 /** What a page needs for a command that is carried out at once, and for one that waits its turn. */
 export const MOVE_MS = 0.033;
 export const QUEUE_MS = 0.005;
-const HUNG_MESSAGE = "interrupt('hung') called";
+// To run a full queue to its end keeps a page busy for so long.
+const FLUSH_MS = 10;
+const OUTPUT_MS = 0.25;
+const FROZEN_MESSAGE = "the page doesn't come back";
 
 /** Let time pass within a callback, for work that keeps a page busy; the program's main part is before all time. */
 export function spend(ms) {
@@ -184,13 +187,47 @@ export function countCall(ms = MOVE_MS) {
   state.work += ms;
   state.commands += 1;
   if (state.commands > FREE_COMMANDS) spend(COMMAND_COST_MS);
-  if (state.work <= MAX_WORK_MS) return;
-  state.work = 0;
-  // So long the real watchdog waits; a window that is over by then doesn't see the error.
-  state.now += WATCHDOG_MS;
-  report("hung", HUNG_MESSAGE);
-  throw new NativeError(HUNG_MESSAGE);
+  if (state.work > MAX_WORK_MS) hang();
 }
+
+/** Count a line of output: the page lays itself out anew, to scroll to the end. */
+export function countOutput() {
+  state.written += OUTPUT_MS;
+  countCall(OUTPUT_MS);
+}
+
+/** A question that finds a full queue runs it to its end. In a loop without end nothing stops a page that does so. */
+export function countFlush() {
+  state.flushes += 1;
+  state.work += FLUSH_MS;
+  if (state.work > MAX_WORK_MS) hang();
+}
+
+let interrupt = () => { throw new NativeError("hung"); };
+/** `fn()` stops everything and throws: what the real watchdog does. */
+export function onHung(fn) {
+  interrupt = fn;
+}
+
+function hang() {
+  const { work, written } = state;
+  state.work = 0;
+  state.now += MAX_WORK_MS;
+  if (state.flushes > 0) {
+    state.frozen = true;
+    throw new NativeError(FROZEN_MESSAGE);
+  }
+  try {
+    interrupt();
+  } catch (error) {
+    // A page that is flooded with output doesn't get to its watchdog within any window.
+    if (state.steps === 0 || written * 2 < work) state.hung = error;
+    throw error;
+  }
+}
+
+/** Whether the page would never have come back: then nothing more runs. */
+export const isFrozen = () => state.frozen;
 
 /** Set everything back, for tests that run several programs in one isolate. */
 export function reset() {
@@ -200,7 +237,9 @@ export function reset() {
   state.now = 0;
   state.deadline = state.lastError = Infinity;
   state.maxSteps = Infinity;
-  state.reads = state.atInstant = state.steps = state.work = state.commands = 0;
+  state.reads = state.atInstant = state.steps = state.work = state.commands = state.flushes = state.written = 0;
+  state.hung = null;
+  state.frozen = false;
   state.nextId = 1;
 }
 

@@ -7,7 +7,7 @@
 
 import { now } from "../time/clock.js";
 import { document, Element, hooks, isVisible, page } from "../page/elements.js";
-import { bounds, radians } from "./geometry.js";
+import { bounds, isTiny, radians, six } from "./geometry.js";
 import {
   append, cos, floor, isArray, isFinite, list, NativeNumber, NativeTypeError, PI, record, safeText, setPrototypeOf,
   sin,
@@ -48,15 +48,36 @@ export function turtleOf(element) {
 }
 
 /** Make the turtle state of an element that stands at a place {x, y, width, height}. */
-export function placeTurtle(element, place) {
+export function placeTurtle(element, at) {
   const turtle = record({
-    x: place.x, y: place.y, heading: 0, scaleX: 1, scaleY: 1, twist: 0, unit: 1,
-    width: place.width, height: place.height, originX: place.width / 2, originY: place.height / 2, hull: null,
+    x: at.x, y: at.y, pageX: at.x, pageY: at.y, heading: 0, scaleX: 1, scaleY: 1, twist: 0, unit: 1,
+    width: at.width, height: at.height, originX: at.width / 2, originY: at.height / 2, hull: null,
     shape: "element", color: null, url: null,
     style: null, down: false, radius: 0, corners: newCorners(), speed: "turtle", drawOn: null, motion: null,
   });
   element.state.turtle = turtle;
   return turtle;
+}
+
+/** Put a turtle at a place: it is kept with six digits. While a turtle draws, its place on the page is kept exactly. */
+export function place(turtle, x, y) {
+  const home = isTiny(x, y);
+  turtle.pageX += x - turtle.x;
+  turtle.pageY += y - turtle.y;
+  turtle.x = home ? 0 : six(x);
+  turtle.y = home ? 0 : six(y);
+  if (turtle.style === null || !turtle.down) settle(turtle);
+}
+
+/** From here on the place on the page is what is kept. */
+export function settle(turtle) {
+  turtle.pageX = turtle.x;
+  turtle.pageY = turtle.y;
+}
+
+/** Turn a turtle to a heading: it is kept with six digits. */
+export function face(turtle, heading) {
+  turtle.heading = isTiny(heading, turtle.twist) ? 0 : six(heading);
 }
 
 /** An empty path to fill: segments of points, the newest first. */
@@ -94,7 +115,7 @@ export function invisible(element) {
 export function pageOf(element) {
   if (isPage(element) || element === document.body) return { pageX: floor(CENTER_X), pageY: floor(CENTER_Y) };
   const turtle = current(element);
-  return { pageX: CENTER_X + turtle.x, pageY: CENTER_Y - turtle.y };
+  return { pageX: CENTER_X + turtle.pageX, pageY: CENTER_Y - turtle.pageY };
 }
 
 /** Where something is that a program named: an element, a Query, a selector; undefined if there is no such thing. */

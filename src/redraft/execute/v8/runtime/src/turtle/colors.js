@@ -35,6 +35,7 @@ silver c0c0c0 skyblue 87ceeb slateblue 6a5acd slategray 708090 slategrey 708090 
 ee82ee wheat f5deb3 white ffffff whitesmoke f5f5f5 yellow ffff00 yellowgreen 9acd32`;
 
 const HEX = /^#(?:[a-f0-9]{3}|[a-f0-9]{6})$/i;
+const ALPHA_HEX = /^#(?:[a-f0-9]{4}|[a-f0-9]{8})$/;
 const PART = "([-+.\\d]+)(%?)";
 const FUNCTION = new RegExp(
   `^(rgb|hsl)a?\\(\\s*([-+.\\d]+)(%|deg)?[\\s,]+${PART}[\\s,]+${PART}(?:[\\s,/]+${PART})?\\s*\\)$`, "i",
@@ -119,6 +120,22 @@ export function rgba(value) {
 /** Whether a text is a CSS colour. */
 export function isColor(value) {
   return rgba(value) !== null;
+}
+
+/** What a canvas paints with this value as its colour: names in capitals too, and black for what is no colour. */
+export function canvasColor(value) {
+  if (isColor(value)) return value;
+  const text = typeof value === "string" ? toLowerCase(trim(value)) : "";
+  if (isColor(text)) return text;
+  return execPattern(ALPHA_HEX, text) === null ? "black" : withAlpha(sliceString(text, 1));
+}
+
+function withAlpha(hex) {
+  const size = hex.length / 4;
+  const last = sliceString(hex, 3 * size);
+  const alpha = NativeNumber(`0x${size === 1 ? last + last : last}`) / 255;
+  const parts = fromHex(sliceString(hex, 0, 3 * size));
+  return `rgba(${parts[0]},${parts[1]},${parts[2]},${round(alpha * 1000) / 1000})`;
 }
 
 /** Names of all colours with their hexadecimal value, as an object without prototype. */

@@ -4,7 +4,7 @@
 // be a function (a continuation, as `await ... defer()` hands over): it is called once all the elements have done the
 // command, never in the same breath.
 
-import { countCall, later, MOVE_MS, QUEUE_MS } from "../time/clock.js";
+import { countCall, countFlush, later, MOVE_MS, QUEUE_MS } from "../time/clock.js";
 import { finish, isFull, isIdle, plan, queueLength } from "../time/queue.js";
 import { append, apply, NativeError } from "../language/primordials.js";
 
@@ -109,7 +109,11 @@ const MAX_QUEUED = 100;
 export function wrapPredicate(name, fn) {
   return wrapRaw(name, function predicate(...args) {
     check(name, false);
-    for (let i = 0; i < this.length; i += 1) if (queueLength(this[i]) >= MAX_QUEUED) finish(this[i]);
+    for (let i = 0; i < this.length; i += 1) {
+      if (queueLength(this[i]) < MAX_QUEUED) continue;
+      countFlush();
+      finish(this[i]);
+    }
     return fn(this, args[0], args[1], args[2]);
   });
 }

@@ -2,9 +2,44 @@
 //
 // In and out: plain numbers and lists without prototype. Nothing here knows of turtles or elements.
 
-import { abs, append, atan2, ceil, cos, list, PI, sin, sqrt } from "../language/primordials.js";
+import {
+  abs, append, atan2, ceil, cos, floor, list, NativeNumber, PI, round, sin, sqrt, toFixed, toPrecision,
+} from "../language/primordials.js";
 
 export const radians = (degrees) => (degrees / 180) * PI;
+
+const TINY = 1e-12;
+const SMALLEST = 1e-5;
+const LARGEST = 1e6;
+
+/** A number as a browser keeps it in an element's transform: with six significant digits. */
+export function six(value) {
+  const size = abs(value);
+  if (!(size >= SMALLEST && size < LARGEST)) return outsized(value, size);
+  if (value === floor(value)) return value;
+  let scale = 1e5;
+  let top = 10;
+  while (size >= top) {
+    top *= 10;
+    scale /= 10;
+  }
+  while (size * 10 < top) {
+    top /= 10;
+    scale *= 10;
+  }
+  const kept = round(size * scale) / scale;
+  return value < 0 ? -kept : kept;
+}
+
+// The turtle library writes small numbers with 17 decimals.
+function outsized(value, size) {
+  if (value === 0 || value !== value) return value === 0 ? 0 : value;
+  const written = size < SMALLEST ? NativeNumber(toFixed(value, 17)) : value;
+  return NativeNumber(toPrecision(written, 6));
+}
+
+/** Whether two coordinates are so near to nothing that no move is written for them. */
+export const isTiny = (x, y) => abs(x) < TINY && abs(y) < TINY;
 
 /** Degrees in (-180, 180]. */
 export function degrees(angle) {
@@ -25,9 +60,9 @@ export function normalizeTurn(turn) {
   return abs(turn) >= 720 ? (turn % 360) + (turn > 0 ? 360 : -360) : turn;
 }
 
-/** Heading from one point to another. */
+/** Heading from one point to another; straight down, and to where one is, it is -180, as the turtle library has it. */
 export function headingTo(x, y, toX, toY) {
-  return degrees(atan2(toX - x, toY - y));
+  return degrees(atan2(-(x - toX), -(y - toY)));
 }
 
 /**

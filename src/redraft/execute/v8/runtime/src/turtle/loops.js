@@ -4,7 +4,7 @@
 // `tick` and `forever` begin when the main turtle's queue has come to them; inside them turtles move at once.
 
 import { turtleOf } from "./body.js";
-import { cancel, later, now } from "../time/clock.js";
+import { cancel, later, now, onHung } from "../time/clock.js";
 import {
   enterTick, globalCommand, leaveTick, mainElement, mainIsBusy, planEach, setDefaultMs, setInterrupted, setMainElement,
   wrapCommand, wrapRaw,
@@ -77,7 +77,7 @@ function forever(first, second) {
     try {
       call(action, "action");
     } finally {
-      running.length -= 1;
+      if (running.length > 0) running.length -= 1; // `interrupt` has emptied it
     }
   }, ms);
   append(loops, loop);
@@ -108,6 +108,8 @@ function interrupt(option) {
   stop(null);
   throw new NativeError(`interrupt(${option ? `'${option}'` : ""}) called`);
 }
+
+onHung(() => interrupt("hung"));
 
 function speed(value) {
   if (value === undefined) return;

@@ -3,10 +3,10 @@
 // In: a Query of elements and a command's arguments. Out: the elements' turtle states change in virtual time and their
 // pens draw. Wrong arguments are mostly silent, as in the real runtime: what is no number moves to no number.
 
-import { insideTick, isNamedSpeed, moveMs, NOTHING, planEach, wrapCommand, wrapRaw } from "./command.js";
-import { current, isNumeric, isPage, isPagePlace, one, pageOfAnything, CENTER_X, CENTER_Y } from "./body.js";
+import { insideTick, isInstant, isNamedSpeed, moveMs, NOTHING, planEach, wrapCommand, wrapRaw } from "./command.js";
+import { current, face, isNumeric, isPage, isPagePlace, one, pageOfAnything, place, CENTER_X, CENTER_Y } from "./body.js";
 import { now } from "../time/clock.js";
-import { arcPoints, degrees, headingTo, normalizeHeading, normalizeTurn, radians } from "./geometry.js";
+import { arcPoints, headingTo, normalizeHeading, normalizeTurn, radians, six } from "./geometry.js";
 import { drawLine, markArc, markCorner, setDown } from "./pen.js";
 import { animate, enqueue, plan } from "../time/queue.js";
 import { apply, cos, hypot, isArray, NativeNumber, NativeTypeError, sin } from "../language/primordials.js";
@@ -18,13 +18,15 @@ function amountOf(value) {
   return number === number && number !== Infinity && number !== -Infinity ? number : 0;
 }
 
+const FAR = 1024;
+
 /** Walk in a straight line to where `target(turtle)` says, taking the time a move takes. */
 function walk(element, ms, target, done) {
   let turtle;
   const arrive = (share) => {
     const { fromX, fromY, toX, toY } = turtle.motion;
-    turtle.x = fromX + (toX - fromX) * share;
-    turtle.y = fromY + (toY - fromY) * share;
+    if (share === 1) place(turtle, toX, toY);
+    else place(turtle, fromX + (toX - fromX) * share, fromY + (toY - fromY) * share);
   };
   const leave = () => {
     const { motion } = turtle;
@@ -46,25 +48,22 @@ function walk(element, ms, target, done) {
   });
 }
 
-/** Turn by `turn()` degrees, on the spot or, with a turning radius, along an arc. */
-function turnBy(element, ms, turn, done) {
+/** Turn by `turn()` degrees, on the spot or, with a turning radius, along an arc; whole rounds are kept with `rounds`. */
+function turnBy(element, ms, turn, done, rounds = false) {
   let turtle;
   let arc;
   const arrive = (share) => {
     const { from, fromX, fromY, angle, radius } = turtle.motion;
-    if (radius === 0) {
-      turtle.heading = from + angle * share;
-    } else {
+    if (radius !== 0) {
       const at = share === 1 ? arc : arcPoints(fromX, fromY, from, angle * share, radius);
-      turtle.x = at[at.length - 2];
-      turtle.y = at[at.length - 1];
-      turtle.heading = from + angle * share;
+      place(turtle, at[at.length - 2], at[at.length - 1]);
     }
+    face(turtle, from + angle * share);
   };
   const leave = (points) => {
     const { motion } = turtle;
     turtle.motion = null;
-    turtle.heading = normalizeHeading(turtle.heading);
+    if (motion.radius === 0 && !rounds) face(turtle, normalizeHeading(turtle.heading));
     if (motion.radius !== 0) drawLine(turtle, motion.t0, now(), points);
   };
   animate(element, ms, () => {
@@ -114,7 +113,7 @@ function turn(cc, query, given, radius) {
   planEach(query, (element) => {
     const ms = moveMs(element, inTick);
     if (radius === undefined || radius === null) {
-      turnBy(element, ms, () => signed, cc.resolve);
+      turnBy(element, ms, () => signed, cc.resolve, isInstant(element));
       return;
     }
     const turtle = current(element);
@@ -163,17 +162,17 @@ function arrived(cc, element) {
 
 /** Where `moveto` goes: a place on the page and a limit of the way, or null for nowhere. */
 function destination(position, limit) {
-  let place = position;
-  if (place && !isPagePlace(place)) {
+  let at = position;
+  if (at && !isPagePlace(at)) {
     try {
-      place = pageOfAnything(place);
+      at = pageOfAnything(at);
     } catch {
       return null;
     }
   }
-  if (!place || !isPagePlace(place)) return null;
-  const x = NativeNumber(place.pageX) - CENTER_X;
-  const y = CENTER_Y - NativeNumber(place.pageY);
+  if (!at || !isPagePlace(at)) return null;
+  const x = NativeNumber(at.pageX) - CENTER_X;
+  const y = CENTER_Y - NativeNumber(at.pageY);
   return (turtle) => {
     if (limit === null) return { x, y };
     const way = hypot(x - turtle.x, y - turtle.y);
@@ -227,20 +226,23 @@ function jumping(move) {
 function headingFor(turtle, bearing) {
   let heading;
   if (isNumeric(bearing)) {
-    heading = degrees(radians(NativeNumber(bearing) % 360));
+    // As the turtle library does: towards a point far away on the page.
+    const angle = radians(NativeNumber(bearing));
+    const [pageX, pageY] = [CENTER_X + turtle.pageX, CENTER_Y - turtle.pageY];
+    heading = headingTo(pageX, -pageY, pageX + sin(angle) * FAR, cos(angle) * FAR - pageY);
   } else if (isArray(bearing)) {
     heading = headingTo(turtle.x, turtle.y, amountOf(bearing[0]), amountOf(bearing[1]));
   } else {
-    let place = bearing;
-    if (!isPagePlace(place)) {
+    let at = bearing;
+    if (!isPagePlace(at)) {
       try {
         // Something that isn't there is taken for home.
-        place = pageOfAnything(bearing) ?? { pageX: CENTER_X, pageY: CENTER_Y };
+        at = pageOfAnything(bearing) ?? { pageX: CENTER_X, pageY: CENTER_Y };
       } catch {
         return undefined;
       }
     }
-    heading = headingTo(turtle.x, turtle.y, NativeNumber(place.pageX) - CENTER_X, CENTER_Y - NativeNumber(place.pageY));
+    heading = headingTo(turtle.x, turtle.y, NativeNumber(at.pageX) - CENTER_X, CENTER_Y - NativeNumber(at.pageY));
   }
   return heading;
 }
@@ -261,7 +263,7 @@ function turnto(cc, query, bearing, y) {
     const turtle = current(element);
     const { radius } = turtle;
     turtle.radius = 0;
-    turnBy(element, moveMs(element, inTick), (at) => normalizeHeading(heading - at.heading));
+    turnBy(element, moveMs(element, inTick), (at) => normalizeHeading(heading - normalizeHeading(at.heading)));
     plan(element, () => {
       turtle.radius = radius;
       cc.resolve();
@@ -272,12 +274,11 @@ function turnto(cc, query, bearing, y) {
 function home(cc, query, container) {
   planEach(query, (element) => {
     const turtle = current(element);
-    const place = container ? pageOfAnything(container) : { pageX: CENTER_X, pageY: CENTER_Y };
-    if (place === undefined) throw new NativeTypeError("Cannot read properties of undefined (reading 'pageX')");
+    const to = container ? pageOfAnything(container) : { pageX: CENTER_X, pageY: CENTER_Y };
+    if (to === undefined) throw new NativeTypeError("Cannot read properties of undefined (reading 'pageX')");
     const { down } = turtle;
     setDown(element, false);
-    turtle.x = place.pageX - CENTER_X;
-    turtle.y = CENTER_Y - place.pageY;
+    place(turtle, to.pageX - CENTER_X, CENTER_Y - to.pageY);
     turtle.heading = 0;
     turtle.scaleX = turtle.scaleY = 1;
     setDown(element, down);
@@ -300,8 +301,8 @@ function growing(stretches) {
       const turtle = current(element);
       if (stretches) turtle.unit *= byY;
       animate(element, moveMs(element, inTick), null, () => {
-        turtle.scaleX *= byX;
-        turtle.scaleY *= byY;
+        turtle.scaleX = six(turtle.scaleX * byX);
+        turtle.scaleY = six(turtle.scaleY * byY);
         cc.resolve();
       });
     });
@@ -321,7 +322,7 @@ function mirror(cc, query, flipped) {
 function twist(cc, query, angle) {
   planEach(query, (element) => {
     if (isPage(element)) return;
-    current(element).twist = normalizeHeading(amountOf(angle));
+    current(element).twist = six(normalizeHeading(amountOf(angle)));
     cc.resolve();
   });
 }

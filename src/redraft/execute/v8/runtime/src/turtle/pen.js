@@ -3,9 +3,9 @@
 // In: colours, option texts ("red; lineWidth: 5"), objects. Out: items in the record of the drawing. What is no colour
 // draws black, as on a browser's canvas.
 
-import { current, newCorners } from "./body.js";
+import { current, newCorners, settle } from "./body.js";
 import { now } from "../time/clock.js";
-import { isColor } from "./colors.js";
+import { canvasColor } from "./colors.js";
 import { addItem, pathOf, rounded } from "./drawing.js";
 import { keepOn } from "./surfaces.js";
 import {
@@ -90,10 +90,7 @@ export function parsePen(input, first) {
   return parseOptions(text, first);
 }
 
-/** What a canvas would draw with this value as its colour. */
-export function paint(value) {
-  return isColor(value) ? value : "black";
-}
+export const paint = canvasColor;
 
 export function widthOf(style, turtle) {
   const width = NativeNumber(style.lineWidth);
@@ -172,6 +169,7 @@ export function setDown(element, down) {
   const turtle = current(element);
   if (turtle.down === down) return;
   turtle.down = down;
+  settle(turtle);
   markCorner(element);
 }
 

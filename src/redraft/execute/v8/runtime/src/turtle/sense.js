@@ -10,8 +10,8 @@ import {
 } from "./body.js";
 import { wrapPredicate, wrapRaw } from "./command.js";
 import { isColor, rgba } from "./colors.js";
-import { degrees, normalizeHeading, polygonContains, polygonEncloses, polygonsOverlap } from "./geometry.js";
-import { append, atan2, hypot, isArray, max, NativeNumber, NativeTypeError } from "../language/primordials.js";
+import { degrees, normalizeHeading, polygonContains, polygonEncloses, polygonsOverlap, radians } from "./geometry.js";
+import { append, atan2, cos, hypot, isArray, max, NativeNumber, NativeTypeError, sin } from "../language/primordials.js";
 import { showsColor } from "./pixels.js";
 import { Query, query as find, toQuery } from "../jquery/query.js";
 
@@ -35,13 +35,17 @@ function getxy(query) {
   if (query.length === 0) return undefined;
   if (isPage(query[0])) return [0, 0];
   const { x, y, unit } = current(query[0]);
-  return [x / unit, y / unit];
+  return [x * (1 / unit), y * (1 / unit)];
 }
 
 function direction(query, x, y) {
   if (query.length === 0) return undefined;
   const element = query[0];
-  if (x === undefined) return isPage(element) ? 0 : normalizeHeading(current(element).heading);
+  if (x === undefined) {
+    if (isPage(element)) return 0;
+    const heading = radians(normalizeHeading(current(element).heading));
+    return degrees(atan2(sin(heading), cos(heading)));
+  }
   const to = placeOf(x, y);
   if (!to) return NaN;
   const from = pageOf(element);

@@ -3,16 +3,17 @@
 // In: what `hatch`, `new Turtle` and `new Sprite` take. Out: elements in the field with class "turtle", and the
 // constructors: functions, not classes, because CoffeeScript's `class X extends Turtle` calls them on its own object.
 
-import { current, isNumeric, placeTurtle, turtleOf } from "./body.js";
+import { current, isNumeric, place, placeTurtle, turtleOf } from "./body.js";
 import { setMainElement, wrapRaw } from "./command.js";
 import { createElement, document, Element, field, hooks } from "../page/elements.js";
 import { isPlainObject, parseOptions } from "./pen.js";
 import { lookFor, putOn } from "./shapes.js";
+import { hide } from "../language/lists.js";
 import {
   append, ceil, create, defineProperty, execPattern, floor, list, max, NativeNumber, NativeString, NativeTypeError,
-  round, sqrt,
+  round, sqrt, uncurry,
 } from "../language/primordials.js";
-import { Query, query as find, toQuery } from "../jquery/query.js";
+import { $, Query, query as find, toQuery } from "../jquery/query.js";
 
 const MAX_HATCHED = 1000;
 const MAX_KEPT = 500;
@@ -76,12 +77,10 @@ export function createTurtle(name, container, standard = "turtle") {
   // What has no look of its own, a tag or a text, is as large as the page makes it.
   const turtle = look === null ? turtleOf(element) : placeTurtle(element, AT_HOME);
   if (look !== null) putOn(element, look, null);
-  turtle.x = 0;
-  turtle.y = 0;
+  place(turtle, 0, 0);
   if (parent !== field && parent.state.turtle !== undefined) {
     const at = current(parent);
-    turtle.x = at.x;
-    turtle.y = at.y;
+    place(turtle, at.x, at.y);
   }
   element.classList.add("turtle");
   if (made.length < MAX_KEPT) append(made, element);
@@ -103,18 +102,24 @@ export function hatch(count, spec) {
 }
 
 function fillWith(target, elements) {
+  hide(target, "constructor", $);
   for (let i = 0; i < elements.length; i += 1) target[i] = elements[i];
   target.length = elements.length;
 }
 
-/** A constructor whose instances are Queries of the element that `make` returns. */
+const isInstance = uncurry(Function.prototype[Symbol.hasInstance]);
+
+/** A constructor whose instances are Queries of the element that `make` returns. Every Query counts as its instance. */
 function constructorOf(name, parent, make) {
   const Made = function constructor(...args) {
     const elements = make(this, args);
     // Called without `new` in sloppy code, the real ones write on the window and give nothing.
-    if (this instanceof Query) fillWith(this, elements);
+    if (isInstance(Query, this)) fillWith(this, elements);
     return undefined;
   };
+  defineProperty(Made, Symbol.hasInstance, {
+    value(object) { return isInstance(this === Made ? Query : this, object); },
+  });
   defineProperty(Made, "name", { value: name });
   Made.prototype = create(parent);
   defineProperty(Made.prototype, "constructor", { value: Made, writable: true, configurable: true });
@@ -191,11 +196,13 @@ export function makeClasses() {
   return { Sprite, Turtle, Piano, Pencil, Webcam };
 }
 
-/** The main turtle, made once: #turtle, whose methods are the global commands. */
-export function mainTurtle() {
+/** The main turtle, made once: #turtle, whose methods are the global commands; an instance of `Turtle`. */
+export function mainTurtle(Turtle) {
   const element = createTurtle(null);
   element.setAttribute("id", "turtle");
   setMainElement(element);
   hooks.mainTurtle = element;
-  return element;
+  const main = create(Turtle.prototype);
+  fillWith(main, [element]);
+  return main;
 }
