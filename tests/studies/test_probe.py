@@ -20,6 +20,7 @@ from redraft.data.store import open_dataset
 from redraft.data.trace import Pair, State, program_id
 from redraft.errors import DatasetError, InputError
 from redraft.execute.dataset import verdict_file, verdict_writer
+from redraft.execute.judged import Judgements
 from redraft.execute.verdict import Verdict
 from redraft.lm.checkpoint import load_model, save_model
 from redraft.lm.embed import Reading, embed
@@ -38,6 +39,9 @@ from redraft.studies.probe.students import _Work
 from redraft.studies.probe.study import probe
 from redraft.studies.probe.vectors import Vectors
 
+NOTHING = Judgements()
+"""Nobody says of any program whether it runs."""
+
 # What is asked
 
 
@@ -45,7 +49,7 @@ def test_targets_of_a_trace_by_hand() -> None:
     codes = ["a", "abcd", "ab", "abc"]  # distances to the end: 3 (empty), 2, 1, 1, 0
     trace = make_trace(codes, gap=10)
     runs = {state.id: n != 1 for n, state in enumerate(trace.states)}
-    asked = prefixes_of([trace], runs, ProbeConfig())
+    asked = prefixes_of([trace], Judgements.of_runs(runs), ProbeConfig())
     nan = np.nan
     expected: dict[str, list[float]] = {
         "title": [nan, 0, 0, 0, nan],
@@ -66,7 +70,7 @@ def test_targets_of_a_trace_by_hand() -> None:
 
 def test_backtracking_to_come_is_of_later_edits() -> None:
     trace = make_trace(["abc", "abcd", "x", "abcd", "abcdef"])  # only the edit to the third state leads away
-    asked = prefixes_of([trace], {}, ProbeConfig())
+    asked = prefixes_of([trace], NOTHING, ProbeConfig())
     np.testing.assert_array_equal(asked.targets["backtracks"], [1, 1, 1, 0, 0, np.nan])
     assert np.isnan(asked.targets["final_runs"]).all()
     assert asked.unscored("final_runs") == 5
@@ -81,12 +85,12 @@ def test_what_cannot_be_known_is_unscored() -> None:
     )
     no_time = replace(one, title="c", states=(State(code="x"), State(code="y")))
     runs = {program_id("fd 2", None): True, program_id("y", None): None}
-    asked = prefixes_of([one, cut, no_time], runs, ProbeConfig(title_with_final=True))
+    asked = prefixes_of([one, cut, no_time], Judgements.of_runs(runs), ProbeConfig(title_with_final=True))
     assert np.isnan(asked.targets["final_runs"]).all()
     assert asked.targets["seconds_left"][2] < 0
     assert np.isnan(asked.targets["seconds_left_log"][2:]).all()
     np.testing.assert_array_equal(asked.targets["title"], [np.nan, 0, np.nan, 1, 1, np.nan, 2, 2])
-    assert prefixes_of([], {}, ProbeConfig()).surface.shape == (0, 7)
+    assert prefixes_of([], NOTHING, ProbeConfig()).surface.shape == (0, 7)
 
 
 def test_limits_are_lowered_only_as_far_as_need_be() -> None:
@@ -111,7 +115,7 @@ def asked_of(
         make_trace([f"fd {i}" for i in range(rng.integers(2, 5))], student=f"s{s:02d}", title=f"t{t}")
         for s in range(n_students) for t in range(3)
     ]  # fmt: skip
-    asked = prefixes_of(traces, {}, ProbeConfig())
+    asked = prefixes_of(traces, NOTHING, ProbeConfig())
     values = {name: make(asked, rng) for name, make in targets.items()}
     return replace(asked, targets=values, asked={name: np.isfinite(v) for name, v in values.items()})
 

@@ -26,6 +26,8 @@ from redraft.execute.dataset import find_verdicts
 from redraft.execute.verdict import DEFAULT_RULE
 from redraft.rundir.tables import open_table
 
+OWN = "platform's own"
+"""In every note that says whose verdicts count."""
 _SAYS = {
     COMPILED: "whether they compile",
     RAN: "whether they ran",
@@ -105,7 +107,7 @@ class Judgements:
         if not languages:
             return None
         what = " or ".join(_SAYS[one] for one in judged)
-        return f"verdicts on {labels(tuple(languages))} programs are the platform's own ({what})"
+        return f"verdicts on {labels(tuple(languages))} programs are the {OWN} ({what})"
 
     def _add(self, key: str | tuple[str, str], row: dict[str, Any], judgement: Judgement) -> None:
         self._of[key] = self._kinds.setdefault(judgement, judgement)

@@ -2,7 +2,7 @@
 
 In: a dataset. Out: an Arrow table in the dataset's order with
 - student, title, sample, request, ended: as in the dataset; truncated: the final state was cut off by the platform;
-  language: the final state's (or its stand-in's);
+  language: the final state's (or its stand-in's); verdict_by: who judged the final program, `engine` or `platform`;
 - one float column for each of `registry.MEASURED`, null where unscored;
 - colours, colours_trace: fixed-size lists of 139 floats, the counts by colour (order of `colours.COLOURS`) in the
   final program and their mean over the trace's programs.
@@ -47,6 +47,7 @@ SCHEMA = pa.schema(
         pa.field("ended", pa.bool_(), nullable=False),
         pa.field("truncated", pa.bool_(), nullable=False),
         pa.field("language", pa.string()),
+        pa.field("verdict_by", pa.string()),
         *(pa.field(name, pa.float64()) for name in MEASURED),
         pa.field("colours", _VECTOR, nullable=False),
         pa.field("colours_trace", _VECTOR, nullable=False),
@@ -135,8 +136,10 @@ def measure_traces(
     means: list[np.ndarray] = []
     for trace in traces:
         stand_in = _stand_in(language, trace.pair)
-        facts = trace_facts(trace, stand_in, judgements.of_states(trace) if judgements else None, usual)
+        judged = judgements.of_states(trace) if judgements else None
+        facts = trace_facts(trace, stand_in, judged, usual)
         _append(columns, trace, facts, stand_in)
+        columns["verdict_by"].append(judged[-1].by if judged and judged[-1] else None)
         final, mean = _colour_vectors(facts)
         finals.append(final)
         means.append(mean)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from redraft.execute.judged import OWN
 from redraft.results import Result
 
 BANNERS: dict[str, str] = {
@@ -18,6 +19,13 @@ BANNERS: dict[str, str] = {
 
 
 def definitions(rows: Sequence[Result]) -> str:
-    """For a caption: whose definitions of metrics the rows use; nothing where all are the corrected ones."""
+    """For a caption: whose definitions and verdicts the rows use; nothing if the corrected ones, and engines'."""
     studies = dict.fromkeys(row.study for row in rows if row.definitions == "released")
-    return f" Metrics of {', '.join(studies)}: by the paper's released code's definitions." if studies else ""
+    released = f" Metrics of {', '.join(studies)}: by the paper's released code's definitions." if studies else ""
+    return released + verdicts(rows)
+
+
+def verdicts(rows: Sequence[Result]) -> str:
+    """For a caption: where whether programs run was told by the platform, and by what; nothing where engines told."""
+    notes = (part for row in rows for part in (row.note or "").split("; ") if OWN in part)
+    return "".join(f" {note[0].upper()}{note[1:]}." for note in dict.fromkeys(notes))

@@ -115,7 +115,9 @@ def audit_view(
     for side in ("student", "title"):
         members = [m for attribute in found if attribute.of == side for m in _members(attribute, compared, clusters)]
         gaps = [
-            Gap(common, member, statistic, clusters, config.smallest) for member in members for statistic in statistics
+            Gap(replace(common, note=compared.note(statistic.metric)), member, statistic, clusters, config.smallest)
+            for member in members
+            for statistic in statistics
         ]
         scored = [gap for gap in gaps if gap.why is None]
         tested = _exchange(scored, side, clusters, config) if scored else None

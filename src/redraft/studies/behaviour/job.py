@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from redraft.execute.judged import OWN
 from redraft.metrics.agreement import Estimate
 from redraft.metrics.bootstrap import Clusters
 from redraft.metrics.distance import KS
@@ -18,6 +19,7 @@ from redraft.studies.behaviour.settings import BehaviourConfig
 from redraft.studies.common.run import Run
 
 MEAN = "mean"
+ANOTHER_JUDGE = "the platform judged the students' programs, and nobody judged the models' in the same way"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,8 @@ class Job:
             found = replace(found, reason=NO_SUCH)
         elif not len(self.clusters):
             found = replace(found, reason=self.nothing)
+        elif found.value is None and self.model and OWN in (self.note or ""):
+            found = replace(found, reason=ANOTHER_JUDGE)
         return Result(
             origin=run.dataset.origin, dataset=run.dataset.name, study="behaviour", model=self.model,
             baseline=self.baseline, condition=dict(self.condition), metric=self.metric,

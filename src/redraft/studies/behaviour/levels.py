@@ -70,6 +70,7 @@ def levels(measures: Measures, part: Compared, split: str, config: BehaviourConf
             if spread:
                 rows, of = owners[view]
                 drawn = measures.generated[view][metric].to_numpy(zero_copy_only=False)[rows].astype(np.float64)
+                drawn = np.where(np.isfinite(columns[metric][of]), drawn, np.nan)  # unscored by pair, so one by one
                 yield job(_distance(real, drawn, of), model=view, baseline=REAL_TRACES)
 
 

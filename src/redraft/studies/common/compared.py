@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from redraft.data.split import TEST_SPLITS, TRAIN
 from redraft.data.store import Dataset
 from redraft.data.trace import Pair
-from redraft.execute.dataset import find_verdicts
+from redraft.data.verdicts import PLATFORM, PLATFORM_FILE
+from redraft.execute.judged import find_judgements, read_judgements
 from redraft.execute.verdict import DEFAULT_RULE
 from redraft.metrics.baselines import BASELINES, predict
 from redraft.metrics.bootstrap import Clusters, Floats
@@ -38,6 +39,8 @@ from redraft.studies.common.finals import Finals, finals_of, random_bleu
 from redraft.studies.common.run import Run
 
 SELF_BLEU = "self_bleu"
+VERDICTS_NEEDED = frozenset(name for name, metric in METRICS.items() if "verdict" in metric.needs)
+"""Metrics that compare only where the same judge judged both sides."""
 REAL_STUDENTS = "real-students"
 """The baseline of Self-BLEU: as many students of the title, instead of samples of one."""
 
@@ -70,13 +73,19 @@ class Compared:
     """Samples of a pair that Self-BLEU compares; a pair with fewer whole programs is unscored."""
     left_out: int = 0
     """Pairs that some model has samples for, but not all."""
+    judges: str | None = None
+    """Where whether programs run was told by the platform, in words."""
     wordless: tuple[str, ...] = ()
     """Views of which no sample holds a whole program; then there are no pairs."""
 
     def note(self, metric: str | None = None) -> str | None:
         """What to keep in mind of a metric's rows, or of all."""
         left_out = f"{self.left_out} pairs without samples of every model left out" if self.left_out else None
-        return noted(f"among {self.per_pair} programs" if metric == SELF_BLEU else None, left_out)
+        judged = metric in METRICS and bool({"verdict", "score"} & {*METRICS[metric].needs})
+        return noted(
+            f"among {self.per_pair} programs" if metric == SELF_BLEU else None, left_out,
+            self.judges if judged else None,
+        )  # fmt: skip
 
     @property
     def nothing(self) -> str:
@@ -112,7 +121,7 @@ def measured(
     definitions: Definitions = "corrected",
 ) -> pa.Table:  # fmt: skip
     """`metrics.measure`, kept in `file`; measured again if data, verdicts, definitions or code aren't those kept."""
-    verdicts = find_verdicts(dataset, rule)
+    verdicts = find_judgements(dataset, rule)
     stamp = {
         b"dataset": dataset.fingerprint.encode(),
         b"verdicts": " ".join(map(sha256_file, verdicts)).encode(),
@@ -148,6 +157,13 @@ class Measures:
             {name: measure_it(samples, folder / f"{name}.parquet", language=languages) for name, samples in of.items()}
             for of in (self.samples, self.controls)
         )
+
+    @cached_property
+    def judges(self) -> str | None:
+        """Where whether programs run was told by the platform, in words."""
+        if not (self.run.dataset.path / PLATFORM_FILE).exists():
+            return None
+        return read_judgements(find_judgements(self.run.dataset, self.run.rule)).words
 
     @cached_property
     def tested(self) -> pa.Table:
@@ -216,17 +232,23 @@ def compare_models(measures: Measures, *, seed: int, only_ended: bool = False) -
     baselines["random-trace"]["bleu_final"] = random_bleu(
         finals, pairs, seed=seed, likeness=LIKENESS[measures.definitions]
     )
+    other = _judged_otherwise(real, pairs)
+    sides = {view: _side(view, table) for view, table in tables.items()}
+    for columns in (*sides.values(), *(baselines[name] for name in measures.controlled)):
+        for metric in columns.keys() & VERDICTS_NEEDED:
+            columns[metric] = np.where(other, np.nan, columns[metric])
     baselines[REAL_STUDENTS] = {SELF_BLEU: _floats(first, "self_bleu_real")}
     return Compared(
         pairs=pairs,
         places=np.array([run.split.of[pair] for pair in pairs], dtype=str),
         real={name: _floats(first, f"real_{name}") for name in MEASURED},
-        views={view: _side(view, table) for view, table in tables.items()},
+        views=sides,
         baselines=baselines,
         truncated=np.array(first["truncated_real"].to_pylist(), dtype=bool),
         frequency=_frequency(run, pairs),
         finals=finals,
         per_pair=size,
+        judges=measures.judges,
         left_out=len(tested.intersection(set().union(*each.values())) - common),
         wordless=tuple(view for view, table in measures.generated.items() if not len(table)),
     )
@@ -241,6 +263,13 @@ def _side(view: str, table: pa.Table) -> dict[str, Floats]:
         name: _floats(table, column) for name, column in columns.items()
         if not (final_only and METRICS[name].of_traces)
     }  # fmt: skip
+
+
+def _judged_otherwise(real: pa.Table, pairs: Sequence[Pair]) -> NDArray[np.bool_]:
+    """Pairs whose real programs the platform judged: an engine's verdict on generated ones is of another kind."""
+    judged = zip(pairs_of(real), real["verdict_by"].to_pylist(), strict=True)
+    own = {pair for pair, by in judged if by == PLATFORM}
+    return np.array([pair in own for pair in pairs], np.bool_)
 
 
 def _frequency(run: Run, pairs: Sequence[Pair]) -> Floats:

@@ -16,7 +16,7 @@ from pathlib import Path
 from redraft import results
 from redraft.plots.style import VIEW_STYLE, origin_words
 from redraft.plots.tables import Table, number, probability, split_words, table, with_interval
-from redraft.plots.words import BANNERS
+from redraft.plots.words import BANNERS, verdicts
 from redraft.results import Result
 from redraft.studies.common.claims import Claim, Verdict, judge, metric_words, own_claims
 from redraft.studies.registry import STUDIES
@@ -124,7 +124,7 @@ def _sentence(verdict: Verdict, rows: Sequence[Result]) -> str:
         text += f" Only a difference of {number(row.smallest_detectable)} or more was likely to be found."
     if known := _knowable(verdict, rows):
         text += f" {known[0].upper()}{known[1:]}."
-    return f"{text} {_meaning(verdict, row)}".rstrip()
+    return f"{text} {_meaning(verdict, row)}".rstrip() + verdicts([row])
 
 
 def _outcome(verdict: Verdict) -> str:

@@ -18,7 +18,7 @@ from rapidfuzz.distance import Levenshtein
 from redraft.data.edits import lines_of
 from redraft.data.split import TRAIN
 from redraft.data.trace import Pair, State, Trace
-from redraft.execute.dataset import find_verdicts, read_runs
+from redraft.execute.judged import Judgements, find_judgements, read_judgements
 from redraft.metrics.folds import Codes
 from redraft.metrics.ridge import Floats
 from redraft.results import noted
@@ -92,9 +92,9 @@ def make_prefixes(run: Run, config: ProbeConfig) -> Prefixes:
     for trace in run.dataset.traces():
         if trace.pair in pairs:
             traces.setdefault(trace.pair, trace)  # of a pair with several samples the first: a pair counts once
-    verdicts = find_verdicts(run.dataset, run.rule)
-    note = chosen.note(config.fewest_traces, "training traces")
-    return prefixes_of([*traces.values()], read_runs(verdicts), config, note=note)
+    judgements = read_judgements(find_judgements(run.dataset, run.rule))
+    note = noted(chosen.note(config.fewest_traces, "training traces"), judgements.words)
+    return prefixes_of([*traces.values()], judgements, config, note=note)
 
 
 def _sample(run: Run, config: ProbeConfig, students: frozenset[str]) -> set[Pair]:
@@ -114,9 +114,9 @@ def _sample(run: Run, config: ProbeConfig, students: frozenset[str]) -> set[Pair
 
 
 def prefixes_of(
-    traces: Sequence[Trace], runs: Mapping[str, bool | None], config: ProbeConfig, *, note: str | None = None
+    traces: Sequence[Trace], judgements: Judgements, config: ProbeConfig, *, note: str | None = None
 ) -> Prefixes:
-    """All prefixes of `traces`; `runs` says by program id which programs run."""
+    """All prefixes of `traces`; `judgements` say which programs run."""
     lengths = np.array([len(trace.states) for trace in traces], np.int64)
     trace = np.repeat(np.arange(len(traces)), lengths + 1)
     step = np.concatenate([*(np.arange(length + 1) for length in lengths), np.empty(0, np.int64)]).astype(np.int64)
@@ -127,18 +127,18 @@ def prefixes_of(
     before = step < lengths[trace]
     asked = dict.fromkeys(TARGETS, before)
     asked |= {"is_last": step >= 0, "title": (step > 0) & (before | config.title_with_final)}
-    columns = [_targets(one, runs) for one in traces]
+    columns = [_targets(one, judgements) for one in traces]
     values = {name: np.concatenate([*(column[name] for column in columns), []]) for name in TARGETS if name != "title"}
     values["title"] = titles[trace].astype(float)
     return Prefixes(
         traces=traces, trace=trace, step=step, student=students[trace], title=titles[trace], note=note,
         targets={name: np.where(asked[name], values[name], np.nan) for name in config.targets},
         asked={name: asked[name] for name in config.targets},
-        surface=np.concatenate([np.empty((0, SURFACE)), *(_surface(one, runs) for one in traces)]),
+        surface=np.concatenate([np.empty((0, SURFACE)), *(_surface(one, judgements) for one in traces)]),
     )  # fmt: skip
 
 
-def _targets(trace: Trace, runs: Mapping[str, bool | None]) -> dict[str, Floats]:
+def _targets(trace: Trace, judgements: Judgements) -> dict[str, Floats]:
     """Each target but the title after 0 to n states, wherever it is asked; nan where it is unscored."""
     n, final = len(trace.states), trace.final
     step = np.arange(n + 1)
@@ -147,7 +147,7 @@ def _targets(trace: Trace, runs: Mapping[str, bool | None]) -> dict[str, Floats]
     last = (np.flatnonzero(away[2:] > away[1:-1]) + 2).max(initial=0)
     seconds = _seconds_left(trace.states)
     known = seconds >= 0  # a generated clock may run backwards
-    runs_final = None if final.truncated else runs.get(final.id)
+    runs_final = None if final.truncated else judgements.runs(final.id, trace.title)
     return {
         "is_last": (step == n).astype(float),
         "halfway": (step >= n / 2).astype(float),
@@ -167,13 +167,13 @@ def _seconds_left(states: Sequence[State]) -> Floats:
     return np.array([left[0], *left], float)
 
 
-def _surface(trace: Trace, runs: Mapping[str, bool | None]) -> Floats:
+def _surface(trace: Trace, judgements: Judgements) -> Floats:
     """States, their logarithm, characters, lines, log seconds so far, whether the last program ran, and whether not."""
     rows = [[0.0] * SURFACE]
     began = trace.states[0].at
     for step, state in enumerate(trace.states, 1):
         elapsed = 0.0 if began is None or state.at is None else max(0.0, (state.at - began).total_seconds())
-        ran = runs.get(state.id)
+        ran = judgements.runs(state.id, trace.title)
         rows.append([
             step, np.log1p(step), np.log1p(len(state.code)), np.log1p(len(lines_of(state.code))), np.log1p(elapsed),
             float(ran is True), float(ran is False),

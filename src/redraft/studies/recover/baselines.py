@@ -26,7 +26,7 @@ from typing import NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 from redraft.data.edits import lines_of
-from redraft.studies.common.running import Runner
+from redraft.studies.common.running import Code, Runner, runs
 from redraft.studies.recover.names import in_turn, platform_names, repairs, usage_of
 from redraft.studies.recover.problem import Problem
 
@@ -79,7 +79,7 @@ def delete_line(problem: Problem, known: Knowledge, n: int) -> Iterable[str]:
 def revert(problem: Problem, known: Knowledge, n: int) -> Iterable[str]:
     """A program before that ran, the latest first."""
     pairs = zip(reversed(problem.states[:-1]), reversed(problem.runs[:-1]), strict=True)
-    return (state.code for state, runs in pairs if runs)
+    return (state.code for state, ran in pairs if ran)
 
 
 def neighbour(problem: Problem, known: Knowledge, n: int) -> Iterable[str]:
@@ -90,7 +90,8 @@ def neighbour(problem: Problem, known: Knowledge, n: int) -> Iterable[str]:
         if each.student != problem.student and each.language == language and each.code.strip()
     }  # fmt: skip
     near = sorted(others, key=lambda other: (Levenshtein.distance(code, other), other))[: TRIED * n]
-    return (other for other, runs in zip(near, known.runner.run(near, language), strict=True) if runs)
+    verdicts = (known.runner.on(Code(other, language), problem.title) for other in near)
+    return (other for other, verdict in zip(near, verdicts, strict=True) if runs(verdict))
 
 
 def name_repair(problem: Problem, known: Knowledge, n: int) -> Iterable[str]:

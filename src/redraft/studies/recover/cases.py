@@ -3,8 +3,9 @@
 In: the evidence of a dataset. Out: `Case`s, one a (student, title) at most, in a seeded order.
 
 A case is a state that isn't the trace's last, whose program fails, is not blank and was not cut off by the platform.
-Of several in a trace one is drawn, by a hash of the seed and the pair. Every program's verdict comes from the engine;
-where none can be had (another language), there is no case, and `Found.left_out` counts why.
+Of several in a trace one is drawn, by a hash of the seed and the pair. Every program's verdict comes from the engine,
+or from the platform where the engine doesn't judge its language. Where neither says anything, there is no case, and
+`Found.left_out` counts why.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def find_cases(evidence: Evidence, runner: Runner, config: RecoverConfig) -> Fou
 
 def _case(trace: Trace, evidence: Evidence, runner: Runner, config: RecoverConfig) -> Case | str:
     """The trace's case, or why it has none."""
-    verdicts = runner.verdicts(Code(state.code, state.language) for state in trace.states)
+    verdicts = [runner.on(Code(state.code, state.language), trace.title) for state in trace.states]
     ran = tuple(runs(verdict) for verdict in verdicts)
     if all(each is None for each in ran):
         return "; ".join(sorted({error.message for verdict in verdicts for error in verdict.errors})) or "unscored"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from redraft.plots.style import origin_words
 from redraft.plots.tables import counts, with_interval
+from redraft.plots.words import verdicts
 from redraft.results import Result
 from redraft.studies.recover.estimates import BESIDE_RULES, PRIMARY
 from redraft.studies.recover.figures import figures
@@ -20,15 +21,17 @@ from redraft.studies.recover.tables import tables
 __all__ = ["METHODS", "figures", "sentences", "tables"]
 
 METHODS: tuple[str, ...] = (
-    "A case is a program of a held-out student that fails, in the middle of a trace; one per student and title, drawn "
-    "by a seed. A model is given the title, the states up to that program and the time of the next one (some seconds "
-    "later), and goes on to the trace's end. Its first edit begins where the verdict blames the program ('blamed': "
-    "what stands before is left as it is), or wherever the model likes ('free', the paper's). Programs run in a "
-    "sandbox. A kept success runs, keeps at least 80% of the failing program's lines, blank ones aside, and is no "
-    "farther from the student's real final program than the failing one: deleting everything is none. Each candidate "
-    "counts by its first program that runs, which the sandbox can tell without knowing the final program; with several "
-    "candidates one success is enough, for baselines as for models. Which of several would have been shown first is "
-    "measured apart, by the ranking of redraft suggest, likelihood left out.",
+    "A case is a program of a held-out student that fails, in the middle of a trace; one per student and title, "
+    "drawn by a seed. A model is given the title, the states up to that program and the time of the next one (some "
+    "seconds later), and goes on to the trace's end. Its first edit begins where the verdict blames the program "
+    "('blamed': what stands before is left as it is), or wherever the model likes ('free', the paper's). Programs "
+    "run in a sandbox; where no engine runs their language, the platform's own verdicts tell which of the students' "
+    "programs fail, and what a model proposes is unscored. A kept success runs, keeps at least 80% of the failing "
+    "program's lines, blank ones aside, and is no farther from the student's real final program than the failing "
+    "one: deleting everything is none. Each candidate counts by its first program that runs, which the sandbox can "
+    "tell without knowing the final program; with several candidates one success is enough, for baselines as for "
+    "models. Which of several would have been shown first is measured apart, by the ranking of redraft suggest, "
+    "likelihood left out.",
     "Baselines propose as many programs: the failing program without a line, the latest programs before that ran, the "
     "nearest running programs of other training students on the title, unknown names replaced by near known ones, and "
     "all of these in turn but the neighbours' ('rules'). Beside the rules, every other candidate of a model is the "
@@ -69,7 +72,7 @@ def sentences(rows: Sequence[Result]) -> list[str]:
             verdict = "does not beat the best baseline significantly"
         who = f"{view} model beside simple rules" if beside else f"{view} model"
         found.append(f"{stamp}. The {who} {verdict}: {tail}")
-    return found
+    return [*found, verdicts(rows).strip()] if verdicts(rows) else found
 
 
 def _below(row: Result) -> bool:

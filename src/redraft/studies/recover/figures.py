@@ -13,6 +13,7 @@ from matplotlib.figure import Figure as Canvas
 
 from redraft import results
 from redraft.plots.style import BASELINE, MUTED, Figure, draw, origin_words, quiet, view_style
+from redraft.plots.words import verdicts
 from redraft.results import Result
 from redraft.studies.recover.baselines import BASELINES
 from redraft.studies.recover.estimates import ANY_BASELINE, STUDENT
@@ -61,7 +62,8 @@ def _by_candidates(rows: Sequence[Result]) -> Figure | None:
         "lines, and is no farther from the real final program. Left: lines must be unchanged; middle: a line changed "
         "in place counts while it is half of what it was; right: of the edit sequence that would be shown first. "
         "Hollow: every other candidate is the rules'. Grey: baselines without a model, with as many candidates; the "
-        "dotted line is what the students themselves came to with their next running program. Bars are 95% intervals.",
+        "dotted line is what the students themselves came to with their next running program. Bars are 95% intervals."
+        + verdicts(shown),
         alt="Three panels: share of kept successes by number of candidates, a line per model, grey for baselines.",
     )  # fmt: skip
 
@@ -132,7 +134,7 @@ def _by_time(rows: Sequence[Result]) -> Figure | None:
         "of the next program is set so many seconds after the failing one (headers hold whole seconds). Solid: the "
         "student's own vector, which is the unknown student's where the model has not met them; dashed: strong "
         "students'. Dotted grey: the students' own outcome. BLEU compares with the real final program. Bars are 95% "
-        "intervals.",
+        "intervals." + verdicts(shown),
         alt="Four panels by seconds added: share that runs, attempts, BLEU, kept success; a line per model and vector.",
     )  # fmt: skip
 

@@ -3,6 +3,9 @@
 In: for each case, candidates (the programs of each, in order). Out: columns, a value per case, nan where unscored. A
 measure of several candidates is a mean over them or, where it says so, about any of them or the one ranked first.
 A candidate without any program leaves the failing one as it is.
+
+Where no engine judges the language, only programs that the platform has judged have a verdict: students' own. A case is
+then scored for those alone whose candidates are all among them.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import numpy as np
 
 from redraft.metrics.bootstrap import Floats
 from redraft.metrics.text import bleu, tokens
-from redraft.studies.common.running import Code, Runner
+from redraft.studies.common.running import Code, Runner, runs
 from redraft.studies.recover.cases import Case
 from redraft.studies.recover.outcome import any_of, kept_share, kept_success
 from redraft.studies.recover.rank import Ranked, paths, ranked
@@ -107,10 +110,19 @@ def columns(
     names = [name for name, measure in MEASURES.items() if steps or not measure.steps]
     found = {(size, name): np.full(len(cases), np.nan) for size in sizes for name in names}
     for i, (case, each) in enumerate(zip(cases, attempts, strict=True)):
-        if each is not None:
+        if each is not None and _judged(case, each, runner, steps=steps):
             for key, value in _of_case(case, each, sizes, runner, style, config, steps).items():
                 found[key][i] = np.nan if value is None else value
     return found
+
+
+def _judged(case: Case, candidates: Candidates, runner: Runner, *, steps: bool) -> bool:
+    """Whether all that counts of the candidates can be judged: a model that hits on known programs is not better."""
+    language, title = case.problem.failing.language, case.problem.title
+    return runner.judges(language) or all(
+        runs(runner.on(Code(code, language), title)) is not None
+        for codes in candidates for code in (codes if steps else codes[-1:])
+    )  # fmt: skip
 
 
 def _of_case(
@@ -120,7 +132,7 @@ def _of_case(
     language = case.problem.failing.language
 
     def ran(code: str) -> bool | None:
-        return runner.run([code], language)[0]
+        return runs(runner.on(Code(code, language), case.problem.title))
 
     known = [_attempt(case, codes, ran, config, steps) for codes in candidates]
     found: dict[tuple[int, str], float | None] = {}
@@ -158,8 +170,8 @@ def _attempt(
 def _first_running(codes: tuple[str, ...], failing: str, ran: Callable[[str], bool | None]) -> tuple[str, bool | None]:
     """The first program that runs and says something; without one the failing one, unscored if any on the way is."""
     verdicts = [ran(code) for code in codes]
-    for code, runs in zip(codes, verdicts, strict=True):
-        if runs and code.strip():
+    for code, goes in zip(codes, verdicts, strict=True):
+        if goes and code.strip():
             return code, True
     return failing, None if None in verdicts else False
 

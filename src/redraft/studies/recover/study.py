@@ -12,11 +12,13 @@ Cases that give no verdict are left out, a model that can't go on from one leave
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from redraft import results
+from redraft.execute.judged import find_judgements, read_judgements
 from redraft.lm.checkpoint import Model
 from redraft.metrics.bootstrap import Floats
 from redraft.progress import say, track
@@ -37,6 +39,9 @@ from redraft.studies.recover.settings import BLAMED, RecoverConfig
 from redraft.studies.recover.style import Style
 from redraft.studies.recover.voices import KINDS, Voices, choose
 
+UNJUDGED = "no engine judges the language of these programs, so what a model proposes can't be judged"
+FEEDBACK = "this model was trained with feedback, and can't go on without it"
+
 
 def recover(folder: str | Path, config: RecoverConfig | None = None) -> list[Result]:
     """Study a run's models, and write the results.
@@ -53,7 +58,8 @@ def recover(folder: str | Path, config: RecoverConfig | None = None) -> list[Res
     config = config or run.section("recover", RecoverConfig)
     models = _models(run, config)
     evidence = gather(run.dataset, run.split, config)
-    with open_runner(config.engine, workers=config.workers, rule=run.rule) as runner:
+    said = read_judgements(find_judgements(run.dataset, run.rule))
+    with open_runner(config.engine, workers=config.workers, rule=run.rule, platform=said) as runner:
         cases, left_out = find_cases(evidence, runner, config)
         say(f"{len(cases)} failing programs of {len(evidence.wanted)} test pairs looked at")
         programs = {title: list(drawn) for title, drawn in evidence.programs.items()}
@@ -64,6 +70,9 @@ def recover(folder: str | Path, config: RecoverConfig | None = None) -> list[Res
         sides = _baseline_sides(cases, proposed, runner, style, config)
         for view, model in models.items():
             sides += _model_sides(run, view, model, cases, proposed["rules"], voices, runner, style, config)
+    told = [one for one in cases if not runner.judges(one.problem.failing.language)]
+    if told:
+        sides = [replace(side, note=results.noted(side.note, said.words)) for side in sides]
     reasons = ", ".join(f"{count} with {reason}" for reason, count in left_out.most_common())
     rows = rows_of(run, sides, cases, config, empty=f"no failing program to mend ({reasons or 'no test pairs'})")
     results.write(rows, run.path / "results" / "recover.parquet")
@@ -120,8 +129,9 @@ def _model_sides(
     """What a model comes to under each condition, and where it begins at the blamed place also beside the rules."""
     strangers = not any(case.problem.student in model.students for case in cases)
     wanted = conditions(view, config, strangers=strangers, others=bool(voices.strong))
-    if not cases or model.codec.run_id is not None:
-        why = "this model was trained with feedback, and can't go on without it" if cases else None
+    judged = [runner.judges(case.problem.failing.language) for case in cases]
+    if not any(judged) or model.codec.run_id is not None:
+        why = UNJUDGED if cases and not any(judged) else FEEDBACK if cases else None
         return [Side(view=view, condition=_condition(one), columns={}, reason=why) for one in wanted]
     depends = [run.dataset.fingerprint, run.split.hash]
     sides = []
