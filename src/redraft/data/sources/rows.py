@@ -373,7 +373,7 @@ def _micros(text: str) -> int | None:
     return (since.days * 86400 + since.seconds) * 10**6 + since.microseconds
 
 
-def to_part(number: int, rows: Rows, found: pa.Table) -> Part:
+def to_part(number: int, rows: Rows, found: pa.Table, *, whole: bool = False) -> Part:
     """Sort out the usable rows of `found`.
 
     Args:
@@ -381,19 +381,20 @@ def to_part(number: int, rows: Rows, found: pa.Table) -> Part:
         rows: What `found` was made from.
         found: Columns row, student, title, rank, tie, micros, code, language, mode, truncated, score, reason, and those
             of verdict, judged, errors (`redraft.data.platform`) that the source knows; a row whose `reason` is null is
-            a state. White space at a program's end is dropped here.
+            a state. Also trace and ended, if the source knows them.
+        whole: Keep white space at a program's end, which is dropped here otherwise.
     """
     usable = pc.is_null(found["reason"])
     unused, states = found.filter(pc.invert(usable)), found.filter(usable)
     count = states.num_rows
     columns = {
         **{name: pa.nulls(count, RAW_STATES.field(name).type) for name in ("verdict", "judged", "errors")},
+        "trace": pa.repeat(pa.scalar(0, pa.int64()), count),
+        "ended": pa.repeat(pa.scalar(True), count),
         **{name: states[name] for name in found.column_names if name in RAW_STATES.names},
         "file": pa.repeat(pa.scalar(number, pa.int32()), count),
-        "trace": pa.repeat(pa.scalar(0, pa.int64()), count),
         "at": states["micros"].cast(pa.timestamp("us")),
-        "code": pc.utf8_rtrim(states["code"], characters=WHITE_SPACE),
-        "ended": pa.repeat(pa.scalar(True), count),
+        "code": states["code"] if whole else pc.utf8_rtrim(states["code"], characters=WHITE_SPACE),
     }
     bad = rejected(number, rows.bad_rows, rows.bad_reasons)
     return Part(
