@@ -282,13 +282,19 @@ def test_a_table_of_many_columns_takes_little_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("codes", "names"), [([["a", "b"]], "wtc"), ([{"a": 1}], "wtc"), (["a"], "wtcc")], ids=["list", "record", "twice"]
+    ("codes", "names", "cause"),
+    [
+        ([["a", "b"]], "wtc", r"'c' holds lists or records \(list\)"),
+        ([{"a": 1}], "wtc", r"'c' holds lists or records \(struct\). Name a column inside it with a dot \('a'\)"),
+        (["a"], "wtcc", "several columns 'c'"),
+    ],
+    ids=["list", "record", "twice"],
 )
-def test_columns_that_hold_no_text_are_named(tmp_path: Path, codes: list[object], names: str) -> None:
+def test_columns_that_hold_no_text_are_named(tmp_path: Path, codes: list[object], names: str, cause: str) -> None:
     columns = {"w": ["s"], "t": ["t"], "c": codes}
     pq.write_table(pa.table([columns[name] for name in names], names=list(names)), tmp_path / "t.parquet")
     source = Table(path=tmp_path / "t.parquet", student="w", title="t", code="c")
-    with pytest.raises(InputError, match=r"several columns 'c', or lists or records in it"):
+    with pytest.raises(InputError, match=cause):
         read(source, tmp_path)
 
 

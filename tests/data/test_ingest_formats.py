@@ -303,7 +303,7 @@ def test_a_column_that_is_not_there_is_refused_with_a_suggestion(tmp_path: Path)
     with pytest.raises(InputError, match=r"no column 'wen'. Did you mean 'when'\?"):
         read(table(tmp_path / "t.csv", time="wen"), tmp_path)
     (tmp_path / "u.csv").write_bytes(b"\0\1\2")
-    with pytest.raises(InputError, match="can't be read as CSV"):
+    with pytest.raises(InputError, match="can't be read: it is no text"):
         read(table(tmp_path / "u.csv"), tmp_path)
 
 

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from redraft.data.identity import clean_id, keyed_hash
+from redraft.data.languages import language_named
 
 QUOTED = re.compile(
     r'([^ "[\]]+) ([^ "[\]]+) ([^ "[\]]+) \[([^\]"]*)\] "([A-Z]+) ([^ "]+) HTTP/[^ "]*" [0-9]{3} (?:[0-9]+|-)(?:[ \t\r\f].*)?', re.DOTALL
 )  # fmt: skip
 ANONYMOUS = re.compile(r"([^ [\]]+) ([^ [\]]+) \[([^\]]*)\]([A-Z]+) ([^ ]+)(?: HTTP/.*)?", re.DOTALL)
 NOBODY = {"-", md5(b"-").hexdigest(), md5(b"").hexdigest()}
-LANGUAGES = {"cs": "coffeescript", "js": "javascript", "py": "python", "n": None, "": None, None: None}
+LANGUAGES = {"cs": "coffeescript", "n": None, "": None, None: None}
 
 
 class Plain(NamedTuple):
@@ -29,7 +30,12 @@ class RejectError(Exception):
     pass
 
 
+_SITES = ("event", "example", "frame", "guide", "gymstage", "share", "start")
+NO_PERSON = {*_SITES, *(md5(name.encode()).hexdigest() for name in _SITES)}
+
+
 def _percent(text: str, reason: str) -> str:
+    text = re.sub(r"\\x([0-9a-fA-F]{2})", r"%\1", text)
     if re.search("%(?![0-9a-fA-F]{2})", text):
         raise RejectError(reason)
     try:
@@ -60,6 +66,8 @@ def _state(raw: bytes, identity: str, actions: Sequence[str]) -> tuple[Any, ...]
     parts = [owner] if identity == "owner" else [uid] if identity == "uid" else [owner, uid]
     if any(part in NOBODY for part in parts):
         raise RejectError("no_student")
+    if identity == "owner" and owner in NO_PERSON:
+        raise RejectError("no_person")
     path, _, query = url.partition("?")
     title = _percent(path[len("/log/") :], "bad_title").split("/")[-1].lower()
     if not title:
@@ -83,7 +91,7 @@ def _state(raw: bytes, identity: str, actions: Sequence[str]) -> tuple[Any, ...]
     language = values.get("lang")
     mode = values.get("mode")
     return (
-        " ".join(parts), title, at, code.rstrip(), LANGUAGES.get(language, (language or "").lower()),
+        " ".join(parts), title, at, code.rstrip(), language_named(language) if language and language not in LANGUAGES else LANGUAGES.get(language),
         mode if mode in ("b", "t") else None, len(code.encode("utf-16-le")) // 2 >= 1024,
     )  # fmt: skip
 

@@ -31,7 +31,7 @@ def command_of(source: type[Source]) -> Callable[..., None]:
     read, *others = fields(source)  # type: ignore[arg-type]  # a dataclass, which the protocol can't say
     hints = get_type_hints(source)
     documented = {param.arg_name: param.description or "" for param in parse_from_object(source).params}
-    several = hints[read.name] == Sequence[Path]
+    several = hints[read.name] in (Sequence[Path], Path | Sequence[Path])
 
     def command(*given: Path, out: Path, options: IngestOptions | None = None, **settings: Any) -> None:
         values = {name: _words(value) if hints[name] == Sequence[str] else value for name, value in settings.items()}
@@ -41,7 +41,8 @@ def command_of(source: type[Source]) -> Callable[..., None]:
         default = Argument.empty if field.default is MISSING else field.default
         if hint == Sequence[str]:
             hint, default = str, ",".join(default) if isinstance(default, Sequence) else default
-        text = Parameter(help=" ".join(documented[field.name].split()))
+        none = "" if hint == tuple[str, ...] else None  # an option that may be given again needs no --empty-
+        text = Parameter(help=" ".join(documented[field.name].split()), negative=none)
         return Argument(field.name, kind, default=default, annotation=Annotated[hint, text])
 
     arguments = [

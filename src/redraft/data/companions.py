@@ -1,7 +1,8 @@
 """What a researcher knows of the students beside their logs: covariates, by raw id.
 
-In: CSV or Parquet. Out: `covariates.parquet` in the dataset, its ids hashed with the same key, and only for students
-who are in the dataset. All other columns go in as they are, so those that look as if they named people are told.
+In: CSV and its kin, or Parquet. Out: `covariates.parquet` in the dataset, its ids hashed with the same key, and only
+for students who are in the dataset. All other columns go in as they are, so those that look as if they named people are
+told.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 
 from redraft.data.consent import IdList, Matches, is_header
 from redraft.data.identity import clean_id
+from redraft.data.sources.dialect import Dialect, decimal_of, plain_text, separator_of
 from redraft.data.sources.reading import unpacked
 from redraft.data.sources.rows import has_no_header, names_in, text_sizes
 from redraft.data.sources.states import Damaged
@@ -58,7 +60,7 @@ def read_covariates(file: Path) -> Covariates:
     """
     table = _read(file)
     if table.num_columns < 2:
-        remedy = "Separate columns by commas; name the ids' `student`."
+        remedy = "Separate columns by commas, semicolons or tabs; name the ids' `student`."
         raise InputError("has no column beside the students' ids.", where=file, remedy=remedy)
     name = "student" if "student" in table.column_names else table.column_names[0]
     if len(set(table.column_names)) < table.num_columns or pa.types.is_nested(table[name].type):
@@ -121,17 +123,24 @@ def _read(file: Path) -> pa.Table:
         if is_parquet:
             return _read_parquet(file)
         with unpacked(file) as (stream, _):
-            text = stream.read(LONGEST + 1)
+            plain, head, named = plain_text(stream, Dialect())
+            text = plain.read(LONGEST + 1)
+        separator = separator_of(head, named, ("student",))
         # Ids are text whatever they look like: 007 is not 7.
-        names = names_in(memoryview(text))
+        names = names_in(memoryview(text), separator)
         _check_size(file, len(text), text.count(b"\n"), len(names))
         if not any(map(is_header, names)) and has_no_header(file):
             raise InputError(
                 "seems to have no line of column names.", where=file, remedy="Add one, with `student` for the ids."
             )
         ids = {name: pa.string() for name in (("student",) if "student" in names else names[:1])}
-        options = pyarrow.csv.ConvertOptions(column_types=ids)
-        return pyarrow.csv.read_csv(pa.BufferReader(text), convert_options=options)
+        return pyarrow.csv.read_csv(
+            pa.BufferReader(text),
+            parse_options=pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=ids, decimal_point=decimal_of(Dialect(), separator)
+            ),
+        )
     except Damaged as error:
         raise InputError(
             f"can't be read: {error}.", where=file, remedy="Copy it anew, or keep what is needed."

@@ -28,15 +28,19 @@ _AROUND = re.compile(
 )
 _QUOTES = frozenset({'""', "''", "``", "“”", "„“", "„”", "‘’", "‚‘", "«»", "»«"})
 _WHOLE = re.compile(r"([+-]?[0-9]+)\.0+")
-_NOBODY = frozenset({"nan", "none", "null"})
+MISSING = frozenset({"", "nan", "none", "null", "(null)", "<na>", "n/a", "#n/a", "undefined", "\\n"})
+"""What exports write for no value, in small letters; and `NA`, in capitals alone."""
+_LONGEST_MISSING = max(map(len, MISSING))
+_ROUNDED = re.compile(r"[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}")
+"""A number as spreadsheets round it: 1.23457E+17 may be any of many ids."""
 
 
 def clean_id(raw: str) -> str:
     """An id as it is hashed and compared: without what spreadsheets and exports put around it.
 
     That is space and invisible characters around it, one pair of quotes, a byte order mark, and `.0` behind a whole
-    number; letters with accents are written in one way (Unicode's form NFC). Empty for what stands for no id: `nan`,
-    `none`, `null` in any case, and `NA`.
+    number; letters with accents are written in one way (Unicode's form NFC). Empty for what stands for no id: `MISSING`
+    in any case, and `NA`; and for a rounded number, which may be any of many ids.
     """
     text = raw
     usual = raw.isascii() and raw.isprintable() and raw[:1].isalnum() and raw[-1:].isalnum() and ".0" not in raw
@@ -45,7 +49,9 @@ def clean_id(raw: str) -> str:
         if len(text) > 1 and text[0] + text[-1] in _QUOTES:
             text = _AROUND.sub("", text[1:-1])
         text = _WHOLE.sub(r"\1", text) if _WHOLE.fullmatch(text) else text
-    return "" if len(text) < 5 and (text == "NA" or text.casefold() in _NOBODY) else text
+    if len(text) <= _LONGEST_MISSING and (text == "NA" or text.casefold() in MISSING):
+        return ""
+    return "" if "+" in text and _ROUNDED.fullmatch(text) else text
 
 
 def default_key_file() -> Path:

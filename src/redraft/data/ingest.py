@@ -11,7 +11,8 @@ Two passes, both in bounded memory and resumable:
 2. Every bucket is sorted by DuckDB (on disk if need be) and gathered into traces: one shard.
 
 An input that is damaged or of another format is rejected as a whole and named; the others make the dataset, and
-the command still ends with an error. Nothing written depends on the clock, the machine or where a run was killed.
+the command still ends with an error. A file that was found in a folder and is of another format is named as left out,
+and is no error. Nothing written depends on the clock, the machine or where a run was killed.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ from redraft.data.duck import Workspace, parse_memory
 from redraft.data.gather import ORDER, gather, limited, whole_pairs
 from redraft.data.identity import clean_id, key_fingerprint, keyed_hash, load_key
 from redraft.data.platform import keeping, told, write_platform
+from redraft.data.reasons import REASONS, in_words, remedy_of_most
 from redraft.data.sources.growth import UNPACK_RATIO
-from redraft.data.sources.reading import is_packed
+from redraft.data.sources.reading import is_packed, left_out
 from redraft.data.sources.states import REJECTED, Damaged, Piece, Source, WithCompanions
 from redraft.data.spool import LISTED, Spool, Tally, bucket_count
 from redraft.data.store import Dataset, DatasetWriter, Origin, open_dataset
@@ -50,6 +52,8 @@ from redraft.rundir.tables import ROW_GROUP, table_writer
 PACKED_RATIO = 12
 """How much a packed log is taken to grow when it is unpacked; only the number of shards follows from it."""
 WORKERS = 2
+_NAMED = 20
+"""Files left out that are named for each reason."""
 REJECTED_FILE = "rejected.parquet"
 
 T = TypeVar("T")
@@ -96,6 +100,7 @@ def ingest(source: Source, out: Path, options: IngestOptions | None = None) -> D
     """
     options = options or IngestOptions()
     files = list(source.inputs())
+    _say_left_out(source)
     memory = parse_memory(options.memory)
     key = load_key(options.key)
     covariates = read_covariates(options.covariates) if options.covariates else None
@@ -123,7 +128,12 @@ def ingest(source: Source, out: Path, options: IngestOptions | None = None) -> D
         _say_rejected(rejected)
         if not job.any_traces:
             writer.discard()
-            raise InputError(" ".join(["nothing usable was found.", *job.complaints]), where=_given(source))
+            raise InputError(
+                " ".join(["nothing usable was found.", *job.complaints, *job.left_out]), where=_named(source),
+                remedy=remedy_of_most(rejected) if rejected else "There is no row in it.",
+            )  # fmt: skip
+        for left in job.left_out:
+            say(left)
         if isinstance(source, WithCompanions):
 
             def allowed(raw_id: str) -> str | None:
@@ -153,6 +163,8 @@ class _Job:
         self.buckets = bucket_count(text, memory)
         self.workspace = Workspace(memory, writer.scratch / "overflow", unpack_ratio=unpack_ratio)
         self.complaints: list[str] = []
+        self.left_out: list[str] = []
+        """Files of folders and archives that are of another format."""
         self.usable: list[Path] = []
         """The inputs that aren't rejected as a whole."""
 
@@ -197,14 +209,16 @@ class _Job:
                         listed.update(counts)
                         yield size
                 if self._of_another_format(spool, number):
-                    outcome = {"wrong": f"it is not of the format ({self.source.name})"}
+                    outcome = {"wrong": self._other_format(spool, number), "other": True}
             except Damaged as error:
                 spool.discard(number)
                 outcome = {"wrong": str(error), "reason": error.reason}
             spool.close(number, outcome)
         else:
             yield self.files[number].stat().st_size
-        if outcome["wrong"]:
+        if outcome.get("other") and self.files[number] not in _given(self.source):
+            self.left_out.append(f"{self.names[number]}: left out: {outcome['wrong']}.")
+        elif outcome["wrong"]:
             self.complaints.append(f"{self.names[number]}: {outcome['wrong']}; it is rejected as a whole.")
         else:
             self.usable.append(self.files[number])
@@ -217,6 +231,10 @@ class _Job:
     def _of_another_format(self, spool: Spool, number: int) -> bool:
         reasons = {reason for _, reason in spool.tally(number)}
         return bool(reasons) and reasons <= self.source.formless and not spool.count(number)
+
+    def _other_format(self, spool: Spool, number: int) -> str:
+        reasons = sorted({in_words(reason) for _, reason in spool.tally(number)})
+        return f"it is not of the format ({self.source.name}): each line is {' or '.join(reasons)}"
 
     def _shard(self, spool: Spool, bucket: int, refused: Sequence[str]) -> None:
         """Sort one bucket and write its traces; what was dropped on the way is noted first."""
@@ -291,10 +309,25 @@ def input_names(files: Sequence[Path]) -> list[str]:
     return [str(Path(*file.resolve().parts[-depth:])) for file in files]
 
 
-def _given(source: Source) -> str:
+def _given(source: Source) -> list[Path]:
     """What the user named as inputs."""
     given = getattr(source, fields(source)[0].name)  # type: ignore[arg-type]  # a dataclass, which the protocol can't say
-    return str(given) if isinstance(given, Path) else ", ".join(map(str, given))
+    return [given] if isinstance(given, Path) else list(given)
+
+
+def _named(source: Source) -> str:
+    return ", ".join(map(str, _given(source)))
+
+
+def _say_left_out(source: Source) -> None:
+    """Name what folders and archives hold that isn't read."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in left_out([path for path in _given(source) if path.exists()]):
+        by_reason.setdefault(why, []).append(name)
+    for why, names in by_reason.items():
+        shown = ", ".join(names[:_NAMED])
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        say(f"left out: {shown}{more}: {why}.")
 
 
 def _matched(lists: Lists, spool: Spool, writer: DatasetWriter, key: bytes, *, allow_unmatched: bool) -> Matches:
@@ -341,4 +374,5 @@ def _say_rejected(rejected: Mapping[str, int]) -> None:
     if rejected:
         say("not used:")
         for reason, count in sorted(rejected.items(), key=lambda item: (-item[1], item[0])):
-            say(f"{count:>12,}  {reason}")
+            words = f" ({in_words(reason)})" if reason in REASONS else ""
+            say(f"{count:>12,}  {reason}{words}")

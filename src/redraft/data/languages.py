@@ -8,8 +8,11 @@ by `redraft.metrics.languages`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from redraft.errors import UsageError
 
 COFFEESCRIPT, JAVASCRIPT, PYTHON, JAVA = "coffeescript", "javascript", "python", "java"
 
@@ -31,22 +34,48 @@ class Language:
 LANGUAGES = {
     language.name: language
     for language in (
-        Language(name=COFFEESCRIPT, label="CoffeeScript", spellings=("icedcoffeescript",), suffixes=(".coffee",)),
-        Language(name=JAVASCRIPT, label="JavaScript", spellings=("js",), suffixes=(".js",)),
-        Language(name=PYTHON, label="Python", spellings=("python2", "python3"), suffixes=(".py",)),
+        Language(
+            name=COFFEESCRIPT,
+            label="CoffeeScript",
+            suffixes=(".coffee",),
+            spellings=("coffee", "icedcoffeescript", "coffeescript1", "coffeescript2"),
+        ),
+        Language(
+            name=JAVASCRIPT,
+            label="JavaScript",
+            suffixes=(".js",),
+            spellings=("js", "ecmascript", "es5", "es6", "node", "nodejs", "node.js"),
+        ),
+        Language(
+            name=PYTHON,
+            label="Python",
+            suffixes=(".py",),
+            spellings=("py", "py2", "py3", "python2", "python3", "cpython"),
+        ),
         Language(name=JAVA, label="Java", suffixes=(".java",)),
-        Language(name="c", label="C"),
-        Language(name="c++", label="C++", spellings=("cpp",)),
-        Language(name="c#", label="C#"),
+        Language(name="c", label="C", spellings=("ansic",)),
+        Language(name="c++", label="C++", spellings=("cpp", "cplusplus", "cxx")),
+        Language(name="c#", label="C#", spellings=("csharp",)),
         Language(name="r", label="R"),
         Language(name="matlab", label="MATLAB"),
-        Language(name="haskell", label="Haskell"),
-        Language(name="ocaml", label="OCaml"),
-        Language(name="racket", label="Racket"),
+        Language(name="haskell", label="Haskell", spellings=("hs",)),
+        Language(name="ocaml", label="OCaml", spellings=("ml",)),
+        Language(name="racket", label="Racket", spellings=("rkt",)),
         Language(name="sql", label="SQL"),
         Language(name="snap", label="Snap!", spellings=("snap!", "isnap")),
         Language(name="scratch", label="Scratch"),
-        Language(name="typescript", label="TypeScript"),
+        Language(name="typescript", label="TypeScript", spellings=("ts",)),
+        Language(name="html", label="HTML"),
+        Language(name="css", label="CSS"),
+        Language(name="php", label="PHP"),
+        Language(name="ruby", label="Ruby", spellings=("rb",)),
+        Language(name="kotlin", label="Kotlin", spellings=("kt",)),
+        Language(name="swift", label="Swift"),
+        Language(name="go", label="Go", spellings=("golang",)),
+        Language(name="rust", label="Rust", spellings=("rs",)),
+        Language(name="pascal", label="Pascal"),
+        Language(name="lua", label="Lua"),
+        Language(name="bash", label="Bash", spellings=("sh", "shell")),
     )
 }
 """Name -> language."""
@@ -55,13 +84,30 @@ _SUFFIXES = {suffix: each.name for each in LANGUAGES.values() for suffix in each
 
 
 def known_language(word: str) -> str | None:
-    """The language that a word means, however it is spelled; None if it means none of those listed."""
-    return _SPELLED.get(word.lower())
+    """The language that a word means, however it is spelled; None if it means none of those listed.
+
+    Case, blanks, hyphens and a version behind the name don't matter: `Python 3.8`, `Coffee-Script`, `C++17`.
+    """
+    plain = re.sub(r"[\s_-]+", "", word.casefold())
+    return _SPELLED.get(plain) or _SPELLED.get(re.sub(r"(?<=[a-z+#])v?[0-9][0-9.]*$", "", plain))
+
+
+def language_option(word: str, where: str = "--language") -> str:
+    """The language that a user means.
+
+    Raises:
+        UsageError: It is none of those known.
+    """
+    if (found := known_language(word)) is None:
+        raise UsageError(
+            f"{word!r} is no language that is known.", where=where, remedy=f"Known are: {', '.join(sorted(LANGUAGES))}."
+        )
+    return found
 
 
 def language_named(word: str) -> str:
     """The language's name, however a log spells it; of one that isn't listed, the word in lower case."""
-    return known_language(word) or word.lower()
+    return known_language(word) or word.strip().lower()
 
 
 def language_of(file: str | Path) -> str | None:

@@ -64,7 +64,7 @@ class Spool:
         file = self.folder / f"{number:06d}.done"
         if not file.exists():
             return None
-        return read_record(file, remedy=self._remedy, needs={"wrong": str | None, "reason": str | None})
+        return read_record(file, remedy=self._remedy, needs={"wrong": str | None})
 
     def close(self, number: int, outcome: dict[str, Any]) -> None:
         """Remember that input `number` is done with."""

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from redraft.data.languages import COFFEESCRIPT, JAVASCRIPT, PYTHON
+from redraft.data.languages import COFFEESCRIPT, language_named
 from redraft.data.sources import logline
 from redraft.data.sources.logline import BAD_TIME
 from redraft.data.sources.reading import Block, Lines, is_utf8, split_lines
@@ -25,12 +25,18 @@ from redraft.data.sources.states import RAW_STATES, TRUNCATED_AT, WHITE_SPACE, P
 FORMAT = "%d/%b/%Y:%H:%M:%S %z"
 LONGEST_TITLE = 100
 NOBODY = ("-", hashlib.md5(b"-").hexdigest(), hashlib.md5(b"").hexdigest())
+_SERVER_ESCAPE = re.compile(r"\\x([0-9A-Fa-f]{2})")
+"""As servers write bytes beyond ASCII, quotes and backslashes."""
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
-_LANGUAGES = {"cs": COFFEESCRIPT, "js": JAVASCRIPT, "py": PYTHON, "n": None, "": None}
+NO_PERSON = ("event", "example", "frame", "guide", "gymstage", "share", "start")
+"""Sites of Pencil Code that nobody owns: what stands there is whoever's."""
+_NO_PERSON = pa.array([*NO_PERSON, *(hashlib.md5(name.encode()).hexdigest() for name in NO_PERSON)])
+_LANGUAGES = {"cs": COFFEESCRIPT, "n": None, "": None}
+"""What the editor writes otherwise than people do."""
 _MODES = {"b": "b", "t": "t"}
 
 
-def parse(number: int, block: Block, identity: str, actions: Sequence[str]) -> Part:
+def parse(number: int, block: Block, identity: str, actions: Sequence[str], *, shared_sites: bool = False) -> Part:
     """The states of a block of input `number`, and why its other lines hold none."""
     lines = split_lines(block)
     found = _Found(lines, actions)
@@ -44,6 +50,7 @@ def parse(number: int, block: Block, identity: str, actions: Sequence[str]) -> P
         "bad_time": moments == BAD_TIME,
         "not_log": found.has(logline.NOT_LOG),
         "no_student": nobody,
+        "no_person": np.zeros(len(nobody), bool) if shared_sites or identity != "owner" else found.of_no_person(),
         **title_reasons,
         "other_action": found.has(logline.OTHER_ACTION),
         "no_code": found.has(logline.NO_CODE),
@@ -63,9 +70,7 @@ def parse(number: int, block: Block, identity: str, actions: Sequence[str]) -> P
         "tie": np.zeros(count),
         "at": moments.view("datetime64[us]"),
         "code": pc.utf8_rtrim(text.take(lines_used), characters=WHITE_SPACE),
-        "language": _translated(
-            found.field(logline.LANG).take(lines_used), lambda code: _LANGUAGES.get(code, code.lower())
-        ),
+        "language": _translated(found.field(logline.LANG).take(lines_used), _language),
         "mode": _translated(found.field(logline.MODE).take(lines_used), _MODES.get),
         "truncated": found.units[usable] >= TRUNCATED_AT,
         **{name: pa.nulls(count, RAW_STATES.field(name).type) for name in ("score", "verdict", "judged", "errors")},
@@ -113,6 +118,11 @@ class _Found:
         nobody = np.any([pc.is_in(part, pa.array(NOBODY)).to_numpy(zero_copy_only=False) for part in parts], axis=0)
         return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, " "), nobody
 
+    def of_no_person(self) -> np.ndarray:
+        """Which lines are of a site that belongs to no person."""
+        found: np.ndarray = pc.is_in(self.field(logline.OWNER), _NO_PERSON).to_numpy(zero_copy_only=False)
+        return found
+
     def moments(self) -> np.ndarray:
         """Every line's time in microseconds since 1970, in UTC; `BAD_TIME` if its stamp is no such moment."""
         odd = (self._moments == BAD_TIME) & self._readable & ~self.has(logline.MALFORMED)
@@ -131,6 +141,10 @@ class _Found:
             for line in np.flatnonzero(beyond_ascii):
                 bad[line] |= not is_utf8(text[line : line + 1])
         return text, bad
+
+
+def _language(code: str) -> str | None:
+    return _LANGUAGES[code] if code in _LANGUAGES else language_named(code)
 
 
 def _moment(stamp: str) -> int:
@@ -159,7 +173,7 @@ def _titles(paths: pa.Array) -> tuple[pa.Array, dict[str, np.ndarray]]:
 
 
 def _title(path: str) -> tuple[str | None, str | None]:
-    escaped = path.removeprefix("/log/")
+    escaped = _SERVER_ESCAPE.sub(r"%\1", path.removeprefix("/log/"))
     try:
         title = unquote_to_bytes(escaped).decode().rsplit("/", 1)[-1].lower()
     except UnicodeDecodeError:

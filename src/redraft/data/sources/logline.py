@@ -22,6 +22,7 @@ Int = int | np.signedinteger
 Bool = bool | np.bool
 
 _LF, _CR, _BLANK, _QUOTE, _PERCENT, _AND, _PLUS, _DASH = 10, 13, 32, 34, 37, 38, 43, 45
+_BACKSLASH, _X = 92, 120
 _SLASH, _COLON, _EQUALS, _QUESTION, _OPEN, _CLOSE, _BAR = 47, 58, 61, 63, 91, 93, 124
 _ONE, _TWO = np.uint64(1), np.uint64(2)
 _GET, _LOG, _HTTP = (np.frombuffer(word, np.uint8) for word in (b"GET ", b"/log/", b" HTTP/"))
@@ -270,7 +271,9 @@ def _moment(data: np.ndarray, at: Int) -> Int:
 def _unescape(
     data: np.ndarray, span: np.ndarray, plain: np.ndarray, to: Int, flags: np.ndarray, units: np.ndarray, line: Int
 ) -> Int:
-    """A program into `plain`, from `to`; returns where it ends. A bad escape is flagged and stays as it stands.
+    r"""A program into `plain`, from `to`; returns where it ends. A bad escape is flagged and stays as it stands.
+
+    Servers write bytes beyond ASCII, quotes and backslashes as `\xHH`: that is undone too.
 
     A program's length in UTF-16 units is its bytes, less those that go on a character, and one more for a character
     of four bytes (a surrogate pair).
@@ -288,6 +291,11 @@ def _unescape(
             else:
                 byte = np.uint8(high << 4 | low)
                 at += _TWO
+        elif byte == _BACKSLASH and at + _TWO < end and data[at] == _X:
+            high, low = _HEX[data[at + _ONE]], _HEX[data[at + _TWO]]
+            if high != _NO_DIGIT and low != _NO_DIGIT:
+                byte = np.uint8(high << 4 | low)
+                at += _TWO + _ONE
         else:
             byte = _WRITTEN[byte]
         seen |= byte

@@ -26,11 +26,11 @@ LONGEST_ROW = 4 * 10**6
 
 _STATE, _LINE, _OPENED, _SIZE = range(4)
 _CELL_BEGINS, _PLAIN, _QUOTED, _QUOTE_WITHIN = range(4)
-_LF, _CR, _QUOTE, _COMMA = 10, 13, 34, 44
+_LF, _CR, _QUOTE = 10, 13, 34
 
 
 @compiled
-def _follow(data: np.ndarray, start: int, state: np.ndarray, longest: int, tallest: int) -> int:
+def _follow(data: np.ndarray, start: int, state: np.ndarray, longest: int, tallest: int, separator: int) -> int:
     """Go through `data` from `start` on; where its last whole row ends, or -1 if a cell is too long, told in `state`.
 
     Args:
@@ -39,6 +39,7 @@ def _follow(data: np.ndarray, start: int, state: np.ndarray, longest: int, talle
         state: int64 (4,): where in a cell, the line, the line where the last quote opened, bytes since; changed.
         longest: Bytes a cell may have.
         tallest: Lines it may have.
+        separator: What stands between cells.
     """
     cut = 0
     for place in range(start, len(data)):
@@ -55,7 +56,7 @@ def _follow(data: np.ndarray, start: int, state: np.ndarray, longest: int, talle
             cut = place
         if sign == _LF:
             cut = place + 1
-        if sign in (_COMMA, _LF, _CR):
+        if sign in (separator, _LF, _CR):
             state[_STATE] = _CELL_BEGINS
         elif sign == _QUOTE and state[_STATE] != _PLAIN:
             if state[_STATE] == _CELL_BEGINS:
@@ -66,7 +67,7 @@ def _follow(data: np.ndarray, start: int, state: np.ndarray, longest: int, talle
     return cut
 
 
-def whole_rows(stream: IO[bytes]) -> Iterator[memoryview]:
+def whole_rows(stream: IO[bytes], separator: str = ",") -> Iterator[memoryview]:
     """Blocks of whole rows, of up to twice `LONGEST_ROW` bytes; none is empty.
 
     Raises:
@@ -78,7 +79,8 @@ def whole_rows(stream: IO[bytes]) -> Iterator[memoryview]:
         block = bytearray(size)
         block[: len(carry)] = carry
         end = len(carry) + fill(stream, memoryview(block)[len(carry) :])
-        cut = _follow(np.frombuffer(block, np.uint8, end), len(carry), state, LONGEST_CELL, TALLEST_CELL)
+        cut = _follow(np.frombuffer(block, np.uint8, end), len(carry), state, LONGEST_CELL, TALLEST_CELL,
+                      ord(separator))  # fmt: skip
         if cut < 0 or (end < size and state[_STATE] == _QUOTED):
             raise Damaged(
                 "open_quote",

@@ -21,6 +21,8 @@ from typing import IO, Any, NamedTuple, cast
 import numpy as np
 import pyarrow as pa
 
+from redraft.data.sources.archives import Opened, is_hidden, open_archive
+from redraft.data.sources.foreign import HEAD, foreign, is_tar, is_zip
 from redraft.data.sources.growth import UNPACK_RATIO, Growth
 from redraft.data.sources.states import Damaged
 from redraft.errors import InputError, UsageError
@@ -100,10 +102,10 @@ class _Counted(io.RawIOBase):
         return count
 
 
-def expand(paths: Sequence[Path], mark: str = "") -> list[Path]:
-    """The files of `paths`: a folder stands for every file in it and below, sorted; hidden ones are left out.
+def expand(paths: Sequence[Path]) -> list[Path]:
+    """The files of `paths`: a folder or an archive stands for every file in it and below, sorted, hidden ones apart.
 
-    Of a folder in which some files' names contain `mark`, only those are taken.
+    An archive that can't be opened stays in the list: it is rejected when it is read.
 
     Raises:
         InputError: Paths are missing or folders empty, all named.
@@ -115,11 +117,10 @@ def expand(paths: Sequence[Path], mark: str = "") -> list[Path]:
     problems: list[str] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.is_file() and not any(
-                part.startswith(".") for part in p.relative_to(path).parts))  # fmt: skip
+            inside = sorted(file for file in path.rglob("*") if file.is_file() and not _is_hidden(file, path))
             if not inside:
                 problems.append(f"{path} is an empty folder.")
-            files.extend([p for p in inside if mark in p.name] or inside)
+            files.extend(inside)
         elif path.is_file():
             files.append(path)
         elif path.exists():
@@ -128,7 +129,54 @@ def expand(paths: Sequence[Path], mark: str = "") -> list[Path]:
             problems.append(f"{path} does not exist.")
     if problems:
         raise InputError(" ".join(problems), remedy="Nothing was started; correct the paths.")
-    return files
+    return [file for given in files for file in _members(given)]
+
+
+def left_out(paths: Sequence[Path]) -> list[tuple[str, str]]:
+    """What `expand` leaves out of folders and archives, and why."""
+    found: list[tuple[str, str]] = []
+    for path in paths:
+        inside = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        for file in inside:
+            if path.is_dir() and _is_hidden(file, path):
+                found.append((str(file.relative_to(path)), "it is hidden"))
+            elif (opened := _opened(file)) is not None:
+                found.extend((f"{file.name}/{name}", why) for name, why in opened.skipped)
+    return found
+
+
+def _is_hidden(file: Path, folder: Path) -> bool:
+    return is_hidden(str(file.relative_to(folder)))
+
+
+def _members(file: Path) -> list[Path]:
+    opened = _opened(file)
+    return [file] if opened is None else opened.files
+
+
+def _opened(file: Path) -> Opened | None:
+    """What is in an archive; None if the file is none, or can't be opened as one."""
+    try:
+        with file.open("rb") as raw:
+            head = raw.read(HEAD)
+            raw.seek(0)
+            if foreign(head, file.name):
+                return None
+            if is_zip(head):
+                return open_archive(file, raw, head)
+        with _plain(file) as (stream, _):
+            head = _read_full(stream, HEAD)
+        if not is_tar(head):
+            return None
+        with _plain(file) as (stream, _):
+            return open_archive(file, stream, head)
+    except (Damaged, OSError):
+        return None
+
+
+def _read_full(stream: IO[bytes], count: int) -> bytes:
+    space = bytearray(count)
+    return bytes(space[: fill(stream, memoryview(space))])
 
 
 def is_packed(file: Path) -> bool:
@@ -147,9 +195,52 @@ def unpacked(file: Path, ratio: int = UNPACK_RATIO) -> Iterator[tuple[IO[bytes],
         ratio: How many times its size it may grow.
 
     Raises:
-        Damaged: Reading fails: `damaged_file` (cut short, or a checksum doesn't match), `unreadable_file` or
-            `unpacks_too_far`.
+        Damaged: Reading fails: `damaged_file` (cut short, or a checksum doesn't match), `unreadable_file`,
+            `unpacks_too_far`, `packed_twice`, or `foreign_file`: an archive that can't be opened, or what is packed
+            in a way that isn't known.
     """
+    with _plain(file, ratio) as (stream, raw):
+        if stream is raw:
+            head = raw.read(HEAD)
+            raw.seek(0)
+            if found := foreign(head, file.name):
+                raise Damaged("foreign_file", f"it is {found.kind} ({found.remedy.rstrip('.')})")
+            if is_zip(head) or is_tar(head):
+                open_archive(file, raw, head)  # says what is wrong with it, if anything is
+                raise Damaged("foreign_file", "it is an archive of several files (give it as an input of its own)")
+            yield raw, raw
+        else:
+            start = _read_full(stream, HEAD)
+            if any(start.startswith(magic) for magic, _ in _PACKED) or is_zip(start):
+                raise Damaged("packed_twice", "it is packed twice (unpack it once, and give that)")
+            if is_tar(start):
+                with _plain(file, ratio) as (again, _):
+                    open_archive(file, again, start)
+                raise Damaged("foreign_file", "it is an archive of several files (give it as an input of its own)")
+            yield cast(IO[bytes], io.BufferedReader(_Begun(start, stream), 1 << 16)), raw
+
+
+class _Begun(io.RawIOBase):
+    """A stream of which the beginning was looked at."""
+
+    def __init__(self, start: bytes, stream: IO[bytes]) -> None:
+        self._start, self._stream = start, stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, space: Any) -> int:
+        if self._start:
+            count = min(len(self._start), len(space))
+            space[:count] = self._start[:count]
+            self._start = self._start[count:]
+            return count
+        return cast(io.RawIOBase, self._stream).readinto(space) or 0
+
+
+@contextmanager
+def _plain(file: Path, ratio: int = UNPACK_RATIO) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """What `unpacked` gives, whatever it holds."""
     try:
         with file.open("rb") as raw:
             start = raw.read(6)

@@ -25,9 +25,9 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from redraft.data.sources.growth import UNPACK_RATIO, Growth
+from redraft.data.sources.portions import LONGEST_CELL
 from redraft.data.sources.progsnap2.gitobjects import GitError, Repository
 from redraft.data.sources.progsnap2.layout import Layout, repositories
-from redraft.data.sources.rows import LONGEST_CELL
 
 CODE_ROWS = pa.schema([("key", pa.string()), ("section", pa.string()), ("code", pa.string()), ("wrong", pa.string())])
 _WHOLE = re.compile(r"([+-]?[0-9]+)\.0+")

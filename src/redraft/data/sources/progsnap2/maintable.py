@@ -20,7 +20,8 @@ from redraft.data.sources.progsnap2.layout import Layout
 from redraft.data.sources.progsnap2.said import RESULT
 from redraft.data.sources.progsnap2.specification import COLUMNS, FALSE, TRUE
 from redraft.data.sources.progsnap2.survey import MISSING, Survey, survey
-from redraft.data.sources.rows import Rows, column_names, moments, read_rows
+from redraft.data.sources.rows import Rows, column_names, read_rows
+from redraft.data.sources.times import Clock, zoned_moments
 
 Titles = Literal["auto", "problem", "assignment", "both"]
 
@@ -166,20 +167,9 @@ class MainTable:
 
 def _moments(main: pa.Table) -> pa.Table:
     """Each distinct pair of a time and its zone with its moment: columns text, zone, micros."""
-    pairs = set()
-    for time, zone in zip(TIMES, ("ServerTimezone", "ClientTimezone"), strict=True):
-        distinct = pa.table({"text": main[time], "zone": main[zone]}).group_by(["text", "zone"]).aggregate([])
-        pairs |= {(row["text"], row["zone"]) for row in distinct.to_pylist() if row["text"]}
-    ordered = sorted(pairs)
-    texts = pa.array([text for text, _ in ordered], pa.string())
-    found = {row["text"]: row["micros"] for row in moments(texts).to_pylist()}
-    return pa.table(
-        {
-            "text": texts,
-            "zone": pa.array([zone for _, zone in ordered], pa.string()),
-            "micros": pa.array([found.get(text) for text, _ in ordered], pa.int64()),
-        }
-    )
+    columns = zip(TIMES, ("ServerTimezone", "ClientTimezone"), strict=True)
+    pairs = pa.concat_tables([pa.table({"text": main[time], "zone": main[zone]}) for time, zone in columns])
+    return zoned_moments(pairs["text"], pairs["zone"], Clock())
 
 
 def _tools(instances: pa.ChunkedArray, languages: pa.ChunkedArray, *, own: bool) -> pa.Table:
