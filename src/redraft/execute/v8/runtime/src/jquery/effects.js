@@ -11,11 +11,15 @@ import { Element, isVisible } from "../page/elements.js";
 import { Array, each, includes, Object, parseFloat, push, slice, WeakMap } from "../language/lists.js";
 import { apply, create, execPattern, keys } from "../language/primordials.js";
 import { animate, clearQueue, enqueue, finish, queueLength, stop } from "../time/queue.js";
+import { defaultMs, setDefaultMs } from "../turtle/command.js";
 import { methods, Query } from "./query.js";
 import { camel } from "../page/style.js";
 
-/** Named durations; turtle.js may add `turtle`. */
-export const speeds = Object.assign(create(null), { slow: 600, fast: 200, _default: 400 });
+/** Named durations; `turtle` is the speed of moves. */
+export const speeds = { slow: 600, fast: 200, _default: 400 };
+Object.defineProperty(speeds, "turtle", {
+  get: defaultMs, set(ms) { setDefaultMs(+ms || 0); }, enumerable: true, configurable: true,
+});
 
 /** What `animate(..., speed, easing, done)` means: duration and callbacks. */
 function readOptions(speed, easing, done) {

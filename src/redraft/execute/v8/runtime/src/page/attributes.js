@@ -12,6 +12,7 @@ import {
 } from "../language/lists.js";
 import { apply, create, execPattern, isArray, jsonParse, keys, NativeMap, mapGet, mapSet, NativeWeakMap, sliceString,
   weakGet, weakSet } from "../language/primordials.js";
+import { checkStyles } from "../language/pollution.js";
 import { methods, one, Query } from "../jquery/query.js";
 import { camel, initialValue } from "./style.js";
 
@@ -25,7 +26,8 @@ export function accessor(get, set) {
       each(keys(name), (key) => access.call(this, key, name[key]));
       return this;
     }
-    if (arguments.length < 2 || value === undefined) return this.length ? get(this[0], name) : undefined;
+    if (arguments.length < 2) return this.length ? get(this[0], name) : undefined;
+    if (value === undefined) return this;
     each(this, (element, i) => {
       const result = call(value, element, i, typeof value === "function" ? get(element, name) : undefined);
       if (result !== undefined) set(element, name, result);
@@ -263,6 +265,7 @@ methods(Query.prototype, {
       if (this.length) throw new TypeError(`Cannot read properties of ${name} (reading 'replace')`);
       return undefined;
     }
+    if (isPlain(name)) checkStyles();
     return arguments.length < 2 ? css.call(this, name) : css.call(this, name, value);
   },
 });

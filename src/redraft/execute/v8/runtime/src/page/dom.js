@@ -1,10 +1,13 @@
 // The rest of the DOM's names on elements, text and the document: innerHTML, querySelector, value, click ...
 //
-// In: the classes of elements.js. Out: members on their prototypes, added when a program first uses one of them.
+// In: the classes of elements.js. Out: members on their prototypes.
 
 import {
   document, DocumentNode, Element, elementsOf, FLAGS, Fragment, hooks, isVisible, Node, textOf, TextNode, createElement,
 } from "./elements.js";
+import { documentOf } from "../window/devices.js";
+import { requireOn } from "../window/required.js";
+import { createEvent, focusedIn } from "./events.js";
 import { each, filter, indexOf, join, Object, SyntaxError, TypeError, upper, words } from "../language/lists.js";
 import { defineProperty, keys, NativeError, NativeString, ownKeys, sliceString, toLowerCase } from "../language/primordials.js";
 
@@ -128,8 +131,8 @@ class ElementMembers {
   }
   toDataURL() { return "data:image/png;base64,"; }
   click() { hooks.fire(this, "click"); }
-  focus() { hooks.fire(this, "focus"); }
-  blur() { hooks.fire(this, "blur"); }
+  focus() { hooks.focus(this, true); }
+  blur() { hooks.focus(this, false); }
   play() {
     // Without a network no sound ever loads; a program that doesn't handle that fails, as in a browser.
     return globalThis.Promise.reject(new NativeError("Failed to load because no supported source was found."));
@@ -219,13 +222,16 @@ each(words("offsetWidth offsetHeight clientWidth clientHeight scrollWidth scroll
 each(["clientLeft", "clientTop"], (name) => property(name, () => 0));
 each(["scrollTop", "scrollLeft"], (name) => property(name, () => 0, () => {}));
 
+const IMPLEMENTATION = { hasFeature: () => true, createHTMLDocument: (title = "") => documentOf(`<title>${title}</title>`, true) };
+
 class DocumentMembers {
   get children() { return elementsOf(this); }
   get title() { return this.heading ?? ""; }
   set title(value) { defineProperty(this, "heading", { value: NativeString(value), configurable: true }); }
   get cookie() { return this.cookies ?? ""; }
   set cookie(value) { defineProperty(this, "cookies", { value: NativeString(value), configurable: true }); }
-  get activeElement() { return this.body; }
+  get activeElement() { return focusedIn(this) ?? this.body; }
+  get implementation() { return IMPLEMENTATION; }
   get forms() { return hooks.find(this, "form"); }
   get images() { return hooks.find(this, "img"); }
   get links() { return hooks.find(this, "a[href]"); }
@@ -237,7 +243,7 @@ class DocumentMembers {
   createTextNode(text) { return new TextNode(`${text}`); }
   createComment() { return new TextNode(""); }
   createDocumentFragment() { return new Fragment(); }
-  createEvent() { return { initEvent(type) { this.type = type; }, initMouseEvent(type) { this.type = type; } }; }
+  createEvent(kind) { return createEvent(kind); }
   createRange() { return { selectNode() {}, selectNodeContents() {}, setStart() {}, setEnd() {}, collapse() {} }; }
   getElementsByName(name) { return hooks.find(this, `[name="${name}"]`); }
   getElementsByTagName(tag) { return hooks.find(this, `${tag}`); }
@@ -261,3 +267,16 @@ add(DocumentNode.prototype, {
   characterSet: "UTF-8", compatMode: "CSS1Compat",
 });
 add(Fragment.prototype, { get children() { return elementsOf(this); } });
+
+// How many arguments they need.
+requireOn(Node.prototype, "Node", { appendChild: 1, insertBefore: 2, removeChild: 1, replaceChild: 2, contains: 1 });
+requireOn(Node.prototype, "EventTarget", { addEventListener: 2, removeEventListener: 2, dispatchEvent: 1 });
+const FINDING = { querySelector: 1, querySelectorAll: 1, getElementsByTagName: 1, getElementsByClassName: 1 };
+requireOn(Element.prototype, "Element", {
+  ...FINDING, setAttribute: 2, getAttribute: 1, removeAttribute: 1, hasAttribute: 1, insertAdjacentHTML: 2,
+  insertAdjacentElement: 2, insertAdjacentText: 2, matches: 1, closest: 1,
+});
+requireOn(Element.prototype, "HTMLCanvasElement", { getContext: 1 });
+requireOn(DocumentNode.prototype, "Document", {
+  ...FINDING, createElement: 1, getElementById: 1, createElementNS: 2, createTextNode: 1, createEvent: 1, getElementsByName: 1,
+});

@@ -18,13 +18,14 @@ export const page = freeze({ width: FIELD_WIDTH, height: FIELD_HEIGHT });
  * Filled in by other modules. turtleBox(element): the bounding box of a turtle in page coordinates or null (body.js);
  * box(element) (layout.js); parse(html), html(element), find(root, selector), is(element, selector), listen, unlisten,
  * dispatch, fire(element, type) (html.js, selector.js, events.js); context(canvas, kind) (copies.js);
+   mutated(node, added, removed), while a program observes the tree (observers.js);
    gone(element): an element was removed for good; pageItems(): a page with tables as items of the drawing, or null;
    setPen(element, style), setDown(element, down): change a turtle's pen (turtle.js).
  */
 export const hooks = {
   turtleBox: () => null, box: null, parse: null, html: null, find: null, is: null, listen: null, unlisten: null,
     dispatch: null,
-  fire: null, context: () => null, gone() {}, pageItems: () => null, setPen() {}, setDown() {},
+  fire: null, mutated: null, context: () => null, gone() {}, pageItems: () => null, setPen() {}, setDown() {},
 };
 
 const BLOCK = nameSet(`address article aside blockquote body center dd details div dl dt fieldset figure footer form
@@ -70,6 +71,7 @@ export class Node {
     if (at < 0) push(this.nodes, child);
     else splice(this.nodes, at, 0, child);
     child.parent = this;
+    if (hooks.mutated !== null) hooks.mutated(this, [child], []);
     return child;
   }
   removeChild(child) {
@@ -77,11 +79,13 @@ export class Node {
       throw new NativeError(`${REFUSED} 'removeChild' on 'Node': The node to be removed is not a child of this node.`);
     }
     child.parent = null;
+    if (hooks.mutated !== null) hooks.mutated(this, [], [child]);
     return child;
   }
   remove() { this.parent?.removeChild(this); }
   clear() {
     each(this.nodes, (node) => { node.parent = null; });
+    if (hooks.mutated !== null && this.nodes.length > 0) hooks.mutated(this, [], concat([], this.nodes));
     this.nodes.length = 0;
   }
 }
@@ -218,14 +222,16 @@ const root = createElement("html");
 const head = createElement("head");
 export const body = createElement("body");
 /** The turtle field: turtles are its children; its box is the window's. */
-export const field = createElement("div");
+export const field = createElement("samp");
 /** The field's centre as an element: the global `origin`. */
-export const origin = createElement("div");
+export const origin = createElement("samp");
 
 document.appendChild(root);
 root.appendChild(head);
 root.appendChild(body);
 body.appendChild(field);
+hide(field, "display", "block");
+hide(origin, "display", "block");
 field.className = "turtlefield";
 field.style.position = "absolute";
 field.appendChild(origin);

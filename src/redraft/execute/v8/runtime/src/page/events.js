@@ -6,8 +6,11 @@
 
 import { guard, later, now } from "../time/clock.js";
 import { document, Element, hooks, Node } from "./elements.js";
-import { Array, each, filter, includes, push, pushAll, RangeError, slice, split, TypeError, words } from "../language/lists.js";
-import { apply, hasOwn, keys, NativeWeakMap, weakGet, weakSet } from "../language/primordials.js";
+import {
+  Array, each, filter, hide, includes, matches, nameSet, Object, push, pushAll, RangeError, slice, split, TypeError, words,
+} from "../language/lists.js";
+import { need } from "../window/required.js";
+import { apply, hasOwn, keys, NativeError, NativeWeakMap, weakGet, weakSet } from "../language/primordials.js";
 import { methods, Query } from "../jquery/query.js";
 
 const KINDS = words(`blur focus focusin focusout load resize scroll unload click dblclick mousedown mouseup mousemove
@@ -44,6 +47,47 @@ export class Event {
   isDefaultPrevented() { return !!this.defaultPrevented; }
   isPropagationStopped() { return !!this.stopped; }
   isImmediatePropagationStopped() { return !!this.stoppedNow; }
+}
+
+// What `document.createEvent` can make, and the methods that then fill it.
+const MADE = /^(?:html|svg|ui|mouse|custom|keyboard|message|focus|touch|storage|drag|text|hashchange|composition|beforeunload|devicemotion|deviceorientation)?events?$/i;
+const INITS = words("initEvent initUIEvent initMouseEvent initKeyboardEvent initKeyEvent initCustomEvent initMessageEvent");
+
+/** An event to be filled: `document.createEvent(kind)`. */
+export function createEvent(kind) {
+  if (!matches(MADE, `${kind}`)) {
+    const said = `The provided event type ('${kind}') is invalid.`;
+    throw new NativeError(`Failed to execute 'createEvent' on 'Document': ${said}`);
+  }
+  const event = new Event("");
+  each(INITS, (name) => hide(event, name, function init(type, bubbles = false, cancelable = false, ...rest) {
+    need(1, arguments, `execute '${name}' on 'Event'`);
+    Object.assign(this, { type: `${type}`, bubbles: !!bubbles, cancelable: !!cancelable });
+    if (name === "initCustomEvent") this.detail = rest[0] ?? null;
+    if (name === "initKeyboardEvent") this.key = rest[1] === undefined ? "" : `${rest[1]}`;
+  }));
+  return event;
+}
+
+// The focus ---------------------------------------------------------------------------------------------------------
+
+const FOCUSABLE = nameSet("input button select textarea");
+let focused = null;
+
+const canFocus = (element) => element instanceof Element && document.contains(element) && !element.disabled
+  && (FOCUSABLE[element.tag] || (element.tag === "a" && "href" in element.attributes) || "tabindex" in element.attributes
+    || "contenteditable" in element.attributes);
+
+/** The element of a document that has the focus; undefined if none has. */
+export const focusedIn = (root) => (focused !== null && root.contains(focused) ? focused : undefined);
+
+/** Give an element the focus, or take it; both are told. */
+function moveFocus(element, gets) {
+  if (gets ? focused === element || !canFocus(element) : focused !== element) return;
+  const before = focused;
+  focused = gets ? element : null;
+  if (before !== null && document.contains(before)) trigger(before, "blur");
+  if (gets) trigger(element, "focus");
 }
 
 /** `$.Event(...)`, with or without `new`. An empty one has no properties, as `lastclick` before any click. */
@@ -180,6 +224,7 @@ hooks.unlisten = (target, type, fn) => removeHandlers(target, `${type}`, undefin
 hooks.dispatch = (target, event) => !trigger(target, event instanceof Event ? event
   : new Event(event?.type ?? `${event}`, event)).defaultPrevented;
 hooks.fire = (target, type) => trigger(target, type);
+hooks.focus = moveFocus;
 
 // `on` and `one`: events or a map of them, then optionally a selector and data, then the handler.
 function listen(list, types, selector, data, fn, once) {
@@ -203,6 +248,14 @@ function listen(list, types, selector, data, fn, once) {
 }
 
 const shortcut = (type) => function shorthand(data, fn) {
+  if (arguments.length === 0 && (type === "focus" || type === "blur")) {
+    each(slice(this), (target) => {
+      // As in jQuery: what can have the focus gets it and is told once; for all else it is an event like others.
+      if (canFocus(target)) moveFocus(target, type === "focus");
+      else trigger(target, type);
+    });
+    return this;
+  }
   if (arguments.length === 0) return this.trigger(type);
   return arguments.length > 1 && fn !== undefined ? listen(this, type, undefined, data, fn, false)
     : listen(this, type, data, undefined, undefined, false);

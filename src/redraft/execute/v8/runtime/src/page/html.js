@@ -3,6 +3,8 @@
 // In: HTML as `$("<b>x</b>")`, `write` and innerHTML take it. Out: a list of nodes; and back again. Follows what a
 // browser makes of everyday mistakes (unclosed tags, stray closing tags, unquoted values). Scripts in it aren't run.
 
+import { characterEntities } from "character-entities";
+import { characterEntitiesLegacy } from "character-entities-legacy";
 import { createElement, Fragment, hooks, TextNode } from "./elements.js";
 import { each, join, map, nameSet, Object, replace, String } from "../language/lists.js";
 import { create, execPattern, indexOfString, keys, sliceString, toLowerCase } from "../language/primordials.js";
@@ -18,18 +20,34 @@ const CLOSES = Object.assign(create(null), {
 });
 const TAG = /^<(\/?)([a-zA-Z][^\s/>]*)((?:"[^"]*"|'[^']*'|[^>"'])*)>/;
 const ATTRIBUTE = /^[\s/]*([^\s=/>]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+)))?/;
-const ENTITIES = Object.assign(create(null), {
-  amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0", copy: "\u00a9", times: "\u00d7", rarr: "\u2192",
-  larr: "\u2190", uarr: "\u2191", darr: "\u2193", rArr: "\u21d2", hearts: "\u2665", bull: "\u2022", mdash: "\u2014",
-});
+const ENTITIES = Object.assign(create(null), characterEntities);
+// Those that need no semicolon in text, and how long the longest is.
+const LOOSE = nameSet(join(characterEntitiesLegacy, " "));
+const LONGEST_LOOSE = 6;
+// What browsers take the numbers 128 to 159 for.
+const WINDOWS = "\u20ac\u0081\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u008d\u017d\u008f"
+  + "\u0090\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u009d\u017e\u0178";
 const { fromCodePoint } = String;
+
+function numbered(code) {
+  if (code >= 128 && code < 160) return WINDOWS[code - 128];
+  return code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code < 0xe000) ? fromCodePoint(code) : "\ufffd";
+}
+
+function named(name, semicolon, whole) {
+  if (semicolon && ENTITIES[name] !== undefined) return ENTITIES[name];
+  for (let size = LONGEST_LOOSE; size > 1; size -= 1) {
+    const start = sliceString(name, 0, size);
+    if (LOOSE[start]) return `${ENTITIES[start]}${sliceString(whole, start.length + 1)}`;
+  }
+  return whole;
+}
 
 function decode(text) {
   if (indexOfString(text, "&") < 0) return text;
-  return replace(text, /&(?:#(\d+)|#x([\da-f]+)|(\w+));?/gi, (whole, decimal, hex, name) => {
-    if (name !== undefined) return ENTITIES[name] ?? whole;
-    const code = decimal !== undefined ? +decimal : +`0x${hex}`;
-    return code <= 0x10ffff ? fromCodePoint(code) : "\ufffd";
+  return replace(text, /&(?:#(\d+)|#x([\da-f]+)|([a-z][a-z\d]*))(;?)/gi, (whole, decimal, hex, name, semicolon) => {
+    if (name !== undefined) return named(name, semicolon !== "", whole);
+    return numbered(decimal !== undefined ? +decimal : +`0x${hex}`);
   });
 }
 

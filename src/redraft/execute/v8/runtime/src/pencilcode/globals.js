@@ -27,6 +27,7 @@ import { iced } from "../language/iced.js";
 import { makeLodash } from "../language/lodash.js";
 import { define, installNamedElements, installWindow, windowValue, WINDOW_NAMES } from "../window/window.js";
 import seedrandom from "seedrandom/seedrandom.js";
+import { CoffeeScript } from "./coffeescript.js";
 import { OUTPUT } from "./io.js";
 import { io, SERVICES } from "./services.js";
 
@@ -85,8 +86,7 @@ export function installGlobals() {
   defineMissing(keys(colorNames()), (name) => name);
   defineMissing(WINDOW_NAMES, windowValue);
   installNamedElements();
-  define("CoffeeScript", { VERSION: "1.8.0-c", compile: (code) => `${code}`, eval: () => undefined,
-    run: () => undefined, load() {} });
+  define("CoffeeScript", CoffeeScript);
   defineProperty(globalThis, EXPANDO, { value: 1, writable: true, configurable: true });
   defineAll(NUMBERS);
   defineAll(commands);

@@ -1,8 +1,8 @@
 // What a program writes to the page and asks its reader: write, type, read, button, menu, table, img ...
 //
 // In: text, HTML, labels and callbacks. Out: elements at the body's end, and the text in the record of the drawing.
-// Nobody reads or clicks: callbacks of read, button and menu are never called, unless the program triggers the event
-// itself.
+// Nobody reads or clicks (forms.js): callbacks of read, button and menu are never called, unless the program itself
+// triggers the event.
 
 import { globalCommand, mainElement, wrapRaw } from "../turtle/command.js";
 import { countOutput, now } from "../time/clock.js";
@@ -14,6 +14,7 @@ import { isArray, keys } from "../language/primordials.js";
 import { plan } from "../time/queue.js";
 import { $, one, Query, query } from "../jquery/query.js";
 import { isPlainObject } from "../jquery/statics.js";
+import { prepareInput, prepareMenu } from "./forms.js";
 import { pageItems } from "../page/tables.js";
 
 const escape = (text) => (text === null || text === undefined ? "" : replace(String(text), /[&<>"]/g,
@@ -89,37 +90,11 @@ function typeBox(color, text) {
   }
 }
 
-function prepareInput(label, callback) {
-  const name = typeof label === "function" && !callback ? null : label;
-  const text = isNumeric(name) || name ? name : "&rArr;";
-  const result = query(`<label style="display: table">${text}&nbsp;</label>`);
-  result.append(query('<input class="turtleinput">')).append(query("<button>Submit</button>"));
-  return { result };
-}
-
 function prepareButton(name, callback) {
   const alone = typeof name === "function" && callback === undefined;
   const result = query(`<button class="turtleinput">${escape(alone ? "button" : name ?? "button")}</button>`);
   const handler = alone ? name : callback;
   if (handler) result.click(handler);
-  return { result };
-}
-
-function prepareMenu(choices, callback) {
-  const result = query("<form>").css({ display: "table", marginLeft: "20px" });
-  const choose = callback ?? ((outcome) => { if (typeof outcome === "function") outcome.call(null); });
-  let done = false;
-  let count = 0;
-  const add = (text, outcome) => {
-    count += 1;
-    const pick = () => { if (!done) { done = true; choose(outcome); } };
-    const radio = query('<input type="radio" name="menu" class="turtleinput">').on("change click", pick);
-    result.append(query('<label style="display: table">').append(radio).append(typeof text === "function" ? `${count}`
-      : text).on("click", pick));
-  };
-  if (isArray(choices)) each(choices, (choice) => add(choice, choice));
-  else if (isPlainObject(choices)) each(keys(choices), (text) => add(text, choices[text]));
-  else add(choices, choices);
   return { result };
 }
 
@@ -198,7 +173,7 @@ function recolor(pictures, fn) {
 }
 
 const write = globalCommand("write", show, (...args) => prepareOutput(join(args, " "), "div"));
-const read = (name) => globalCommand(name, show, prepareInput);
+const read = (name, kind) => globalCommand(name, show, (label, fn) => prepareInput(label, fn, kind));
 
 export const OUTPUT = {
   see, recolor, debug: see, log: wrapRaw("log", () => {}), write, print: write, printpage() {},
@@ -209,7 +184,8 @@ export const OUTPUT = {
   type: globalCommand("type", typeText),
   typebox: globalCommand("typebox", typeBox),
   typeline: globalCommand("typebox", (text) => typeText(`${text || ""}\n`)),
-  read: read("read"), readnum: read("readnum"), readstr: read("readstr"), listen: read("listen"),
+  read: read("read", "auto"), readnum: read("readnum", "number"), readstr: read("readstr", "text"),
+  listen: read("listen", "voice"),
   menu: globalCommand("menu", show, prepareMenu),
   button: globalCommand("button", show, prepareButton),
   table: globalCommand("table", show, prepareTable),

@@ -6,6 +6,7 @@
 // Not guaranteed: order between different elements, beyond the clock's.
 
 import { cancel, later } from "./clock.js";
+import { checkAnimation } from "../language/pollution.js";
 import { append, list, NativeWeakMap, record, weakGet, weakSet } from "../language/primordials.js";
 
 let queues = new NativeWeakMap();
@@ -145,6 +146,7 @@ export function plan(element, action) {
  * it is made to finish, `halt()` when it is stopped on the way. With `ms` 0 both run in the same breath.
  */
 export function animate(element, ms, begin, end, halt) {
+  if (ms > 0 && (begin || end)) checkAnimation();
   enqueue(element, (next) => {
     if (begin) begin();
     if (!(ms > 0)) {

@@ -9,10 +9,12 @@ import {
   append, apply, construct, defineProperty, evaluate, floor, mapDelete, mapGet, mapSet, NativeDate, NativeMap,
   NativeString, NativeTypeError,
 } from "../language/primordials.js";
+import { need } from "../window/required.js";
 
 const { getOwnPropertyDescriptor } = Object;
 const EPOCH = 1_735_732_800_000;
 const NO_CALLBACK = "Failed to execute 'requestAnimationFrame' on 'Window': parameter 1 is not of type 'Function'.";
+const NO_IDLE_CALLBACK = "Failed to execute 'requestIdleCallback' on 'Window': parameter 1 is not of type 'Function'.";
 const FRAME_MS = 1000 / 60;
 const MAX_NESTING = 5;
 const MIN_NESTED_MS = 4;
@@ -96,19 +98,29 @@ function define(target, name, value) {
   else defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false });
 }
 
+/** `setTimeout` as the runtime's own modules call it. */
+export const setTimer = (fn, ms) => schedule(fn, ms, [], false);
+
 /** Define the globals of this file. */
 export function installTimers() {
   define(globalThis, "setTimeout", function setTimeout(handler, ms, ...args) {
+    need(1, arguments, "execute 'setTimeout' on 'Window'");
     return schedule(handler, ms, rest(args), false);
   });
   define(globalThis, "setInterval", function setInterval(handler, ms, ...args) {
+    need(1, arguments, "execute 'setInterval' on 'Window'");
     return schedule(handler, ms, rest(args), true);
   });
   define(globalThis, "clearTimeout", function clearTimeout(id) { clear(id); });
   define(globalThis, "clearInterval", function clearInterval(id) { clear(id); });
-  define(globalThis, "requestAnimationFrame", function requestAnimationFrame(callback) { return frame(callback); });
+  define(globalThis, "requestAnimationFrame", function requestAnimationFrame(callback) {
+    need(1, arguments, "execute 'requestAnimationFrame' on 'Window'");
+    return frame(callback);
+  });
   define(globalThis, "cancelAnimationFrame", function cancelAnimationFrame(id) { clear(id); });
   define(globalThis, "requestIdleCallback", function requestIdleCallback(callback) {
+    need(1, arguments, "execute 'requestIdleCallback' on 'Window'");
+    if (typeof callback !== "function") throw new NativeTypeError(NO_IDLE_CALLBACK);
     return schedule(() => callback({ didTimeout: false, timeRemaining: () => 10 }), 1, [], false);
   });
   define(globalThis, "cancelIdleCallback", function cancelIdleCallback(id) { clear(id); });

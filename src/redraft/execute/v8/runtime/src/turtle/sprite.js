@@ -9,6 +9,7 @@ import { createElement, document, Element, field, hooks } from "../page/elements
 import { isPlainObject, parseOptions } from "./pen.js";
 import { lookFor, putOn } from "./shapes.js";
 import { hide } from "../language/lists.js";
+import { checkStyles } from "../language/pollution.js";
 import {
   append, ceil, create, defineProperty, execPattern, floor, list, max, NativeNumber, NativeString, NativeTypeError,
   round, sqrt, uncurry,
@@ -66,6 +67,7 @@ function holderOf(container) {
 
 /** A new turtle at home: an element in the field (or another container) with class "turtle". */
 export function createTurtle(name, container, standard = "turtle") {
+  checkStyles();
   const isTag = typeof name === "string" && execPattern(TAG, name) !== null;
   const nameless = name === undefined || name === null;
   const look = isTag ? null : lookFor(nameless ? standard : name, standard);

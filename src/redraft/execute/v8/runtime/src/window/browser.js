@@ -1,6 +1,6 @@
 // The larger stand-ins of a browser's window: location, navigator, storage, XMLHttpRequest, Image, AudioContext ...
 //
-// In: nothing. Out: `BROWSER`, values by their global name, and `INTERFACES`, constructors that can't be called.
+// In: nothing. Out: `BROWSER`, values by their global name, and `illegal`, which makes constructors that can't be called.
 // There is no network: every request fails a moment later.
 
 import { guard, later } from "../time/clock.js";
@@ -9,6 +9,14 @@ import { each, indexOf, join, Math, Object, Proxy, push, String, TypeError, word
 import { charCode, defineProperty, execPattern, keys, NativeError, NativePromise } from "../language/primordials.js";
 import { computed } from "../page/attributes.js";
 import { Event } from "../page/events.js";
+import { nextRandom } from "../language/random.js";
+import { URL, URLSearchParams } from "./address.js";
+import { Blob, DOMPoint, DOMRect, File, FileReader, FormData, Headers, TextDecoder, TextEncoder } from "./data.js";
+import {
+  AbortController, BroadcastChannel, DOMParser, EventSource, MessageChannel, Notification, OffscreenCanvas, Path2D, SPEECH,
+  SpeechRecognition, SpeechSynthesisUtterance, WebSocket, Worker, XMLSerializer,
+} from "./devices.js";
+import { IntersectionObserver, MutationObserver, ResizeObserver } from "./observers.js";
 
 const ADDRESS = "https://student.pencilcode.net/home/program";
 const LOCATION = {
@@ -27,8 +35,6 @@ const NAVIGATOR = {
 const HISTORY = { length: 1, state: null, back() {}, forward() {}, go() {}, pushState() {}, replaceState() {} };
 const SCREEN = { width: 1280, height: 1024, availWidth: 1280, availHeight: 1024, colorDepth: 24, pixelDepth: 24,
   orientation: { type: "landscape-primary", angle: 0 } };
-const SPEECH = { speaking: false, pending: false, paused: false, speak() {}, cancel() {}, pause() {}, resume() {},
-  getVoices: () => [] };
 
 /** localStorage: everything kept is text. */
 function makeStorage() {
@@ -121,20 +127,6 @@ class XMLHttpRequest {
   }
 }
 
-class URL {
-  constructor(href) {
-    const found = execPattern(/^([a-z][a-z\d+.-]*:)(?:\/\/([^/?#:]*)(?::(\d+))?)?([^?#]*)(\?[^#]*)?(#.*)?$/i,
-      `${href}`);
-    if (!found) throw new TypeError("Failed to construct 'URL': Invalid URL");
-    const [, protocol, hostname = "", port = "", pathname, search = "", hash = ""] = found;
-    Object.assign(this, { href: `${href}`, protocol, hostname, port, host: port ? `${hostname}:${port}` : hostname,
-      pathname: pathname || "/", search, hash });
-  }
-  toString() { return this.href; }
-  static createObjectURL() { return "blob:null/0"; }
-  static revokeObjectURL() {}
-}
-
 const elementMaker = (tag, ...names) => function make(...values) {
   const element = document.createElement(tag);
   each(names, (name, i) => { if (values[i] !== undefined) element[name] = values[i]; });
@@ -148,9 +140,17 @@ const CONSTRUCTORS = {
     UIEvent: Event, MouseEvent: Event,
   KeyboardEvent: Event, PointerEvent: Event, TouchEvent: Event, EventTarget: Node, ImageData, AudioContext,
     webkitAudioContext: AudioContext,
-  XMLHttpRequest, URL,
+  XMLHttpRequest, webkitSpeechRecognition: SpeechRecognition,
+  URL, URLSearchParams, FormData, Headers, Blob, File, FileReader, TextEncoder, TextDecoder, DOMPoint, DOMRect,
+  MutationObserver, ResizeObserver, IntersectionObserver, SpeechSynthesisUtterance, WebSocket, EventSource, Worker,
+  BroadcastChannel, MessageChannel, Notification, AbortController, Path2D, OffscreenCanvas, DOMParser, XMLSerializer,
 };
 
+
+function getRandomValues(list) {
+  for (let i = 0; i < list.length; i += 1) list[i] = Math.floor(nextRandom() * 4294967296);
+  return list;
+}
 
 const storages = { localStorage: makeStorage(), sessionStorage: makeStorage() };
 const HTML_ELEMENTS = words(`HTMLElement HTMLImageElement HTMLCanvasElement HTMLDivElement HTMLInputElement
@@ -160,7 +160,7 @@ export const BROWSER = {
   ...CONSTRUCTORS, ...storages, location: LOCATION, history: HISTORY, navigator: NAVIGATOR,
     clientInformation: NAVIGATOR, screen: SCREEN,
   speechSynthesis: SPEECH, atob, btoa,
-  crypto: { getRandomValues: (list) => list, randomUUID: () => "00000000-0000-4000-8000-000000000000", subtle: {} },
+  crypto: { getRandomValues, randomUUID: () => "00000000-0000-4000-8000-000000000000", subtle: {} },
   customElements: { define() {}, get() {} },
   getComputedStyle: (element) => new Proxy({ getPropertyValue: (name) => computed(element, name) }, {
     get: (target, name) => target[name] ?? (typeof name === "string" ? computed(element, name) : undefined),

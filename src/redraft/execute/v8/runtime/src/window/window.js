@@ -11,6 +11,8 @@ import { each, listed, Proxy, Reflect, Symbol, TypeError, words } from "../langu
 import { defineProperty, getPrototypeOf, jsonParse, jsonText, keys, NativePromise, setPrototypeOf } from "../language/primordials.js";
 import { Instrument } from "../turtle/sound.js";
 import { BROWSER, illegal } from "./browser.js";
+import { matchMedia } from "./media.js";
+import { requiring } from "./required.js";
 
 /** A global as a plain property. */
 export function define(name, value) {
@@ -28,7 +30,7 @@ const FUNCTIONS = {
   __proto__: null,
   confirm: () => false, prompt: () => null, open: () => null, find: () => false, getSelection: () => null,
   fetch: unreachable, createImageBitmap: unreachable,
-  matchMedia: () => ({ matches: false, addListener() {}, removeListener() {}, addEventListener() {} }),
+  matchMedia,
   queueMicrotask: (fn) => { NativePromise.resolve().then(() => guard(fn)); },
   reportError: (error) => { later(() => { throw error; }, 0); },
   structuredClone: (value) => jsonParse(jsonText(value)),
@@ -54,11 +56,13 @@ const OBJECTS = `external locationbar menubar personalbar scrollbars statusbar t
 // Made by browser.js; the first can't be replaced.
 const MADE_FIXED = ["history", "navigator", "speechSynthesis", "customElements", "crypto", "localStorage",
   "sessionStorage"];
-const MADE = `clientInformation screen atob btoa getComputedStyle Image Audio Option Text Comment Node Element
-  DocumentFragment Event CustomEvent
-  UIEvent MouseEvent KeyboardEvent PointerEvent TouchEvent EventTarget ImageData AudioContext webkitAudioContext
-  XMLHttpRequest URL
-  HTMLElement HTMLImageElement HTMLCanvasElement HTMLDivElement HTMLInputElement HTMLButtonElement SVGElement`;
+const MADE = `clientInformation screen atob btoa getComputedStyle Image Audio Option Text Comment Node Element DocumentFragment
+  Event CustomEvent UIEvent MouseEvent KeyboardEvent PointerEvent TouchEvent EventTarget ImageData AudioContext
+  webkitAudioContext XMLHttpRequest URL HTMLElement HTMLImageElement HTMLCanvasElement HTMLDivElement
+  HTMLInputElement HTMLButtonElement SVGElement AbortController Blob BroadcastChannel DOMParser DOMPoint DOMRect
+  EventSource File FileReader FormData Headers IntersectionObserver MessageChannel MutationObserver Notification
+  OffscreenCanvas Path2D ResizeObserver SpeechSynthesisUtterance TextDecoder TextEncoder URLSearchParams WebSocket
+  Worker XMLSerializer webkitSpeechRecognition`;
 const HANDLERS = `onabort onblur oncancel oncanplay onchange onclick onclose oncommand oncontextmenu ondblclick ondrag
   ondragend ondragenter ondragleave ondragover ondragstart ondrop ondurationchange onemptied onended onerror onfocus
   onformdata oninput oninvalid onkeydown onkeypress onkeyup onloadeddata onloadstart onmousedown onmouseenter
@@ -69,17 +73,12 @@ const HANDLERS = `onabort onblur oncancel oncanplay onchange onclick onclose onc
   onpageshow onpopstate onstorage onunhandledrejection onrejectionhandled onunload ondevicemotion ondeviceorientation
   onanimationend ontransitionend onselectstart onselectionchange`;
 // Interfaces that can't be made with `new`; of the hundreds, those a program may come across.
-const INTERFACES = `Worker Window Touch Subscriber Storage Selection Screen Scheduling Scheduler Response Request
-  Range Plugin Permissions
-  Performance Observable Navigator Navigation Location Ink History Highlight Headers Geolocation Gamepad File External
-  Document
-  Crypto Blob Attr Animation Temporal Accelerometer Cache Credential Gyroscope Keyboard Sensor Worklet Clipboard Lock
-  Presentation
-  Serial Summarizer Translator Fence Notification Origin Profiler Sanitizer Viewport HTMLDocument HTMLCollection
-  NodeList
-  CanvasRenderingContext2D DOMTokenList CSSStyleDeclaration MediaStream FileList FileReader FormData MutationObserver
-  IntersectionObserver ResizeObserver WebSocket DOMParser XMLSerializer URLSearchParams TextEncoder TextDecoder Path2D
-  SpeechSynthesisUtterance webkitSpeechRecognition OffscreenCanvas AbortController EventSource DOMRect DOMPoint`;
+const INTERFACES = `Window Touch Subscriber Storage Selection Screen Scheduling Scheduler Response Request Range Plugin Permissions
+  Performance Observable Navigator Navigation Location Ink History Highlight Geolocation Gamepad External Document
+  Crypto Attr Animation Temporal Accelerometer Cache Credential Gyroscope Keyboard Sensor Worklet Clipboard Lock
+  Presentation Serial Summarizer Translator Fence Origin Profiler Sanitizer Viewport HTMLDocument HTMLCollection
+  NodeList CanvasRenderingContext2D DOMTokenList CSSStyleDeclaration MediaStream FileList HTMLBodyElement
+  DOMException TreeWalker NodeFilter MediaRecorder RTCPeerConnection AudioNode SVGSVGElement`;
 
 /** Every name that `windowValue` knows. */
 export const WINDOW_NAMES = [...keys(FUNCTIONS), ...keys(VALUES), ...words(IDLE), ...words(OBJECTS), ...words(MADE),
@@ -89,8 +88,20 @@ const isObject = listed(OBJECTS);
 const isMade = listed(MADE);
 const isHandler = listed(HANDLERS);
 
+// How many arguments they need.
+const REQUIRED = {
+  __proto__: null, matchMedia: 1, queueMicrotask: 1, reportError: 1, structuredClone: 1, addEventListener: 2,
+  removeEventListener: 2, dispatchEvent: 1, createImageBitmap: 1, postMessage: 1, atob: 1, btoa: 1, getComputedStyle: 1,
+  moveTo: 2, moveBy: 2, resizeTo: 2, resizeBy: 2,
+};
+
 /** What a name of the window is worth. */
 export function windowValue(name) {
+  const value = plainValue(name);
+  return REQUIRED[name] === undefined ? value : requiring(REQUIRED[name], name, "Window", value);
+}
+
+function plainValue(name) {
   if (name in FUNCTIONS) return FUNCTIONS[name];
   if (name in VALUES) return VALUES[name];
   if (name === "Instrument") return Instrument;
