@@ -285,8 +285,9 @@ def test_labels_stand_beside_the_turtle_where_they_are_told() -> None:
     for side in ("rotated scaled", "right", "left top", "bottom"):
         label = _tree(_with({**text, "side": side})).find(f"{SVG}text")
         assert label is not None
-        found.append((label.get("text-anchor"), label.get("y")))
-    assert found == [("middle", "-13"), ("start", "-13"), ("end", "-33"), ("middle", "7")]
+        found.append((label.get("text-anchor"), round(float(label.get("y", "nan")))))
+    # The text is 23.28 high, its baseline 18.56 below its top.
+    assert found == [("middle", -13), ("start", -13), ("end", -25), ("middle", -1)]
 
 
 def test_the_command_writes_pictures_timelines_and_sheets(

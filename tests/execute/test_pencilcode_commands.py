@@ -102,7 +102,8 @@ VALUES: dict[str, list[tuple[str, str, Any]]] = {
         ("dot red, 50; dot erase, 60", "touches red", False),
         ("", "inside window", True),
         ("fd 5000", "inside window", False),
-        ("s = new Sprite {width: 100, height: 100}", "inside s", True),
+        ("s = new Sprite {width: 100, height: 100, color: red}", "inside s", True),
+        ("s = new Sprite {width: 100, height: 100}", "inside s", False),
         ("s = new Sprite {width: 10, height: 10}", "inside s", False),
         ("", "inside()", False),
         ("ht()", "[shown(), hidden()]", [False, True]),
@@ -116,6 +117,94 @@ VALUES: dict[str, list[tuple[str, str, Any]]] = {
         ("", "pressed 'a'", False),
         ("", "pressed.list().length", 0),
         ("", "sizexy().length", 2),
+    ],
+    "pixels": [
+        ("s = new Sprite {width: 40, height: 40}", "touches s", False),
+        ("s = new Sprite {width: 40, height: 40, color: 'rgba(0, 0, 0, 0.2)'}", "touches s", True),
+        ("s = new Sprite", "touches s", True),
+        ("s = new Sprite {width: 40, height: 40}; drawon s; dot red, 9; s.clip()", "touches s", True),
+        ("s = new Sprite {width: 40, height: 40}; drawon s; fd 15; dot red, 4; s.clip(); bk 40", "touches s", False),
+        ("dot red, 50; dot 'rgba(0,0,0,0)', 60", "touches red", True),
+        ("dot red, 50; dot 'rgba(0,0,255,0.5)', 60", "[touches(red), touches('#80007f')]", [False, True]),
+        ("pen 'rgba(255,0,0,0.5)', 30; fd 90", "touches 'rgba(255,0,0,0.5)'", True),
+        (
+            "s = new Sprite {width: 90, height: 90, color: blue}; drawon s",
+            "[touches(blue), touches(red)]",
+            [True, False],
+        ),
+        ("s = new Sprite {width: 90, height: 90}; drawon s; dot red, 20; s.fd 99; drawon window", "touches red", False),
+        ("s = new Sprite {width: 90, height: 90}; drawon s; dot red, 20; s.fd 99; jumpto s", "touches red", True),
+        ("a = new Sprite {width: 9, height: 9}; drawon a; dot red, 20; drawon a.copy()", "touches red", True),
+        ("p = new Piano '2; lowest: C; highest: D'", "[p.width(), p.height()]", [132, 327]),
+        ("p = new Piano {keys: 88}", "[p.width(), p.height(), p.canvas().width]", [663, 67, 663]),
+        ("p = new Piano {keys: 12, color: pink}; drawon p; fd 0", "touches pink", True),
+        ("p = new Piano; p.drawkey 66, lime; drawon p", "touches lime", True),
+        ("p = new Pencil", "[p.width(), p.hidden()]", [256, True]),
+        ("s = new Sprite {width: 50, height: 50}; p = new Pencil s; p.dot lime, 30; drawon s", "touches lime", True),
+        ("c = canvas().getContext('2d'); c.fillStyle = 'oops'; c.fillRect 590, 440, 20, 20", "touches black", True),
+        (
+            "c = canvas().getContext('2d'); c.arc 600, 450, 9, 0, 7; c.fill()",
+            "[touches(color), touches(red)]",
+            [True, False],
+        ),
+        (
+            "c = canvas().getContext('2d'); c.translate 600, 450; c.rotate 1; c.strokeStyle = '#F00'; c.strokeRect -3, -3, 6, 6",
+            "[touches(red), c.strokeStyle]",
+            [True, "#ff0000"],
+        ),
+        (
+            "c = $('<canvas>')[0].getContext('2d'); c.rect 1, 1, 2, 2; c.fill()",
+            "Array.from c.getImageData(0, 1, 4, 1).data.filter (v, i) -> i % 4 is 3",
+            [0, 255, 255, 0],
+        ),
+        (
+            "c = $('<canvas>')[0].getContext('2d'); c.fillRect 0, 0, 9, 9; c.clearRect 0, 0, 5, 5",
+            "[c.getImageData(2, 2, 1, 1).data[3], c.getImageData(6, 2, 1, 1).data[3]]",
+            [0, 255],
+        ),
+        (
+            "c = $('<canvas>')[0].getContext('2d'); c.fillRect 0, 0, 1, 1; c.canvas.width = 20",
+            "[c.getImageData(0, 0, 1, 1).data[3], c.canvas.width]",
+            [0, 20],
+        ),
+        (
+            "c = $('<canvas>')[0].getContext('2d'); c.globalAlpha = 0.5; c.fillStyle = 'red'; c.fillRect 0, 0, 9, 9",
+            "Array.from c.getImageData(3, 3, 1, 1).data",
+            [255, 0, 0, 128],
+        ),
+        (
+            "c = $('<canvas>')[0].getContext('2d'); c.putImageData c.createImageData(1, 1), 0, 0; i = c.getImageData 0, 0, 2, 1; "
+            "i.data[7] = 9; c.putImageData i, 3, 0",
+            "c.getImageData(4, 0, 1, 1).data[3]",
+            9,
+        ),
+        (
+            "a = $('<canvas>')[0].getContext('2d'); a.fillRect 0, 0, 4, 4; b = $('<canvas>')[0].getContext('2d'); "
+            "b.drawImage a.canvas, 10, 10, 600, 300",
+            "[b.getImageData(15, 15, 1, 1), b.getImageData(19, 5, 1, 1)].map (p) -> p.data[3]",
+            [255, 0],
+        ),
+        ("", "[imagedata().width, imagedata().height]", [40, 48]),
+        (
+            "s = new Sprite {width: 3, height: 2, color: lime}",
+            "Array.from(s.imagedata().data).slice 0, 4",
+            [0, 255, 0, 255],
+        ),
+        (
+            "s = new Sprite {width: 2, height: 2}; s.imagedata {width: 1, height: 1, data: [255, 0, 0, 255]}; drawon s",
+            "[touches(red), s.canvas().width]",
+            [True, 1],
+        ),
+    ],
+    "labels": [
+        ("label 'a', {class: 'b', id: 'c'}", "[$('.b').length, $('#c').text()]", [1, "a"]),
+        ("fd 30; rt 90; label 'a'", "[$('label').getxy(), $('label').direction()]", [[0, 30], 90]),
+        ("rt 90; label 'a', 'top'", "[$('label').direction(), $('label').getxy()[1] > 5]", [0, True]),
+        (
+            "label 'a', {labelSide: 'left', fontSize: 30}",
+            "[$('label').getxy()[0] < -3, $('label').css('fontSize')]",
+            [True, "30px"],
+        ),
     ],
     "sprites": [
         ("t = new Turtle red", "[t.hasClass('turtle'), t.length]", [True, 1]),
@@ -448,9 +537,13 @@ DRAWN: dict[str, list[tuple[str, list[dict[str, Any]]]]] = {
     "fill": [
         ("pen path; fd 9; rt 90; fd 9; fill red", [{"kind": "fill", "color": "red", "paths": [[0, 0, 0, 9, 9, 9]]}]),
         ("pf(); fd 9; rt 90; fd 9; fill gold", [{"kind": "fill", "color": "gold"}]),
-        ("pen blue; rt 360, 9; fill red", [{"kind": "line"}, {"kind": "fill", "color": "red", "stroke": "blue"}]),
+        (
+            "pen blue; rt 360, 9; fill red",
+            [{"kind": "line"}, {"kind": "fill", "color": "red"}, {"kind": "line", "color": "blue", "closed": True}],
+        ),
+        ("pen path; fd 9; rt 90; fd 9; fill {strokeStyle: red}", [{"kind": "line", "points": [0, 0, 0, 9, 9, 9]}]),
         ("pen path; fill red", []),
-        ("pen path; fd 9; rt 90; fd 9; fill()", [{"kind": "fill", "color": "none"}]),
+        ("pen path; fd 9; rt 90; fd 9; fill()", []),
         ("fd 9; rt 90; fd 9; fill red", []),
     ],
     "dot and box": [
@@ -473,13 +566,19 @@ DRAWN: dict[str, list[tuple[str, list[dict[str, Any]]]]] = {
         ("write 'a'; table [['b']]", [{"text": "a"}, {"kind": "fill"}, {"text": "b"}]),
         (
             "s = new Sprite '60x60'; drawon s; pen red; fd 20; s.moveto 100, 0; s.rt 90",
-            [{"kind": "line", "points": [100, 0, 120, 0]}],
+            [{"kind": "line", "points": [0, 0, 0, 20], "on": 1, "by": 0}],
         ),
         (
-            "s = new Sprite {width: 60, height: 60, color: gold}; drawon s; dot red, 9",
-            [{"kind": "fill", "color": "gold"}, {"kind": "dot", "color": "red"}],
+            "s = new Sprite {width: 60, height: 60, color: gold}; s.rt 90; s.fd 100; s.grow 2; drawon s; jumpto s; dot red, 9",
+            [{"kind": "dot", "x": 0, "y": 0, "diameter": 4.5, "on": 1}],
         ),
-        ("s = new Sprite '60x60'; drawon s; dot red, 9; s.ht()", []),
+        ("cs(); t = new Turtle red; t.pen red; cs(); t.fd 9", [{"kind": "erase"}, {"kind": "erase"}]),
+        ("pen red, 9, 'butt', 'miter'; fd 9", [{"kind": "line", "cap": "butt", "join": "miter"}]),
+        ("pen red; fd 0; fd 1e-9", []),
+        (
+            "paint = canvas().getContext '2d'; paint.fillStyle = 'Teal'; paint.fillRect 600, 450, 20, 10",
+            [{"kind": "fill", "color": "teal", "paths": [[0, 0, 20, 0, 20, -10, 0, -10]]}],
+        ),
     ],
 }
 

@@ -12,11 +12,12 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from redraft.execute.bodies import BODIES
 from redraft.execute.drawing import REACH, Drawing, Mark, Points, Turtle, clean
+from redraft.execute.fonts import font_files, text_width
 
 MARGIN = 12.0
 LARGEST_PNG = 4_096
@@ -25,6 +26,8 @@ USUAL_PNG = 1_600
 """The same where no width is asked for: four times the pixels take four times as long."""
 FONT, LINE = 16, 20
 """Size of written text, and of its line."""
+LINE_HEIGHT, BASELINE = 1.164, 0.928
+"""Height of a line of text and where its baseline lies from its top, in font sizes: those of the fonts used here."""
 SMALLEST = 160.0
 """Sides of the smallest cropped picture."""
 LONGEST_RUN = 1_000
@@ -45,7 +48,7 @@ def bounds(drawing: Drawing, *, crop: bool = False) -> Box:
     """What a picture must show: all that's drawn with a margin and the field, or with `crop` only what's drawn."""
     wide, high = drawing.field
     corners = [corner for mark in drawing.visible if not _backs(mark, drawing) for corner in _extent(mark)]
-    corners += [(t.x + d * s, t.y + d * s) for t in drawing.turtles for d in (-1, 1) for s in (_reach(t),)]
+    corners += [(t.x + d * s, t.y + d * s) for t in drawing.turtles if _looks(t) for d in (-1, 1) for s in (_reach(t),)]
     margin = MARGIN
     if not crop:
         margin = 0 if all(abs(x) <= wide / 2 and abs(y) <= high / 2 for x, y in corners) else MARGIN
@@ -68,11 +71,16 @@ def _backs(mark: Mark, drawing: Drawing) -> bool:
 
 
 def _reach(turtle: Turtle) -> float:
-    return 0.7 * max(turtle.size) * turtle.scale
+    return 0.7 * max(turtle.size) * max(map(abs, turtle.scale))
+
+
+def _looks(turtle: Turtle) -> bool:
+    """Whether there's anything to see of it: an empty sprite is no reason to show more of the field."""
+    return turtle.shape != "box" or turtle.color != "none"
 
 
 def _extent(mark: Mark) -> Iterator[tuple[float, float]]:
-    if mark.kind == "erase" or mark.erases or (mark.color == "none" and mark.stroke is None):
+    if mark.kind == "erase" or mark.erases or mark.on is not None or (mark.color == "none" and mark.stroke is None):
         return
     reach = mark.width / 2 if mark.kind == "line" or mark.stroke else 0
     for points in mark.paths:
@@ -82,7 +90,10 @@ def _extent(mark: Mark) -> Iterator[tuple[float, float]]:
     if not mark.paths:
         across, up = mark.size
         if mark.kind == "text":
-            across *= 0.6 * max(map(len, mark.text.splitlines()), default=0)
+            lines = mark.text.splitlines()
+            size = across
+            across = max((text_width(line, size, mark) for line in lines), default=0) * abs(mark.scale[0])
+            up = LINE_HEIGHT * size * len(lines) * abs(mark.scale[1])
         reach = math.hypot(across, up) / 2 if mark.direction else 0
         yield mark.x - (reach or across / 2), mark.y - (reach or up / 2)
         yield mark.x + (reach or across / 2), mark.y + (reach or up / 2)
@@ -102,15 +113,24 @@ def svg_element(drawing: Drawing, *, title: str, crop: bool = False) -> Element:
                    role="img")  # fmt: skip
     SubElement(root, "title").text = clean(title)
     _rectangle(root, box.left, -box.top, wide, high, fill=drawing.background)
-    for mark in joined(drawing.visible):
-        _SHAPES[mark.kind](root, replace(mark, color=drawing.background) if mark.erases else mark)
+    marks = list(joined(drawing.visible))
+    labels = [mark for mark in marks if mark.front]
+    for mark in marks:
+        if mark.on is None and not mark.front:
+            _draw(root, mark, drawing.background)
+    for mark in labels:
+        _draw(root, mark, drawing.background)
+    for turtle in drawing.turtles:
+        _draw_turtle(root, turtle, [mark for mark in marks if mark.on == turtle.id])
     left, top = (box.left, box.top) if crop else (-drawing.field[0] / 2, drawing.field[1] / 2)
     for row, text in enumerate(_texts(drawing, crop=crop), 1):
         place = {"x": _short(left + 8), "y": _short(LINE * row - top), "font-size": str(FONT)}
-        SubElement(root, "text", {**place, "font-family": "sans-serif", "fill": "black"}).text = text
-    for turtle in drawing.turtles:
-        _draw_turtle(root, turtle)
+        SubElement(root, "text", {**place, "font-family": "serif", "fill": "black"}).text = text
     return root
+
+
+def _draw(root: Element, mark: Mark, background: str) -> None:
+    _SHAPES[mark.kind](root, replace(mark, color=background) if mark.erases else mark)
 
 
 def _texts(drawing: Drawing, *, crop: bool) -> Sequence[str]:
@@ -135,11 +155,19 @@ def joined(marks: Iterable[Mark]) -> Iterator[Mark]:
 def _continues(last: Mark, mark: Mark) -> bool:
     if not last.kind == mark.kind == "line" or _pen(last) != _pen(mark):
         return False
+    if last.closed or mark.closed or _faint(mark):
+        return False
     return len(last.paths) == len(mark.paths) == 1 and last.paths[0][-1] == mark.paths[0][0]
 
 
-def _pen(mark: Mark) -> tuple[str, float, str, bool]:
-    return mark.color, mark.width, mark.cap, mark.erases
+def _faint(mark: Mark) -> bool:
+    """Whether what is below shows through: lines that cross are darker then, and mustn't become one."""
+    hexadecimal = mark.color[0] == "#" and len(mark.color) in (5, 9)
+    return mark.opacity < 1 or hexadecimal or mark.color.startswith(("rgba", "hsla"))
+
+
+def _pen(mark: Mark) -> tuple[object, ...]:
+    return mark.color, mark.width, mark.cap, mark.join, mark.erases, mark.on, mark.opacity, mark.clip
 
 
 def _one(run: list[Mark]) -> Mark:
@@ -152,13 +180,19 @@ def _one(run: list[Mark]) -> Mark:
 
 
 def _line(root: Element, mark: Mark) -> None:
-    SubElement(root, "path", {"d": _d(mark.paths), "fill": "none", "stroke": mark.color,
+    SubElement(root, "path", {"d": _d(mark.paths, close=mark.closed), "fill": "none", "stroke": mark.color,
                               "stroke-width": _short(mark.width), "stroke-linecap": mark.cap,
-                              "stroke-linejoin": "round"})  # fmt: skip
+                              "stroke-linejoin": mark.join, "stroke-miterlimit": "10", **_opacity(mark)})  # fmt: skip
 
 
 def _fill(root: Element, mark: Mark) -> None:
-    SubElement(root, "path", {"d": _d(mark.paths, close=True), "fill": mark.color, **_edge(mark)})
+    rule = {"fill-rule": "evenodd"} if mark.evenodd else {}
+    attributes = {"fill": mark.color, **rule, **_edge(mark), **_opacity(mark)}
+    SubElement(root, "path", {"d": _d(mark.paths, close=True), **attributes})
+
+
+def _opacity(mark: Mark) -> dict[str, str]:
+    return {"opacity": _short(mark.opacity)} if mark.opacity < 1 else {}
 
 
 def _dot(root: Element, mark: Mark) -> None:
@@ -177,14 +211,32 @@ def _image(root: Element, mark: Mark) -> None:
 
 
 def _label(root: Element, mark: Mark) -> None:
-    size = min(mark.size[0] or 16, 400)
-    lines = mark.text.splitlines()
-    attributes = {"font-size": _short(size), "font-family": "sans-serif", "fill": mark.color, "text-anchor": mark.align}
+    size = min(mark.size[0] or FONT, 400)
+    lines = mark.text.splitlines() or [""]
+    style = {"font-size": _short(size), "font-family": mark.family, "fill": mark.color, "text-anchor": mark.align,
+             **({"font-weight": "bold"} if mark.bold else {}), **({"font-style": "italic"} if mark.italic else {}),
+             **_opacity(mark)}  # fmt: skip
+    group = SubElement(root, "g", transform=_at(mark)) if mark.direction or mark.scale != (1, 1) else root
+    x, y = (0.0, 0.0) if group is not root else (mark.x, -mark.y)
+    high = LINE_HEIGHT * size * len(lines)
+    top = y - high * (0.5 + 0.5 * mark.rise)
+    wide = max(text_width(line, size, mark) for line in lines)
+    if mark.ground != "none":
+        left = x - wide * {"start": 0, "middle": 0.5, "end": 1}[mark.align]
+        _rectangle(group, left, top, wide, high, fill=mark.ground)
+    if len(lines) > 1:
+        # Lines of one label begin below each other, wherever the label stands.
+        x -= wide * {"start": 0, "middle": 0.5, "end": 1}[mark.align]
+        style["text-anchor"] = "start"
     for row, line in enumerate(lines):
-        # A third below the middle: where the baseline of text lies that is centred on its middle.
-        down = -mark.y + size * (0.35 - mark.rise + 1.2 * (row - (len(lines) - 1) / 2))
-        label = SubElement(root, "text", {"x": _short(mark.x), "y": _short(down), **attributes, **_turned(mark)})
-        label.text = line
+        down = y if mark.baseline else top + size * (BASELINE + LINE_HEIGHT * row)
+        SubElement(group, "text", {"x": _short(x), "y": _short(down), **style}).text = line
+
+
+def _at(mark: Mark) -> str:
+    (across, along) = mark.scale
+    stretch = f" scale({_short(across)} {_short(along)})" if mark.scale != (1, 1) else ""
+    return f"translate({_short(mark.x)} {_short(-mark.y)}) rotate({_short(mark.direction)}){stretch}"
 
 
 def _rubbed(root: Element, mark: Mark) -> None:
@@ -197,33 +249,29 @@ _SHAPES: dict[str, Callable[[Element, Mark], None]] = {
 }  # fmt: skip
 
 
-def _draw_turtle(root: Element, turtle: Turtle) -> None:
+def _draw_turtle(root: Element, turtle: Turtle, marks: Sequence[Mark]) -> None:
+    (across, along), (wide, high), (left, top) = turtle.scale, turtle.size, turtle.origin
+    stretch = _short(across) if across == along else f"{_short(across)} {_short(along)}"
+    twist = f" rotate({_short(turtle.twist)})" if turtle.twist else ""
     place = f"translate({_short(turtle.x)} {_short(-turtle.y)}) rotate({_short(turtle.direction)})"
-    body = SubElement(root, "g", transform=f"{place} scale({_short(turtle.scale)})")
-    body.set("fill", turtle.color)
-    if turtle.shape in _BODIES:
-        for tag, attributes in _BODIES[turtle.shape]:
-            SubElement(body, tag, attributes)
-        return
-    (across, up), (left, top) = turtle.size, turtle.origin
-    plain = turtle.shape == "box" and turtle.color != "none"
-    _rectangle(body, -left, -top, across, up, **({} if plain else _OUTLINE))
-
-
-_EDGE = {"stroke": "black", "stroke-width": "0.7", "stroke-opacity": "0.5"}
-_BODIES: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
-    "turtle": (
-        *(("circle", {"cx": x, "cy": y, "r": "2.6"}) for x in ("-7", "7") for y in ("-6", "6")),
-        ("circle", {"cx": "0", "cy": "-10.5", "r": "3.2"}),
-        ("ellipse", {"cx": "0", "cy": "0", "rx": "7.5", "ry": "9", **_EDGE}),
-    ),
-    "pointer": (("path", {"d": "M-10 6L0 -18L10 6L0 3Z", **_EDGE}),),
-    "radius": (("circle", {"r": "9", **_EDGE}), ("path", {"d": "M0 0V-9", "stroke": "black"})),
-    "dot": (("circle", {"r": "6"}),),
-    "point": (("circle", {"r": "1.5"}),),
-    "pencil": (("path", {"d": "M0 0L-3 -6V-24H3V-6Z", **_EDGE}),),
-}
-"""What a turtle may look like, at its place and heading up."""
+    body = SubElement(root, "g", transform=f"{place} scale({stretch}){twist}", fill=turtle.color)
+    if turtle.opacity < 1:
+        body.set("opacity", _short(turtle.opacity))
+    if turtle.shape in BODIES:
+        for tag, attributes in BODIES[turtle.shape]:
+            own = {"stroke": turtle.color} if attributes.get("stroke") == "own" else {}
+            SubElement(body, tag, {**attributes, **own})
+    elif turtle.shape == "box":
+        if turtle.color != "none":
+            _rectangle(body, -left, -top, wide, high)
+    else:
+        _rectangle(body, -left, -top, wide, high, **_OUTLINE)
+    if marks:
+        sides = [_short(side) for side in (-left, -top, wide, high)]
+        frame = dict(zip(("x", "y", "width", "height"), sides, strict=True))
+        surface = SubElement(body, "svg", {**frame, "viewBox": " ".join(sides)})
+        for mark in marks:
+            _draw(surface, mark, "white")
 
 
 def _rectangle(root: Element, left: float, top: float, wide: float, high: float, **attributes: str) -> None:
@@ -256,8 +304,6 @@ def png(picture: str, *, width: int | None = None) -> bytes:
 
     The fonts are those that come with matplotlib, so that a picture is the same on every machine.
     """
-    from importlib.util import find_spec
-
     from resvg_py import svg_to_bytes
 
     own_width, own_height = (float(found) for found in re.findall(r' (?:width|height)="([\d.]+)"', picture[:400])[:2])
@@ -266,14 +312,9 @@ def png(picture: str, *, width: int | None = None) -> bytes:
     # The renderer keeps the picture's proportions: told both sides it may round the longer one down.
     longest = max(1, round(max(own_width, own_height) * scale))
     wide, high = (longest, None) if own_width >= own_height else (None, longest)
-    spec = find_spec("matplotlib")
-    assert spec is not None
-    assert spec.origin is not None
-    fonts = Path(spec.origin).parent / "mpl-data/fonts/ttf"
-    names = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf", "DejaVuSerif.ttf")
     return svg_to_bytes(
         picture, width=wide, height=high,
-        skip_system_fonts=True, font_files=[str(fonts / name) for name in names], font_family="DejaVu Sans",
+        skip_system_fonts=True, font_files=font_files(), font_family="DejaVu Sans",
         sans_serif_family="DejaVu Sans", serif_family="DejaVu Serif", monospace_family="DejaVu Sans Mono",
     )  # fmt: skip
 

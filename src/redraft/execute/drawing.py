@@ -49,8 +49,21 @@ class Mark:
     """The stroke's width; 0: none."""
     stroke: str | None = None
     """Colour of the edge of a fill, dot or box."""
-    cap: str = "square"
-    """How a line ends: square, round or butt."""
+    cap: str = "round"
+    """How a line ends: round, square or butt."""
+    join: str = "round"
+    """How a line bends: round, miter or bevel."""
+    closed: bool = False
+    """A line's last point is joined to its first."""
+    opacity: float = 1.0
+    by: int | None = None
+    """The turtle that drew it (`Turtle.id`)."""
+    on: int | None = None
+    """The turtle it lies on and moves with; its places are that turtle's own, heading up, at scale 1."""
+    clip: tuple[Points, ...] = ()
+    """What it shows of itself; none: all."""
+    evenodd: bool = False
+    """Whether rings in a fill are holes however they run."""
     erases: bool = False
     """It takes away what is below it."""
     paths: tuple[Points, ...] = ()
@@ -65,7 +78,19 @@ class Mark:
     align: str = "middle"
     """Which part of a text stands at (x, y): start, middle or end."""
     rise: float = 0.0
-    """How far above (x, y) a text stands, in lines."""
+    """1: a text's lower edge is at (x, y), -1: its upper, 0: its middle."""
+    baseline: bool = False
+    """It is the first line's baseline that is at (x, y)."""
+    scale: tuple[float, float] = (1.0, 1.0)
+    """How far a text is stretched, across and along."""
+    family: str = "serif"
+    """A text's font: serif, sans-serif or monospace."""
+    bold: bool = False
+    italic: bool = False
+    ground: str = "none"
+    """Colour behind a text."""
+    front: bool = False
+    """It stands before the field, as labels do, and not on it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,8 +99,16 @@ class Turtle:
 
     x: float
     y: float
+    id: int = 0
+    """Its number: marks name it."""
+    name: str = ""
+    """Its id in the page."""
     direction: float = 0.0
-    scale: float = 1.0
+    scale: tuple[float, float] = (1.0, 1.0)
+    """Across and along; negative: mirrored."""
+    twist: float = 0.0
+    """Degrees it looks to the right of where it heads."""
+    opacity: float = 1.0
     color: str = "mediumseagreen"
     shape: str = "turtle"
     """What it looks like; a shape not known to `draw` is an outline of its size."""
@@ -93,7 +126,7 @@ class Drawing:
     background: str = "white"
     marks: tuple[Mark, ...] = ()
     turtles: tuple[Turtle, ...] = ()
-    """Those to be seen at the end."""
+    """Those to be seen at the end, the topmost last."""
     texts: tuple[str, ...] = ()
     """What was written on the page, from its top."""
     cut: bool = False
@@ -102,8 +135,9 @@ class Drawing:
     @property
     def visible(self) -> Sequence[Mark]:
         """The marks since the last time all was cleared."""
-        cleared = [i for i, mark in enumerate(self.marks) if mark.kind == "erase" and not mark.paths]
-        return self.marks[cleared[-1] + 1 :] if cleared else self.marks
+        cleared = {mark.on: i for i, mark in enumerate(self.marks) if mark.kind == "erase" and not mark.paths}
+        seen = {turtle.id for turtle in self.turtles} | {None}
+        return [m for i, m in enumerate(self.marks) if i > cleared.get(m.on, -1) and m.on in seen]
 
     @property
     def empty(self) -> bool:
@@ -134,6 +168,8 @@ def read_drawing(record: Mapping[str, Any] | None, *, most: int = MOST_MARKS) ->
             break
         marks.append(mark)
     shown = [_turtle(t) for t in turtles[:MOST_TURTLES] if isinstance(t, Mapping) and t.get("shown", True)]
+    # The main turtle, the first of all, lies over the others.
+    shown.sort(key=lambda turtle: turtle.name == "turtle")
     return Drawing(
         field=(_number(record.get("width"), FIELD[0], 1, REACH), _number(record.get("height"), FIELD[1], 1, REACH)),
         background=css_colour(record.get("background"), "white"),
@@ -177,7 +213,14 @@ def _mark(item: Mapping[str, Any]) -> Mark | None:
         color=css_colour(item.get("color")),
         width=_number(item.get("width"), 1, 0, REACH),
         stroke=css_colour(item["stroke"]) if item.get("stroke") else None,
-        cap=cap if (cap := item.get("cap")) in ("round", "butt") else "square",
+        cap=cap if (cap := item.get("cap")) in ("square", "butt") else "round",
+        join=join if (join := item.get("join")) in ("miter", "bevel") else "round",
+        closed=item.get("closed") is True,
+        opacity=_number(item.get("alpha"), 1, 0, 1),
+        by=_whole(item.get("by")),
+        on=_whole(item.get("on")),
+        clip=_paths(item.get("clip")),
+        evenodd=item.get("rule") == "evenodd",
         erases=item.get("erase") is True,
         paths=paths,
         x=_number(item.get("x"), 0),
@@ -185,9 +228,22 @@ def _mark(item: Mapping[str, Any]) -> Mark | None:
         size=_size(item),
         direction=_number(item.get("direction"), 0) % 360,
         text=clean(item.get("text")),
-        align="start" if "right" in sides else "end" if "left" in sides else "middle",
+        align=_align(item, sides),
         rise=float(("top" in sides) - ("bottom" in sides)),
+        baseline="baseline" in item,
+        front="side" in item,
+        scale=(_number(item.get("scale"), 1, -100, 100), _number(item.get("scaleY"), 1, -100, 100)),
+        family=family if (family := item.get("family")) in ("sans-serif", "monospace") else "serif",
+        bold=item.get("bold") is True,
+        italic=item.get("italic") is True,
+        ground=css_colour(item["background"], "none") if item.get("background") else "none",
     )
+
+
+def _align(item: Mapping[str, Any], sides: Sequence[str]) -> str:
+    if "align" in item:
+        return {"center": "middle", "right": "end", "end": "end"}.get(str(item["align"])[:9], "start")
+    return "start" if "right" in sides else "end" if "left" in sides else "middle"
 
 
 def _size(item: Mapping[str, Any]) -> tuple[float, float]:
@@ -203,9 +259,12 @@ def _turtle(item: Mapping[str, Any]) -> Turtle:
     return Turtle(
         x=_number(item.get("x"), 0),
         y=_number(item.get("y"), 0),
-        # As it looks: a twisted turtle is drawn turned from where it heads.
-        direction=(_number(item.get("direction"), 0) + _number(item.get("twist"), 0)) % 360,
-        scale=_number(item.get("scale"), 1, 0, 100),
+        id=_whole(item.get("id")) or 0,
+        name=clean(item.get("name"), 99),
+        direction=_number(item.get("direction"), 0) % 360,
+        twist=_number(item.get("twist"), 0) % 360,
+        scale=(scale := _number(item.get("scale"), 1, -100, 100), _number(item.get("scaleY"), scale, -100, 100)),
+        opacity=_number(item.get("opacity"), 1, 0, 1),
         color=css_colour(item.get("color"), "mediumseagreen"),
         shape=shape if isinstance(shape, str) and len(shape) < 20 else "turtle",
         size=(wide, high),
@@ -238,6 +297,10 @@ def _number(value: Any, otherwise: float, low: float = -FARTHEST, high: float = 
     # Compared before it's made a float: JSON's integers have no bound, and `float` would raise.
     value = min(max(value, low), high)
     return float(value) if math.isfinite(value) else otherwise
+
+
+def _whole(value: Any) -> int | None:
+    return None if (found := _number(value, -1, -1, 1e9)) < 0 else int(found)
 
 
 def clean(value: Any, longest: int = LONGEST_TEXT) -> str:

@@ -18,7 +18,7 @@ import { body, hooks, isVisible } from "./page/elements.js";
 import { installGlobals } from "./pencilcode/globals.js";
 import { each, words } from "./language/lists.js";
 import {
-  append, defineProperty, evaluate, execPattern, freeze, jsonParse, jsonText, list, NativeError, NativeString,
+  append, defineProperty, evaluate, execPattern, freeze, jsonParse, jsonText, list, NativeError, NativeNumber, NativeString,
   NativeSyntaxError, record, safeText, sliceString,
 } from "./language/primordials.js";
 import { installPromise, reportRejections, tookPart } from "./language/promises.js";
@@ -26,7 +26,7 @@ import { seedRandom } from "./language/random.js";
 import { hideInSources, installSources } from "./language/sources.js";
 import { normalizeHeading } from "./turtle/geometry.js";
 import { turtlesInPage } from "./turtle/sprite.js";
-import { fieldItems, isSurface } from "./turtle/surfaces.js";
+import { isPainted } from "./turtle/surfaces.js";
 import { installTimers } from "./time/timers.js";
 
 const SOURCE_URL = "\n//# sourceURL=program.js";
@@ -146,17 +146,24 @@ function stepAll(n) {
   return jsonText(record({ done, now: roundMs(now()) }));
 }
 
+function opacityOf(element) {
+  const opacity = NativeNumber(element.style.opacity ?? 1);
+  return opacity >= 0 && opacity <= 1 ? rounded(opacity) : 1;
+}
+
 function turtleRecords() {
   const found = turtlesInPage();
   const turtles = list();
   for (let i = 0; i < found.length; i += 1) {
     const turtle = current(found[i]);
     append(turtles, record({
-      x: rounded(turtle.x), y: rounded(turtle.y), direction: rounded(normalizeHeading(turtle.heading)), twist: rounded(turtle.twist),
+      id: turtle.id, name: sliceString(found[i].id, 0, 100), x: rounded(turtle.x), y: rounded(turtle.y),
+      direction: rounded(normalizeHeading(turtle.heading)), twist: rounded(turtle.twist),
       radius: rounded(turtle.radius), scale: rounded(turtle.scaleX), scaleY: rounded(turtle.scaleY),
       width: rounded(turtle.width), height: rounded(turtle.height), originX: rounded(turtle.originX),
       originY: rounded(turtle.originY), color: turtle.color, shape: turtle.shape, image: turtle.url,
-      pen: turtle.style !== null && turtle.down, shown: isVisible(found[i]) && !isSurface(found[i]),
+      opacity: opacityOf(found[i]), pen: turtle.style !== null && turtle.down, surface: isPainted(found[i]),
+      shown: isVisible(found[i]) && found[i].style.visibility !== "hidden",
     }));
   }
   return turtles;
@@ -171,8 +178,7 @@ function result() {
   if (run.drawing) {
     // Guarded: a program may have broken the page; its drawing is worth less than its verdict.
     const background = guard(() => sliceString(safeText(body.style.backgroundColor || ""), 0, 100));
-    const shown = guard(fieldItems) ?? items;
-    properties.drawing = drawingRecord(guard(turtleRecords) ?? list(), background || null, shown,
+    properties.drawing = drawingRecord(guard(turtleRecords) ?? list(), background || null, items,
       guard(hooks.pageItems) ?? null);
   }
   return jsonText(record(properties));

@@ -103,7 +103,7 @@ test("paths are filled", () => {
   assert.equal(item.color, "gold");
   near(item.paths[0].slice(0, 6), [0, 0, 0, 50, 50, 50], "corners");
   const both = itemsOf("speed(Infinity); pen(red); rt(180, 50); fill(blue)");
-  assert.deepEqual(both.map(({ kind, color, stroke }) => [kind, color, stroke]), [["line", "red", undefined], ["fill", "blue", "red"]]);
+  assert.deepEqual(both.map(({ kind, color }) => [kind, color]), [["line", "red"], ["fill", "blue"], ["line", "red"]]);
 });
 
 test("dots, boxes, arrows and labels", () => {

@@ -212,7 +212,10 @@ each(["width", "height"], (name) => {
   property(name, function read() {
     const given = this.attributes[name] ?? (this.tag === "canvas" ? { width: 300, height: 150 }[name] : undefined);
     return given !== undefined && (+given || this.tag === "canvas") ? +given || 0 : hooks.box(this)[name];
-  }, function write(value) { this.setAttribute(name, value); });
+  }, function write(value) {
+    this.setAttribute(name, value);
+    if (this.tag === "canvas") hooks.emptied(this);
+  });
 });
 each(words("offsetWidth offsetHeight clientWidth clientHeight scrollWidth scrollHeight offsetLeft offsetTop"),
   (name) => {

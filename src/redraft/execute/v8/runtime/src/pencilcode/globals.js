@@ -76,7 +76,7 @@ const pictureCommand = (name) => wrapCommand(name, 1, (cc, query) => planEach(qu
 export function installGlobals() {
   installWindow();
   install(Query.prototype);
-  methods(Query.prototype, { clip: pictureCommand("clip"), saveimg: pictureCommand("saveimg") });
+  methods(Query.prototype, { saveimg: pictureCommand("saveimg") });
   hide(Query.prototype, "jquery", "2.1.4");
   installStatics();
   defineAll(OUTPUT);
@@ -111,6 +111,7 @@ export function installGlobals() {
 // A removed element takes the global of its id with it; the main turtle also all functions bound to it.
 function forgetRemoved(added) {
   hooks.gone = (element) => {
+    if (element.state.turtle !== undefined) element.state.turtle.gone = true;
     const { id } = element;
     const value = id ? globalThis[id] : undefined;
     if (value instanceof Query && value.length === 1 && value[0] === element) delete globalThis[id];

@@ -50,14 +50,19 @@ export function turtleOf(element) {
 /** Make the turtle state of an element that stands at a place {x, y, width, height}. */
 export function placeTurtle(element, at) {
   const turtle = record({
-    x: at.x, y: at.y, pageX: at.x, pageY: at.y, heading: 0, scaleX: 1, scaleY: 1, twist: 0, unit: 1,
+    id: made, x: at.x, y: at.y, pageX: at.x, pageY: at.y, heading: 0, scaleX: 1, scaleY: 1, twist: 0, unit: 1,
     width: at.width, height: at.height, originX: at.width / 2, originY: at.height / 2, hull: null,
     shape: "element", color: null, url: null,
-    style: null, down: false, radius: 0, corners: newCorners(), speed: "turtle", drawOn: null, motion: null,
+    gone: false, style: null, down: false, radius: 0, corners: newCorners(), speed: "turtle", drawOn: null, waitsFor: null,
+    motion: null,
   });
+  made += 1;
   element.state.turtle = turtle;
   return turtle;
 }
+
+// Turtles are numbered as they come, so that the record can say which of them drew a line.
+let made = 0;
 
 /** Put a turtle at a place: it is kept with six digits. While a turtle draws, its place on the page is kept exactly. */
 export function place(turtle, x, y) {

@@ -1,17 +1,19 @@
-// Copies of turtles, their pixels, and the 2D context of a canvas, a stand-in that takes every call and draws nothing.
+// Copies of turtles and their pixels.
 //
-// In: canvases and Queries. Out: `copy`, `imagedata`, `contextOf`. A program that reads pixels gets an empty picture;
-// if an image from the network could have been on it, the run is marked, as its verdict can't be given.
+// In: Queries. Out: `copy`, `clip`, `imagedata`. A program that reads pixels gets what it painted itself; if an image
+// from the network could have been on it, the run is marked, as its verdict can't be given.
 
-import { current, turtleOf } from "./body.js";
+import { current, isNumeric, turtleOf } from "./body.js";
 import { wrapCommand, wrapRaw, planEach } from "./command.js";
+import { now } from "../time/clock.js";
+import { picture } from "./context.js";
 import { markAsset } from "./drawing.js";
-import { Element, hooks } from "../page/elements.js";
-import { each, split, words } from "../language/lists.js";
-import { keys, max, min, NativeError, NativeNumber, NativeTypeError } from "../language/primordials.js";
+import { keys, min, NativeError, round } from "../language/primordials.js";
 import { toQuery } from "../jquery/query.js";
+import { hullOfPixels } from "./raster.js";
+import { addPicture, bitmapOf, copyItems, isPainted, surfaceOf } from "./surfaces.js";
 
-const SHARED = { __proto__: null, motion: 1, corners: 1 };
+const SHARED = { __proto__: null, id: 1, motion: 1, corners: 1, waitsFor: 1 };
 
 function copyTurtle(from, to) {
   const source = current(from);
@@ -20,6 +22,8 @@ function copyTurtle(from, to) {
   for (let i = 0; i < names.length; i += 1) if (!SHARED[names[i]]) target[names[i]] = source[names[i]];
   const display = from.style.display;
   to.style.display = display;
+  if (from.tag !== "canvas" || !isPainted(from)) return;
+  copyItems(surfaceOf(from), surfaceOf(to), now(), (u, v) => ({ x: u, y: v }), 1);
 }
 
 export const copy = wrapCommand("copy", 0, (cc, query) => {
@@ -39,15 +43,42 @@ export const copy = wrapCommand("copy", 0, (cc, query) => {
   return toQuery(copies);
 });
 
-/** An empty picture: all pixels transparent. */
-function picture(width, height) {
-  const columns = min(max(NativeNumber(width) | 0, 1), MAX_SIDE);
-  const rows = min(max(NativeNumber(height) | 0, 1), MAX_SIDE);
-  return { width: columns, height: rows, data: new Pixels(columns * rows * 4) };
+/** The corners of what isn't transparent, in a turtle's own coordinates. */
+function hullIn(turtle, surface, threshold) {
+  const hull = hullOfPixels(bitmapOf(surface), threshold);
+  for (let i = 0; i < hull.length; i += 2) {
+    hull[i] = (hull[i] * turtle.width) / surface.width - turtle.originX;
+    hull[i + 1] = turtle.originY - (hull[i + 1] * turtle.height) / surface.height;
+  }
+  return hull;
 }
 
-const MAX_SIDE = 2000;
-const Pixels = Uint8ClampedArray;
+/** `clip`: a sprite ends where its picture does. */
+export const clip = wrapCommand("clip", 1, (cc, query, threshold) => {
+  planEach(query, (element) => {
+    if (element.tag === "canvas" && isPainted(element)) {
+      current(element).hull = hullIn(current(element), surfaceOf(element), threshold ?? 0.125);
+    }
+    cc.resolve();
+  });
+});
+
+const Bytes = globalThis.Uint8ClampedArray;
+
+/** Put a picture that a program made onto a canvas, which takes its size. */
+function setPicture(canvas, value) {
+  if (typeof value !== "object" || !isNumeric(value.width) || !isNumeric(value.height) || !value.data) return;
+  const image = picture(round(value.width), round(value.height));
+  const size = min(value.data.length, image.data.length);
+  for (let i = 0; i < size; i += 1) image.data[i] = value.data[i];
+  const turtle = canvas.state.turtle;
+  if (image.width !== canvas.width || image.height !== canvas.height) {
+    canvas.width = image.width;
+    canvas.height = image.height;
+    if (turtle !== undefined) turtle.hull = null;
+  }
+  addPicture(surfaceOf(canvas), image, 0, 0, now());
+}
 
 export const imagedata = wrapRaw("imagedata", function imagedataOf(value) {
   const canvas = this.canvas();
@@ -57,76 +88,11 @@ export const imagedata = wrapRaw("imagedata", function imagedataOf(value) {
     markAsset();
     return picture(1, 1);
   }
-  if (value) return undefined;
-  if (canvas.state.turtle?.url) markAsset();
-  return picture(canvas.width, canvas.height);
-});
-
-// The methods of a context that draw nothing here, with the arguments each must have.
-const METHODS = `arc:5 arcTo:5 beginPath:0 bezierCurveTo:6 clearRect:4 clip:0 closePath:0 ellipse:7 fill:0 fillRect:4
-  fillText:3 lineTo:2 moveTo:2 putImageData:3 quadraticCurveTo:4 rect:4 reset:0 resetTransform:0 restore:0 rotate:1
-  roundRect:4 save:0 scale:2 setLineDash:1 setTransform:0 stroke:0 strokeRect:4 strokeText:3 transform:6 translate:2`;
-// Where radii stand among the arguments; a negative one is refused.
-const RADII = { __proto__: null, arc: [2], arcTo: [4], ellipse: [2, 3] };
-const PICTURES = { __proto__: null, canvas: 1, img: 1, video: 1 };
-
-const refusal = (name, why) => `Failed to execute '${name}' on 'CanvasRenderingContext2D': ${why}`;
-
-function checkCount(name, args, least) {
-  if (args.length >= least) return;
-  const needed = `${least} argument${least === 1 ? "" : "s"} required, but only ${args.length} present.`;
-  throw new NativeTypeError(refusal(name, needed));
-}
-
-function methodOf(entry) {
-  const [name, least] = split(entry, ":");
-  const radii = RADII[name] ?? [];
-  return [name, (...args) => {
-    checkCount(name, args, +least);
-    each(radii, (at) => {
-      if (args[at] < 0) throw new NativeError(refusal(name, `The radius provided (${args[at]}) is negative.`));
-    });
-  }];
-}
-
-function makeContext(canvas) {
-  const context = {
-    canvas, fillStyle: "#000000", strokeStyle: "#000000", lineWidth: 1, lineCap: "butt", lineJoin: "miter",
-    miterLimit: 10, font: "10px sans-serif", textAlign: "start", textBaseline: "alphabetic", globalAlpha: 1,
-    shadowBlur: 0, shadowColor: "rgba(0, 0, 0, 0)", drawImage, shadowOffsetX: 0, shadowOffsetY: 0,
-    globalCompositeOperation: "source-over", imageSmoothingEnabled: true,
-    measureText: (text) => ({ width: 6 * `${text}`.length }),
-    createLinearGradient: () => ({ addColorStop() {} }),
-    createRadialGradient: () => ({ addColorStop() {} }),
-    createPattern: () => ({}),
-    createImageData: (width, height) => picture(width?.width ?? width, width?.height ?? height),
-    getLineDash: () => [],
-    isPointInPath: () => false,
-    isPointInStroke: () => false,
-    getImageData(x, y, width, height) {
-      if (hasImages) markAsset();
-      return picture(width, height);
-    },
-  };
-  each(words(METHODS), (entry) => { const [name, method] = methodOf(entry); context[name] = method; });
-  return context;
-}
-
-let hasImages = false;
-function drawImage(...args) {
-  checkCount("drawImage", args, 3);
-  const [picture] = args;
-  if (!(picture instanceof Element) || !PICTURES[picture.tag]) {
-    const why = "The provided value is not of type '(CanvasImageSource or HTMLCanvasElement or HTMLImageElement)'.";
-    throw new NativeTypeError(refusal("drawImage", why));
+  if (value) {
+    setPicture(canvas, value);
+    return undefined;
   }
-  hasImages = true;
-}
-
-/** The 2D context of a canvas; other kinds there are none. */
-export function contextOf(canvas, kind) {
-  if (kind !== "2d") return null;
-  canvas.state.context ??= makeContext(canvas);
-  return canvas.state.context;
-}
-hooks.context = contextOf;
+  if (canvas.state.turtle?.url) markAsset();
+  const bitmap = bitmapOf(surfaceOf(canvas));
+  return picture(bitmap.width, bitmap.height, new Bytes(bitmap.data));
+});

@@ -2,8 +2,12 @@
 //
 // In: calls of the turtle's methods as their effect happens. Out: {width, height, items, turtles, texts}, bounded in
 // number so that an endless drawing stays small; `dropped` counts what found no room.
-// Items: line {points}, fill {paths}, dot {x,y,diameter}, box {x,y,size,direction}, text {x,y,text,...}, erase {all};
-// each with t0, t1, color, width where they apply, and `on` if it isn't on the field. Texts: {t0, text, inline}.
+// Items, in the order in which they were drawn: line {points, cap?, join?, closed?}, fill {paths, rule?}, dot {x, y,
+// diameter, stroke?}, box {x, y, size, direction, stroke?}, text {x, y, text, side?, ...}, erase {all}; each with t0, t1,
+// color and width where they apply, `alpha`, `clip` and `erase` where they aren't the usual. Ends and bends of lines are
+// round where nothing is said. `by` is the turtle that drew it; `on` the one whose canvas it is on, its places are that
+// turtle's own then (surfaces.js). A text with a `side` is a label: it stands before the field.
+// Turtles: {id, name, x, y, direction, twist, scale, scaleY, opacity, shown, surface, ...}. Texts: {t0, text, inline}.
 
 import { append, list, record, round } from "../language/primordials.js";
 
@@ -30,11 +34,6 @@ export function addItem(kind, t0, t1, properties) {
   item.t1 = rounded(t1);
   append(items, item);
   return item;
-}
-
-/** Forget nothing, but say that the field was wiped at this time. */
-export function addErase(time) {
-  addItem("erase", time, time, { all: true });
 }
 
 /** Text on the page (write, see, label ...); `style` may hold strings and numbers. */

@@ -9,9 +9,10 @@ import {
   enterTick, globalCommand, leaveTick, mainElement, mainIsBusy, planEach, setDefaultMs, setInterrupted, setMainElement,
   wrapCommand, wrapRaw,
 } from "./command.js";
-import { addErase, clearTexts, FIELD_HEIGHT, FIELD_WIDTH } from "./drawing.js";
+import { clearTexts, FIELD_HEIGHT, FIELD_WIDTH } from "./drawing.js";
 import { body, createElement, Element, field } from "../page/elements.js";
 import { hatch } from "./sprite.js";
+import { eraseField, setFieldCanvas } from "./surfaces.js";
 import { enqueue, plan, stopAll, whenIdle } from "../time/queue.js";
 import {
   append, floor, isArray, list, max, NativeError, NativeNumber, NativeTypeError, record,
@@ -191,7 +192,7 @@ function doneMethod(fn) {
 
 function clearField({ canvas, turtles, text }) {
   if (canvas) {
-    addErase(now());
+    eraseField(now());
     find(".turtlelabel").remove();
   }
   if (turtles) find(field).find(".turtle").not(find(mainElement())).remove();
@@ -211,16 +212,29 @@ function canvas() {
     globalCanvas.setAttribute("width", `${FIELD_WIDTH}`);
     globalCanvas.setAttribute("height", `${FIELD_HEIGHT}`);
     field.insertBefore(globalCanvas, field.firstChild);
+    setFieldCanvas(globalCanvas);
   }
   return globalCanvas;
 }
 
+/** The first canvas among elements or in them. */
+function canvasIn(query) {
+  for (let i = 0; i < query.length; i += 1) if (query[i].tag === "canvas") return query[i];
+  return query.find("canvas")[0];
+}
+
 function drawon(cc, query, target) {
+  // Whoever is left goes on only when what was to be drawn on it is drawn.
+  for (let i = 0; i < query.length; i += 1) {
+    const turtle = turtleOf(query[i]);
+    if (turtle.waitsFor) sync(query[i], turtle.waitsFor);
+    turtle.waitsFor = target;
+  }
   sync(target, query);
   planEach(query, (element) => {
     const turtle = turtleOf(element);
-    const chosen = target instanceof Query ? target[0] : target;
-    turtle.drawOn = chosen instanceof Element && chosen !== globalCanvas ? chosen : null;
+    const found = target instanceof Query || target instanceof Element ? canvasIn(find(target)) : null;
+    turtle.drawOn = found && found !== globalCanvas ? found : null;
     cc.resolve();
   });
 }
@@ -229,10 +243,7 @@ function drawon(cc, query, target) {
 export const stageMethods = {
   done: wrapRaw("done", doneMethod),
   drawon: wrapCommand("drawon", 1, drawon),
-  canvas: wrapRaw("canvas", function turtleCanvas() {
-    for (let i = 0; i < this.length; i += 1) if (this[i].tag === "canvas") return this[i];
-    return this.find("canvas")[0];
-  }),
+  canvas: wrapRaw("canvas", function turtleCanvas() { return canvasIn(this); }),
   hatch: wrapRaw("hatch", hatch),
 };
 

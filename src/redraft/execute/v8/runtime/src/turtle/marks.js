@@ -4,27 +4,23 @@
 // turtles. Missing or odd arguments are silent, except where the real runtime fails: `fill()` without a pen, `dot
 // "none"`.
 
-import { current, invisible, isNumeric, isPage, one } from "./body.js";
+import { current, invisible, isNumeric, isPage } from "./body.js";
 import { insideTick, isInstant, moveMs, planEach, wrapCommand, wrapRaw } from "./command.js";
 import { now } from "../time/clock.js";
-import { createElement, field } from "../page/elements.js";
-import { addItem, pathOf, rounded } from "./drawing.js";
+import { pathOf, rounded } from "./drawing.js";
 import { radians } from "./geometry.js";
 import { addDrawn, fillPath, isPlainObject, nameOf, paint, parsePen, setDown, setStyle, widthOf } from "./pen.js";
 import { animate, plan } from "../time/queue.js";
+import { label } from "./labels.js";
 import { lookFor, putOn } from "./shapes.js";
+import { addPixelItem, surfaceOf } from "./surfaces.js";
 import {
-  abs, cos, execPattern, indexOfString, keys, max, NativeError, NativeNumber, NativeString, NativeTypeError, safeText,
-  setPrototypeOf, sin,
+  abs, cos, execPattern, keys, max, NativeError, NativeNumber, NativeTypeError, setPrototypeOf, sin,
 } from "../language/primordials.js";
-import { query as find, Query } from "../jquery/query.js";
 
 const CAP = /^(?:butt|square|round)$/;
 const JOIN = /^(?:bevel|round|miter)$/;
 const WHOLE_FIELD = 4000;
-const LABEL_SIZE = 16;
-const { parseFloat } = globalThis;
-const HTML = /^\s*<[\s\S]*>\s*$/;
 
 function optionText(style) {
   let text = "";
@@ -87,11 +83,6 @@ function fill(cc, query, given) {
   });
 }
 
-/** What the language says of `"id" in "text"`. */
-function cantSearch(name, value) {
-  throw new NativeTypeError(`Cannot use 'in' operator to search for '${name}' in ${safeText(value)}`);
-}
-
 /** Dots, boxes and arrows: `draw(turtle, size, style, item)` adds the item. */
 function stamping(draw) {
   return (cc, query, first, second) => {
@@ -106,9 +97,11 @@ function stamping(draw) {
       if (style === null) throw new NativeTypeError("Cannot read properties of null (reading 'eraseMode')");
       if (style.lineWidth === undefined && own && own.lineWidth) style.lineWidth = own.lineWidth;
       const diameter = NativeNumber(size) * turtle.unit + (style.eraseMode ? 2 : 0);
-      const at = { x: turtle.x, y: turtle.y, heading: turtle.heading, unit: turtle.unit, drawOn: turtle.drawOn };
+      const { id, x, y, heading, unit, drawOn } = turtle;
+      const at = { id, x, y, heading, unit, drawOn, gone: false };
       const t0 = now();
       const stamp = () => {
+        at.gone = turtle.gone;
         draw(at, diameter, style, t0);
         cc.resolve();
       };
@@ -139,10 +132,23 @@ function drawDot(at, diameter, style, t0) {
 function drawBox(at, size, style, t0) {
   const whole = size === Infinity;
   if (!whole && size !== size) return;
+  if (whole && at.drawOn !== null) {
+    fillCanvas(surfaceOf(at.drawOn), style);
+    return;
+  }
   stamped("box", at, style, t0, {
     x: whole ? 0 : rounded(at.x), y: whole ? 0 : rounded(at.y),
     size: whole ? WHOLE_FIELD : rounded(abs(size)), direction: whole ? 0 : rounded(at.heading),
   });
+}
+
+/** All of a canvas in one colour. */
+function fillCanvas(surface, style) {
+  const { width, height } = surface;
+  const path = setPrototypeOf([0, 0, width, 0, width, height, 0, height], null);
+  const properties = { paths: setPrototypeOf([path], null), color: paint(style.fillStyle) };
+  if (style.eraseMode) properties.erase = true;
+  addPixelItem(surface, "fill", now(), properties);
 }
 
 function drawArrow(at, length, style, t0) {
@@ -161,47 +167,6 @@ function drawArrow(at, length, style, t0) {
   }
   const head = pathOf([tip[0], tip[1], right[0], right[1], neck[0], neck[1], left[0], left[1]]);
   addDrawn(at, "fill", now(), now(), { paths: setPrototypeOf([head], null), color });
-}
-
-/** What a label shows, as an element of the page. */
-function labelElement(html) {
-  if (html instanceof Query && html.length > 0) return html[0];
-  const text = html === undefined || html === null ? "" : `${html}`;
-  if (execPattern(HTML, text) !== null) {
-    const made = find(text);
-    if (made.length === 1) return made[0];
-  }
-  const element = createElement("label");
-  element.innerHTML = text;
-  return element;
-}
-
-function label(cc, query, html, second, third) {
-  const swap = (!third || typeof third === "string") && (isNumeric(second) || isPlainObject(second));
-  let styles = swap ? second : third;
-  const where = swap ? third : second;
-  const side = where ?? "rotated scaled";
-  if (isNumeric(styles)) styles = { fontSize: NativeNumber(styles) };
-  const misused = styles && typeof styles !== "object" && typeof styles !== "function";
-  if (misused && (where === undefined || where === null)) cantSearch("labelSide", styles);
-  const inTick = insideTick();
-  planEach(query, (element) => {
-    const turtle = current(element);
-    const out = labelElement(html);
-    one(out).css({ position: "absolute", display: "table" }).addClass("turtlelabel");
-    if (isPlainObject(styles)) one(out).css(styles);
-    field.appendChild(out);
-    if (misused) cantSearch("id", styles);
-    const style = isPlainObject(styles) ? styles : {};
-    const size = parseFloat(style.fontSize ?? style["font-size"]) || LABEL_SIZE;
-    const rotated = indexOfString(`${side}`, "rotated") >= 0;
-    addItem("text", now(), now(), {
-      x: rounded(turtle.x), y: rounded(turtle.y), text: NativeString(out.textContent), size: rounded(size),
-      color: paint(style.color), direction: rotated ? rounded(turtle.heading) : 0, side: `${side}`,
-    });
-    if (!isInstant(element)) animate(element, moveMs(element, inTick));
-    plan(element, cc.resolve);
-  });
 }
 
 // The time a browser needs to find out that it can't load an image.

@@ -5,11 +5,11 @@
 
 import { current, newCorners, settle } from "./body.js";
 import { now } from "../time/clock.js";
-import { canvasColor } from "./colors.js";
-import { addItem, pathOf, rounded } from "./drawing.js";
-import { keepOn } from "./surfaces.js";
+import { canvasColor, rgba } from "./colors.js";
+import { pathOf, rounded } from "./drawing.js";
+import { addOn } from "./surfaces.js";
 import {
-  abs, append, create, execPattern, getPrototypeOf, hasOwn, isArray, keys, list, NativeNumber, NativeString,
+  abs, append, create, execPattern, floor, getPrototypeOf, hasOwn, isArray, keys, list, NativeNumber, NativeString,
   NativeTypeError, record, round, sliceString, trim,
 } from "../language/primordials.js";
 
@@ -103,24 +103,51 @@ export function traces(turtle) {
   return turtle.down && turtle.style !== null && !turtle.style.savePath;
 }
 
+// A canvas draws a turtle's line more than once: as it walks, as it arrives, as it goes on. It shows where a pen is faint.
+const STROKES = 3;
+
+function penColor(value) {
+  const color = paint(value);
+  const parts = rgba(color);
+  if (parts[3] === 255 || parts[3] === 0) return color;
+  const alpha = 1 - (1 - parts[3] / 255) ** STROKES;
+  return `rgba(${parts[0]}, ${parts[1]}, ${parts[2]}, ${rounded(alpha)})`;
+}
+
+/** How a pen's lines end and bend, where not round. */
+function addEnds(properties, style) {
+  if (style.lineCap && style.lineCap !== "round") properties.cap = NativeString(style.lineCap);
+  if (style.lineJoin && style.lineJoin !== "round") properties.join = NativeString(style.lineJoin);
+  return properties;
+}
+
+/** Whether a way leads nowhere: a canvas draws nothing then, not even the ends of its line. */
+function isPoint(points) {
+  for (let i = 2; i < points.length; i += 1) if (points[i] !== points[i % 2]) return false;
+  return true;
+}
+
 /** Record a line the turtle has walked. */
 export function drawLine(turtle, t0, t1, points) {
   if (!traces(turtle)) return;
   const { style } = turtle;
   if (!("strokeStyle" in style)) return;
-  const properties = { points: pathOf(points), color: paint(style.strokeStyle), width: widthOf(style, turtle) };
+  const way = pathOf(points);
+  if (isPoint(way)) return;
+  const properties = { points: way, color: penColor(style.strokeStyle), width: widthOf(style, turtle) };
   if (style.eraseMode) {
     properties.erase = true;
     properties.color = "white";
   }
-  if (style.lineCap) properties.cap = NativeString(style.lineCap);
-  addDrawn(turtle, "line", t0, t1, properties);
+  addDrawn(turtle, "line", t0, t1, addEnds(properties, style));
 }
 
 /** Record what a turtle draws: on the field, or on the surface that it draws on. */
 export function addDrawn(turtle, kind, t0, t1, properties) {
-  const item = addItem(kind, t0, t1, properties);
-  if (item !== null && turtle.drawOn !== null) keepOn(turtle.drawOn, item);
+  // A turtle that is off the page draws no more.
+  if (turtle.gone) return;
+  properties.by = turtle.id;
+  addOn(turtle.drawOn, kind, t0, t1, properties);
 }
 
 /** Keep this corner for `fill`; without a pen forget the path, with the pen up start another piece. */
@@ -186,13 +213,27 @@ export function fillPath(element, fill) {
   const { corners } = turtle;
   for (let i = 0; i < corners.length; i += 1) if (corners[i].length > 2) append(paths, pathOf(corners[i]));
   if (paths.length > 0) {
-    const color = "fillStyle" in style ? paint(style.fillStyle) : "none";
-    const properties = { paths, color, width: widthOf(style, turtle) };
-    if ("strokeStyle" in style) properties.stroke = paint(style.strokeStyle);
-    if (style.eraseMode) properties.erase = true;
-    addDrawn(turtle, "fill", now(), now(), properties);
+    const erase = style.eraseMode ? { erase: true } : {};
+    if ("fillStyle" in style) addDrawn(turtle, "fill", now(), now(), { paths, color: paint(style.fillStyle), ...erase });
+    if ("strokeStyle" in style) strokePath(turtle, style, paths, erase);
   }
   keepLastCorner(turtle);
+}
+
+/** Whether a path comes back to where it began. */
+function isClosed(path) {
+  const last = path.length - 2;
+  const middle = 2 * floor(path.length / 4);
+  const near = (at) => round(path[0] - path[at]) === 0 && round(path[1] - path[at + 1]) === 0;
+  return path.length > 4 && near(last) && !near(middle);
+}
+
+function strokePath(turtle, style, paths, erase) {
+  for (let i = 0; i < paths.length; i += 1) {
+    const properties = { points: paths[i], color: paint(style.strokeStyle), width: widthOf(style, turtle), ...erase };
+    if (isClosed(paths[i])) properties.closed = true;
+    addDrawn(turtle, "line", now(), now(), addEnds(properties, style));
+  }
 }
 
 function keepLastCorner(turtle) {

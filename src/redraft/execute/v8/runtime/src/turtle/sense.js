@@ -67,8 +67,8 @@ const encloses = (a, b) => b.top <= a.top && b.bottom >= a.bottom && b.left >= a
 const isGone = (thing) => !isPage(thing) && !isPagePlace(thing) && invisible(thing);
 
 function touchesColor(element, color) {
-  current(element);
-  return showsColor(cornersOf(element), color === "color" ? null : rgba(color));
+  const { drawOn } = current(element);
+  return showsColor(drawOn, cornersOf(element), color === "color" ? null : rgba(color));
 }
 
 function touches(query, given, y) {

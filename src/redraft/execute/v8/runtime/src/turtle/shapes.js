@@ -5,26 +5,35 @@
 // no size.
 
 import { current } from "./body.js";
-import { isColor } from "./colors.js";
+import { now } from "../time/clock.js";
+import { isColor, rgba } from "./colors.js";
 import { markAsset } from "./drawing.js";
 import { isPlainObject, nameOf } from "./pen.js";
-import { execPattern, hasOwn, NativeNumber, NativeString, record, setPrototypeOf, trim } from "../language/primordials.js";
+import {
+  execPattern, hasOwn, NativeNumber, NativeString, record, round, setPrototypeOf, trim,
+} from "../language/primordials.js";
 import { Query } from "../jquery/query.js";
+import { copyItems, emptySurface, isPainted, surfaceOf } from "./surfaces.js";
 
 const points = (...numbers) => setPrototypeOf(numbers, null);
 
 // Hulls with y up, relative to the origin: the place of the pen.
 const SHAPES = record({
   turtle: {
-    color: "mediumseagreen", width: 20, height: 24, originX: 10, originY: 13,
+    color: "mediumseagreen", width: 20, height: 24, originX: 10, originY: 13, opacity: 0.67, pixels: 2,
     hull: points(-8, -6, -8, 5, -2, 13, 2, 13, 8, 5, 8, -6, 0, -9),
   },
-  pointer: { color: "gray", width: 20, height: 24, originX: 10, originY: 18, hull: points(-10, -6, 0, 18, 10, -6) },
-  radius: { color: "gray", width: 20, height: 20, originX: 10, originY: 10, hull: octagon(10, 7) },
-  dot: { color: "black", width: 12, height: 12, originX: 6, originY: 6, hull: octagon(6, 4) },
-  point: { color: "black", width: 3, height: 3, originX: 1.5, originY: 1.5, hull: octagon(1.5, 1) },
+  pointer: {
+    color: "gray", width: 20, height: 24, originX: 10, originY: 18, opacity: 0.67, pixels: 2,
+    hull: points(-10, -6, 0, 18, 10, -6),
+  },
+  radius: { color: "gray", width: 20, height: 20, originX: 10, originY: 10, opacity: 1, pixels: 2, hull: octagon(10, 7) },
+  dot: { color: "black", width: 12, height: 12, originX: 6, originY: 6, opacity: 1, pixels: 2, hull: octagon(6, 4) },
+  point: {
+    color: "black", width: 3, height: 3, originX: 1.5, originY: 1.5, opacity: 1, pixels: 2, hull: octagon(1.5, 1),
+  },
   pencil: {
-    color: "dodgerblue", width: 20, height: 24, originX: 10, originY: 24,
+    color: "dodgerblue", width: 20, height: 24, originX: 10, originY: 24, opacity: 1, pixels: 2,
     hull: points(-3, 6, -3, 24, 3, 24, 3, 6, 0, 0),
   },
 });
@@ -37,12 +46,20 @@ const SIZE = /^(\d+)x(\d+)(?:\/(\d+))?$/;
 const LAST_WORD = /^([\s\S]*?)\s*(\S+)$/;
 
 function look(shape, color, sizes) {
-  return record({ shape, color, url: null, hull: null, ...sizes });
+  return record({ shape, color, url: null, hull: null, opacity: 1, pixels: 1, ...sizes });
 }
 
-function rectangleLook(width, height, color) {
-  return look("box", color || "transparent", { width, height, originX: width / 2, originY: height / 2 });
+/** A rectangle of so many pixels, `pixels` of which are one of the page's. Where none has a colour, nothing touches it. */
+function rectangleLook(width, height, color, pixels = 1) {
+  const seen = rgba(color);
+  return look("box", color, {
+    width: width / pixels, height: height / pixels, originX: width / pixels / 2, originY: height / pixels / 2, pixels,
+    hull: seen !== null && seen[3] === 0 ? points() : null,
+  });
 }
+
+// What a sprite is without a colour of its own.
+const PALE = "rgba(128, 128, 128, 0.125)";
 
 function namedShape(name) {
   if (hasOwn(SHAPES, name)) {
@@ -52,13 +69,14 @@ function namedShape(name) {
   const size = execPattern(SIZE, name);
   if (size === null) return null;
   const pixels = size[3] ? NativeNumber(size[3]) : 1;
-  return (color) => rectangleLook(NativeNumber(size[1]) / pixels, NativeNumber(size[2]) / pixels, color);
+  return (color) => rectangleLook(NativeNumber(size[1]), NativeNumber(size[2]), color || PALE, pixels);
 }
 
 function sizedLook(spec) {
   const width = NativeNumber(spec.width || spec.height || 256) || 0;
   const height = NativeNumber(spec.height || spec.width || 256) || 0;
-  return rectangleLook(width, height, isColor(spec.color) ? spec.color : null);
+  const pixels = NativeNumber(spec.subpixel || 1 / (spec.scale || 1)) || 1;
+  return rectangleLook(width, height, isColor(nameOf(spec.color)) ? nameOf(spec.color) : "transparent", pixels);
 }
 
 /** The look of another element: an image, a canvas or a video. */
@@ -68,6 +86,7 @@ function copiedLook(element) {
   const turtle = current(element);
   return look(turtle.shape, turtle.color, {
     url: null, width: turtle.width, height: turtle.height, originX: turtle.width / 2, originY: turtle.height / 2,
+    copied: element,
   });
 }
 
@@ -104,7 +123,21 @@ export function putOn(element, given, css) {
   turtle.height = given.height;
   turtle.originX = given.originX;
   turtle.originY = given.originY;
+  element.style.opacity = `${given.opacity}`;
+  paintLook(element, given);
   if (isPlainObject(css)) resize(turtle, css);
+}
+
+/** Give a canvas the pixels of its look: they can be read, drawn on and copied. */
+function paintLook(element, given) {
+  if (element.tag !== "canvas") return;
+  element.attributes.width = `${round(given.width * given.pixels)}`;
+  element.attributes.height = `${round(given.height * given.pixels)}`;
+  emptySurface(element);
+  const from = given.copied;
+  if (from && from !== element && from.tag === "canvas" && isPainted(from)) {
+    copyItems(surfaceOf(from), surfaceOf(element), now(), (u, v) => ({ x: u, y: v }), 1);
+  }
 }
 
 function resize(turtle, css) {

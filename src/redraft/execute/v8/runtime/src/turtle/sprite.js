@@ -6,13 +6,13 @@
 import { current, isNumeric, place, placeTurtle, turtleOf } from "./body.js";
 import { setMainElement, wrapRaw } from "./command.js";
 import { createElement, document, Element, field, hooks } from "../page/elements.js";
-import { isPlainObject, parseOptions } from "./pen.js";
+import { isPlainObject, nameOf } from "./pen.js";
+import { drawKey, drawKeys, pianoOf } from "./piano.js";
 import { lookFor, putOn } from "./shapes.js";
 import { hide } from "../language/lists.js";
 import { checkStyles } from "../language/pollution.js";
 import {
-  append, ceil, create, defineProperty, execPattern, floor, list, max, NativeNumber, NativeString, NativeTypeError,
-  round, sqrt, uncurry,
+  append, create, defineProperty, execPattern, list, max, NativeNumber, NativeString, NativeTypeError, uncurry,
 } from "../language/primordials.js";
 import { $, Query, query as find, toQuery } from "../jquery/query.js";
 
@@ -139,34 +139,42 @@ function spriteElements(first, container, standard) {
 
 const containerOf = (container) => (container instanceof Query ? container[0] : container);
 
-const WHITE_KEYS = 12 / 7;
-
-/** The size of a piano: white keys five times as tall as wide, about 42,000 pixels in all. */
-function pianoSize(given) {
-  const options = parseOptions(given, "keys");
-  const extra = ceil(NativeNumber(options.lineWidth ?? 1.5));
-  const keys = "keys" in options ? ceil(NativeNumber(options.keys) / WHITE_KEYS) : 0;
-  const aspect = keys > 0 ? keys / 5 : 4.2;
-  const standard = keys > 0 ? sqrt(42_000 * aspect) + extra : 422;
-  const fromHeight = "height" in options ? round((options.height - extra) * aspect + extra) : standard;
-  const width = NativeNumber(options.width ?? fromHeight);
-  const height = NativeNumber(options.height ?? round((width - extra) / aspect + extra));
-  return { width: max(1, floor(width)) || 1, height: max(1, floor(height)) || 1 };
-}
-
 function makePiano(self, args) {
   if (!(self instanceof Query)) throw new NativeTypeError("this.on is not a function");
-  return [createTurtle(pianoSize(args[0]))];
+  const piano = pianoOf(args[0]);
+  const element = createTurtle({ width: max(1, piano.width) || 1, height: max(1, piano.height) || 1 });
+  element.state.piano = piano;
+  drawKeys(element, piano);
+  return [element];
+}
+
+/** A piano's own methods: draw a key, draw all of them. */
+function pianoMethods() {
+  const eachPiano = (query, fn) => {
+    for (let i = 0; i < query.length; i += 1) if (query[i].state?.piano) fn(query[i], query[i].state.piano);
+  };
+  return {
+    draw() { eachPiano(this, drawKeys); },
+    drawkey(key, color) { eachPiano(this, (element, piano) => drawKey(element, piano, NativeNumber(key), nameOf(color))); },
+  };
 }
 
 function makePencil(self, args) {
   if (!(self instanceof Query)) throw new NativeTypeError("this.each is not a function");
+  const given = args[0] instanceof Query ? args[0].canvas() : args[0];
+  const canvas = given instanceof Element ? given : typeof given === "string" ? find(given).filter("canvas")[0] : null;
   const element = createTurtle({ width: 0, height: 0, color: "transparent" });
   const turtle = turtleOf(element);
   turtle.speed = Infinity;
-  turtle.width = turtle.height = 0;
-  const canvas = containerOf(args[0]);
-  if (canvas && canvas.tag === "canvas") turtle.drawOn = canvas;
+  if (canvas && canvas.tag === "canvas") {
+    turtle.drawOn = canvas;
+    const pose = current(canvas);
+    place(turtle, pose.x, pose.y);
+    turtle.heading = pose.heading;
+    turtle.twist = pose.twist;
+    turtle.scaleX = pose.scaleX;
+    turtle.scaleY = pose.scaleY;
+  }
   element.style.display = "none";
   return [element];
 }
@@ -191,8 +199,9 @@ export function makeClasses() {
   const Pencil = child("Pencil", makePencil);
   const Webcam = child("Webcam", makeWebcam);
   const nothing = function nothing() { return this; };
-  Piano.prototype.draw = nothing;
-  Piano.prototype.drawkey = nothing;
+  const { draw, drawkey } = pianoMethods();
+  Piano.prototype.draw = draw;
+  Piano.prototype.drawkey = drawkey;
   Webcam.prototype.capture = nothing;
   Webcam.prototype.cut = nothing;
   return { Sprite, Turtle, Piano, Pencil, Webcam };

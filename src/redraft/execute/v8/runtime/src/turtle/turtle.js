@@ -13,14 +13,15 @@ import { apply, defineProperty, keys } from "../language/primordials.js";
 import { wrapRaw } from "./command.js";
 import { senses } from "./sense.js";
 import { createTurtle } from "./sprite.js";
-import { copy, imagedata } from "./copies.js";
+import { clip, copy, imagedata } from "./copies.js";
+import { emptySurface } from "./surfaces.js";
 
 // Old names of methods, still in use.
 const OLD_NAMES = { move: "slide", direct: "plan", enclosedby: "inside", bearing: "direction" };
 
 /** Define the turtle's methods on a prototype, not enumerable, as jQuery's are for `for in`. */
 export function install(prototype) {
-  const sources = [motions, marks, senses, stageMethods, { copy, imagedata }];
+  const sources = [motions, marks, senses, stageMethods, { clip, copy, imagedata }];
   for (let s = 0; s < sources.length; s += 1) {
     const names = keys(sources[s]);
     for (let i = 0; i < names.length; i += 1) define(prototype, names[i], sources[s][names[i]]);
@@ -33,6 +34,7 @@ export function install(prototype) {
   hooks.turtleBox = pageBox;
   hooks.setPen = (element, style) => setStyle(element, parsePen(style, "strokeStyle"));
   hooks.setDown = setDown;
+  hooks.emptied = emptySurface;
 }
 
 function define(prototype, name, value) {
