@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +23,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from redraft.progress import say
 from redraft.rundir import write_text
 from redraft.rundir.tables import write_table
 from redraft.visible import visible
@@ -60,6 +63,7 @@ SPLIT_WORDS: dict[str, str] = {
 
 RC: dict[Any, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a title is text: $x$ is no formula
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial"],
     "font.size": 9,
@@ -87,6 +91,13 @@ RC: dict[Any, Any] = {
     "lines.linewidth": 1.6,
     "axes.unicode_minus": True,
 }
+
+
+MISSING_GLYPHS = (
+    "some labels of figures are in scripts for which this machine has no font. A browser that has one shows them, but "
+    "their widths are guessed. On Debian and Ubuntu, fonts-noto-core, fonts-noto-cjk and fonts-noto-color-emoji have "
+    "them."
+)
 
 
 class Figure(NamedTuple):
@@ -147,13 +158,36 @@ def draw(
         stamp: The origin, printed into the figure itself, so that it stays with a copied figure.
         points: What is drawn.
     """
-    with matplotlib.rc_context({**RC, "svg.hashsalt": name}):
+    with matplotlib.rc_context({**RC, "svg.hashsalt": name}), _glyphs_told():
         canvas = Canvas(figsize=size, layout=ConstrainedLayoutEngine(rect=(0, 0.16 / size[1], 1, 1 - 0.16 / size[1])))
         paint(canvas)
         canvas.text(0.995, 0.04 / size[1], stamp, ha="right", va="bottom", size=7.5, color=MUTED, style="italic")
         buffer = io.StringIO()
         canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return Figure(name, title, caption, alt, _inline(buffer.getvalue(), name, alt), points)
+
+
+_told: list[str] = []
+"""What was said of missing glyphs: once is enough."""
+
+
+@contextmanager
+def _glyphs_told() -> Iterator[None]:
+    """Say once, and not for each letter, that a script has no font here; other warnings are passed on."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    missing = [
+        warning
+        for warning in caught
+        if re.match(r"Glyph \d+|Matplotlib currently does not support", str(warning.message))
+    ]
+    for warning in caught:
+        if warning not in missing:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if missing and not _told:
+        _told.append(MISSING_GLYPHS)
+        say(MISSING_GLYPHS)
 
 
 def save(figure: Figure, folder: Path) -> None:
