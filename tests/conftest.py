@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from places import SHARED
+from places import CASES, SHARED
 
 # How long an example takes says nothing where other work shares the processors.
 settings.register_profile("redraft", deadline=None)
@@ -31,6 +31,15 @@ def shared() -> Path:
         warnings.warn(f"SUPPLIED DATA MISSING: {SHARED}; set REDRAFT_SHARED. Its tests are skipped.", stacklevel=1)
         pytest.skip(f"supplied data missing at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Small inputs with the traits of everyday exports, each with a README that says what is right."""
+    if not CASES.exists():
+        warnings.warn(f"EVERYDAY CASES MISSING: {CASES}; set REDRAFT_SHARED. Its tests are skipped.", stacklevel=1)
+        pytest.skip(f"everyday cases missing at {CASES}")
+    return CASES
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -51,9 +51,9 @@ def execute(
     goes on where it was.
 
     Args:
-        input: A dataset (each distinct program once), or JSON lines with id, code and perhaps language. A dataset's
-            verdicts are also written beside its traces, to verdicts-ENGINE.parquet. Needed unless only `--isolation` is
-            asked for.
+        input: A dataset (each distinct program once), or JSON lines (or a JSON list) with id, code and perhaps
+            language. A dataset's verdicts are also written beside its traces, to verdicts-ENGINE.parquet. Needed unless
+            only `--isolation` is asked for.
         out: The JSON lines to write, in the order of the input. Needed unless the input is a dataset.
         engine: What runs the programs (`ENGINE`).
         workers: Programs that run at the same time.
@@ -147,21 +147,27 @@ def _read(file: Path) -> list[tuple[str | int, Program]]:
     Raises:
         InputError: It can't be read, or lines aren't programs: all named, with their numbers.
     """
+    from redraft.data.languages import language_named
+    from redraft.data.sources.growth import UNPACK_RATIO
+    from redraft.data.sources.jsonrows import json_records
+    from redraft.data.sources.states import Damaged
     from redraft.execute.verdict import Program
 
     found: list[tuple[str | int, Program]] = []
     wrong: list[int] = []
     try:
-        with file.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                match _parsed(line):
-                    case {"id": str() | int() as name, "code": str() as code, **rest} if isinstance(
-                        language := rest.get("language"), str | None
-                    ):
-                        found.append((name, Program(id=str(name), code=code, language=language)))
-                    case _ if line.strip():
-                        wrong.append(number)
-    except (OSError, UnicodeDecodeError) as error:
+        for number, record, _ in json_records(file, 1 << 20, UNPACK_RATIO):
+            match record:
+                case {"id": str() | int() as name, "code": str() as code, **rest} if isinstance(
+                    language := rest.get("language"), str | None
+                ):
+                    language = language_named(language) if language and language.strip() else None
+                    found.append((name, Program(id=str(name), code=code, language=language)))
+                case _:
+                    wrong.append(number)
+    except Damaged as error:
+        raise InputError(f"can't be read: {error}.", where=file, remedy="Give a dataset or JSON lines.") from error
+    except OSError as error:
         raise InputError(f"can't be read ({error}).", where=file, remedy="Give a dataset or JSON lines.") from error
     if wrong:
         places = ", ".join(f"{file.name}:{number}" for number in wrong[:SHOWN])
@@ -172,10 +178,3 @@ def _read(file: Path) -> list[tuple[str | int, Program]]:
             remedy='Each line is an object: {"id": "a", "code": "fd 100"}, perhaps with "language".',
         )
     return found
-
-
-def _parsed(line: str) -> object:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None

@@ -13,6 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from redraft.data.languages import known_language
+from redraft.execute.outside import needed
+
 Ended = Literal["done", "timeout", "memory", "crash"]
 
 _CALLBACKS = re.compile(r"->|=>|\bfunction\b|\bawait\b")
@@ -37,7 +40,7 @@ class ErrorRecord:
     """One thing that went wrong while a program ran."""
 
     kind: str
-    """syntax, uncaught, rejection, console, hung; from outside timeout, memory, crash; from a rule no-end, language."""
+    """syntax, uncaught, rejection, console, hung; timeout, memory, crash; from a rule no-end, language, outside."""
     message: str
     """What a student would see."""
     line: int | None = None
@@ -134,9 +137,10 @@ def languages_to_try(program: Program, known: Sequence[str]) -> tuple[str, ...]:
     """The languages to try a program in, in order; none if its own isn't among the `known`, those that are judged."""
     if program.language is None:
         return tuple(known)
-    if program.language not in known:
+    own = known_language(program.language) or program.language
+    if own not in known:
         return ()
-    return (program.language, *(other for other in known if other != program.language))
+    return (own, *(other for other in known if other != own))
 
 
 def judge(program: Program, outcome: Outcome | None, rule: Rule) -> Verdict:
@@ -144,8 +148,13 @@ def judge(program: Program, outcome: Outcome | None, rule: Rule) -> Verdict:
     if outcome is None:
         note = ErrorRecord(kind="language", message=f"{program.language} isn't executed")
         return Verdict(id=program.id, verdict="unscored", language=program.language, end_reached=False, errors=(note,))
-    kinds = [_kind(program.code, attempt, rule) for attempt in outcome.attempts]
     attempt = outcome.decisive
+    if lack := _lack(program.code, attempt):
+        return Verdict(
+            id=program.id, verdict="unscored", language=attempt.language, end_reached=attempt.end_reached,
+            errors=(lack,), seconds=outcome.seconds, drawing=attempt.drawing,
+        )  # fmt: skip
+    kinds = [_kind(program.code, attempt, rule) for attempt in outcome.attempts]
     kind = kinds[outcome.attempts.index(attempt)]
     for wanted in ("ok", "unscored"):
         if wanted in kinds:
@@ -163,6 +172,14 @@ def judge(program: Program, outcome: Outcome | None, rule: Rule) -> Verdict:
         seconds=outcome.seconds,
         drawing=attempt.drawing,
     )
+
+
+def _lack(code: str, attempt: Attempt) -> ErrorRecord | None:
+    """What a program that parses needs and no log holds."""
+    if attempt.ended != "done" or not attempt.parsed:
+        return None
+    found = needed(code, attempt.language, [(error.message, error.line) for error in attempt.errors])
+    return found and ErrorRecord(kind="outside", message=f"needs {found.what}, which no log holds", line=found.line)
 
 
 def _kind(code: str, attempt: Attempt, rule: Rule) -> str:

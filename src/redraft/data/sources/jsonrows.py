@@ -34,7 +34,7 @@ def is_json(head: bytes) -> bool:
 def json_names(file: Path, ratio: int = UNPACK_RATIO) -> list[str]:
     """The columns' names: keys of the first records, those of objects within them with dots."""
     found: dict[str, int] = {}
-    for _, record, _ in islice(_records(file, 1 << 22, ratio), _LOOKED_AT):
+    for _, record, _ in islice(json_records(file, 1 << 22, ratio), _LOOKED_AT):
         if isinstance(record, dict):
             for name in _names(record, ""):
                 found[name] = found.get(name, 0) + 1
@@ -48,8 +48,17 @@ def _names(record: dict[str, Any], before: str) -> Iterator[str]:
             yield from _names(value, f"{before}{key}.")
 
 
-def _records(file: Path, size: int, ratio: int) -> Iterator[tuple[int, Any, str | None]]:
-    """The number of each line or record, from 1, what it holds, and why it can't be read."""
+def json_records(file: Path, size: int, ratio: int) -> Iterator[tuple[int, Any, str | None]]:
+    """The number of each line or record, from 1, what it holds, and why it can't be read.
+
+    Args:
+        file: JSON lines or a JSON list, perhaps packed.
+        size: Bytes read at a time.
+        ratio: How many times its size the file may grow.
+
+    Raises:
+        Damaged: It can't be read to its end.
+    """
     with unpacked(file, ratio) as (stream, _):
         start = stream.read(1 << 16)
         listed = start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
@@ -97,7 +106,7 @@ def json_rows(file: Path, columns: Sequence[str], work: Bounds) -> Iterator[Rows
         bad.clear()
         return rows
 
-    for number, record, wrong in _records(file, work.block_bytes, work.unpack_ratio):
+    for number, record, wrong in json_records(file, work.block_bytes, work.unpack_ratio):
         row = [] if wrong else [_text(_value(record, name)) for name in columns]
         if wrong or not isinstance(record, dict):
             bad.append((number, wrong or "malformed"))

@@ -110,6 +110,7 @@ def run(compiler: Compiler, zygote: Zygote, task: dict[str, Any]) -> dict[str, A
         return {"ended": "timeout"}
     errors = _errors(result["errors"], None if coffee else _lines(code))
     if coffee and errors:
+        _place_syntax(zygote, made["js"], errors)
         _locate(compiler, source, errors, _lines(code))
     return {
         "ended": "done",
@@ -155,6 +156,15 @@ def _errors(found: Any, lines: int | None) -> list[dict[str, Any]]:
             }
         )
     return errors
+
+
+def _place_syntax(zygote: Zygote, compiled: str, errors: list[dict[str, Any]]) -> None:
+    """Where in compiled JavaScript V8 found what the compiler had let through, such as smart quotes."""
+    for error in errors:
+        if error["kind"] == "syntax" and error["line"] is None:
+            said = zygote.syntax_error(compiled)
+            if place := _LINE.match(said):
+                error["line"], error["column"] = int(place[1]), int(said.rsplit("@", 1)[-1])
 
 
 def _locate(compiler: Compiler, source: str, errors: list[dict[str, Any]], lines: int) -> None:

@@ -89,6 +89,8 @@ class Zygote:
     def syntax_error(self, script: str) -> str:
         """V8's own message about a script that isn't JavaScript, read in a copy; empty if it is. Nothing of it runs.
 
+        Behind the message stands `@` and the number of the column.
+
         Raises:
             EOFError: The process is gone.
         """
@@ -261,8 +263,11 @@ class _Parse(_Copy):
     """Says why a script isn't JavaScript."""
 
     def _next(self, result: Result) -> None:
-        # The head of the message has the place; what follows quotes the script.
-        self._leave(result.text.split(b"\n", 1)[0] if result.no_parse else b"")
+        # The head of the message has the line; what follows quotes it, and points at a place in it.
+        head, _, rest = result.text.partition(b"\n")
+        under = rest.split(b"\n", 2)[1] if rest.count(b"\n") else b""
+        column = under.find(b"^") + 1
+        self._leave(head + b" @%d" % max(column, 1) if result.no_parse else b"")
 
 
 class _Run(_Copy):

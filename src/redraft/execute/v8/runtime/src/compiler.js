@@ -4,6 +4,10 @@
 // `locate`: {code, places: [[line, column], ...]} (from 1) -> the program's lines (from 1, or null); `check`: {code} ->
 // {} or {error}, whether the text is JavaScript. An error of kind "internal" isn't the program's mistake in syntax (the
 // parser ran out of stack): the host then takes another isolate.
+//
+// The compiler is IcedCoffeeScript 1.8.0-d, the published version next to Pencil Code's own 1.8.0-c, whose loops with
+// `await` it shares: `by` is ignored for lists, and nested ranges share what tells their direction. Later versions mended
+// that, so that programs did something else there than on the site.
 
 import coffee from "iced-coffee-script/lib/coffee-script/coffee-script.js";
 
@@ -13,9 +17,26 @@ const HEAD = "(function() {\n";
 const TAIL = "\n})();";
 const HEAD_LINES = 1;
 
-function explain(error) {
+// What the compiler's own code stumbles over has no place: it is in the first line with which it stumbles so.
+const LONGEST_SEARCHED = 4000;
+
+function placeOf(code, message) {
+  if (!code || code.length > LONGEST_SEARCHED) return null;
+  const lines = code.split("\n");
+  for (let count = 1; count <= lines.length; count += 1) {
+    try {
+      coffee.compile(lines.slice(0, count).join("\n"), { ...OPTIONS });
+    } catch (error) {
+      if (error?.message === message) return count;
+    }
+  }
+  return null;
+}
+
+function explain(error, code) {
   const kind = error instanceof SyntaxError ? "syntax" : "internal";
-  const line = error?.location ? error.location.first_line + 1 : null;
+  const stumbled = error instanceof TypeError ? placeOf(code, error.message) : null;
+  const line = error?.location ? error.location.first_line + 1 : stumbled;
   return { error: { kind, message: `${error?.message ?? error}`, line } };
 }
 
@@ -23,7 +44,7 @@ function compile({ code }) {
   try {
     return { js: HEAD + coffee.compile(code, OPTIONS) + TAIL };
   } catch (error) {
-    return explain(error);
+    return explain(error, code);
   }
 }
 
