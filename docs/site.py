@@ -19,7 +19,7 @@ import redraft
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "build" / "site"
 ASSETS = (".md", ".svg", ".png", ".csv", ".toml")
-ROOMS = ("data", "execute", "metrics", "lm", "plots", "studies", "report", "pipeline")
+ROOMS = ("data", "execute", "progsnap2", "metrics", "lm", "plots", "studies", "report", "pipeline")
 LINK = re.compile(r"\[((?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*)\]\((?!https?:|mailto:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 

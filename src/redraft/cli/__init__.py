@@ -21,6 +21,8 @@ from redraft.visible import visible
 
 _COMMANDS = {
     "ingest": ("redraft.cli.ingest:app", "turn logs into a dataset"),
+    "export": ("redraft.cli.export:app", "write a dataset in a format that others read"),
+    "validate": ("redraft.cli.validate:app", "check a data set against the rules of its format"),
     "simulate": ("redraft.cli.simulate:simulate", "write the logs of a simulated class, and the truth about it"),
     "split": ("redraft.cli.split:split", "divide a dataset into training and test splits"),
     "train": ("redraft.cli.models:train", "train a model with a vector per student"),

@@ -68,6 +68,16 @@ class Layout:
         Raises:
             InputError: They can't be read.
         """
+        rows = self.metadata_cells()
+        header = bool(rows) and [cell.strip().lower() for cell in rows[0][:2]] == ["property", "value"]
+        return [(row[0].strip(), row[1].strip()) for row in rows[header:] if len(row) > 1]
+
+    def metadata_cells(self) -> list[list[str]]:
+        """All rows of the metadata.
+
+        Raises:
+            InputError: They can't be read.
+        """
         if self.metadata_file is None:
             return []
         try:
@@ -75,15 +85,15 @@ class Layout:
                 data = stream.read(_LONGEST_METADATA + 1)
             if len(data) > _LONGEST_METADATA:
                 raise ValueError
-            rows = [*csv_reader(data.decode("utf-8-sig").splitlines())]
+            lines = data.decode("utf-8-sig").splitlines()
+            rows = [*csv_reader(lines)]
             if rows and len(rows[0]) == 1 and ";" in rows[0][0]:
-                rows = [*csv_reader(data.decode("utf-8-sig").splitlines(), delimiter=";")]
+                rows = [*csv_reader(lines, delimiter=";")]
         except (OSError, ValueError, CSVError, Damaged) as error:
             raise InputError(
                 "can't be read as CSV.", where=self.metadata_file, remedy="Write rows of Property,Value in UTF-8."
             ) from error
-        header = bool(rows) and [cell.strip().lower() for cell in rows[0][:2]] == ["property", "value"]
-        return [(row[0].strip(), row[1].strip()) for row in rows[header:] if len(row) > 1]
+        return rows
 
     def representation(self) -> str:
         """Table, Directory or Git: what the metadata say, unless what is there says otherwise; '' if nothing is."""

@@ -76,6 +76,8 @@ class MainTable:
     events: tuple[str, ...]
     """The types of events that make a draft."""
     titles: Titles
+    clock: Clock
+    """How times are read."""
 
     @cached_property
     def metadata(self) -> dict[str, str]:
@@ -161,15 +163,15 @@ class MainTable:
         return {
             "main": in_batches(main),
             "tool": _tools(main["ToolInstances"], main["X-Language"], own=self.is_own),
-            "moments": _moments(main),
+            "moments": _moments(main, self.clock),
         }
 
 
-def _moments(main: pa.Table) -> pa.Table:
+def _moments(main: pa.Table, clock: Clock) -> pa.Table:
     """Each distinct pair of a time and its zone with its moment: columns text, zone, micros."""
     columns = zip(TIMES, ("ServerTimezone", "ClientTimezone"), strict=True)
     pairs = pa.concat_tables([pa.table({"text": main[time], "zone": main[zone]}) for time, zone in columns])
-    return zoned_moments(pairs["text"], pairs["zone"], Clock())
+    return zoned_moments(pairs["text"], pairs["zone"], clock)
 
 
 def _tools(instances: pa.ChunkedArray, languages: pa.ChunkedArray, *, own: bool) -> pa.Table:

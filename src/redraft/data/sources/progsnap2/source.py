@@ -34,6 +34,7 @@ from redraft.data.sources.progsnap2.programs import KEYS, load_folder, load_tabl
 from redraft.data.sources.progsnap2.strokes import load_strokes, stroke_parts
 from redraft.data.sources.rows import Rows, in_portions, require_columns, to_part
 from redraft.data.sources.states import RAW_STATES, REJECTED, Part, Piece
+from redraft.data.sources.times import clock
 from redraft.data.store import Origin
 from redraft.errors import InputError, UsageError
 from redraft.progress import say
@@ -49,7 +50,7 @@ SELECT event.row, student, title, trace, ended, micros, {{code}} AS code, langua
     CASE WHEN NOT chosen THEN 'other_event'
         WHEN student = '' THEN 'no_student'
         WHEN title = '' THEN 'no_title'
-        WHEN micros IS NULL AND (stamp <> '' OR NOT $by_order) THEN 'bad_time'
+        WHEN micros IS NULL AND (stamp <> '' OR NOT $by_order) THEN coalesce(why, 'bad_time')
         WHEN rank IS NULL OR isnan(rank) OR isnan(tie) THEN 'bad_order'
         WHEN code_state.wrong IS NOT NULL THEN code_state.wrong
         WHEN {{code}} IS NULL THEN 'no_code'
@@ -75,12 +76,19 @@ class ProgSnap2:
     drafts: str | None = None
     """Rebuild drafts from keystrokes: `events`, as they were at the events, or `pauses=SECONDS`, after such pauses.
     By default `events`, where there are keystrokes and no programs."""
+    time_format: str | None = None
+    """How times are written, as in '%d/%m/%Y %H:%M'; or s, ms, us, ns (since 1970) or excel (days)."""
+    timezone: str | None = None
+    """The zone of times that say none, where no ServerTimezone or ClientTimezone does; by default UTC."""
     titles: Titles = "auto"
     """What a title is: the ProblemID, the AssignmentID, or both. `auto`: the ProblemID, with the AssignmentID where
     several have a problem of that id."""
 
     name = "progsnap2"
     formless = frozenset({"malformed", "not_utf8"})
+
+    def __post_init__(self) -> None:
+        _ = self.pause, clock(self.time_format, self.timezone)  # complain of what can't be understood
 
     @property
     def origin(self) -> Origin:
@@ -117,6 +125,9 @@ class ProgSnap2:
     def options(self) -> Mapping[str, Any]:
         """The event types, what a title is, how drafts are made, and what the code states' files hold."""
         found: dict[str, Any] = {"events": sorted(self.events)}
+        for name in ("time_format", "timezone"):
+            if getattr(self, name) is not None:
+                found[name] = getattr(self, name)
         if self.titles != "auto":
             found["titles"] = self.titles
         if self.mode == "keystrokes":
@@ -155,7 +166,10 @@ class ProgSnap2:
     @cached_property
     def main(self) -> MainTable:
         """The main table."""
-        return MainTable(layout=self.layout, events=tuple(self.events), titles=self.titles)
+        return MainTable(
+            layout=self.layout, events=tuple(self.events), titles=self.titles,
+            clock=clock(self.time_format, self.timezone),
+        )  # fmt: skip
 
     @cached_property
     def pause(self) -> float | None:
@@ -178,7 +192,6 @@ class ProgSnap2:
         """
         strokes = self.main.has_strokes
         if self.drafts is not None:
-            _ = self.pause  # complains of what it can't understand
             if not strokes:
                 raise InputError(
                     "has no keystrokes to rebuild drafts from: no columns SourceLocation and InsertText or DeleteText.",

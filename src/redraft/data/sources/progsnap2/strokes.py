@@ -33,7 +33,7 @@ SELECT event.row, student, title, trim("CodeStateSection") AS file, micros, type
     CASE WHEN NOT (type = 'file.edit' OR (chosen AND NOT $pauses)) THEN 'other_event'
         WHEN student = '' THEN 'no_student'
         WHEN title = '' THEN 'no_title'
-        WHEN micros IS NULL AND (stamp <> '' OR NOT ($by_order OR $numbered)) THEN 'bad_time'
+        WHEN micros IS NULL AND (stamp <> '' OR NOT ($by_order OR $numbered)) THEN coalesce(why, 'bad_time')
         WHEN rank IS NULL OR isnan(rank) THEN 'bad_order'
     END AS reason
 FROM ({event}) event LEFT JOIN moments ON moments.text = stamp AND moments.zone = event.zone
