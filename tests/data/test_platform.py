@@ -107,10 +107,10 @@ def test_a_score_is_a_verdict_and_a_verdict_told_stays(tmp_path: Path) -> None:
     )
 
 
-def test_whether_a_failing_program_compiles_is_unknown_where_no_compile_error_is_ever_told(tmp_path: Path) -> None:
+def test_nothing_is_known_of_compiling_where_no_compile_error_is_ever_told(tmp_path: Path) -> None:
     dataset = dataset_of(tmp_path, [{"code": "a", "score": 0}, {"code": "b", "score": 1}])
     found = read_judgements(find_judgements(dataset))
-    assert [found.of(*key(code)).compiles for code in "ab"] == [None, True]  # type: ignore[union-attr]
+    assert [found.of(*key(code)).compiles for code in "ab"] == [None, None]  # type: ignore[union-attr]
 
 
 def test_the_same_program_may_pass_one_title_and_fail_another(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def read_judgements(files: Sequence[Path]) -> Judgements:
 
 
 def _judgement(row: dict[str, Any], *, tells: bool) -> Judgement:
-    """`tells`: who judged names compile errors, so that a program that failed without one has none."""
+    """`tells`: who judged names compile errors; then programs without one have none. Else nothing is known of any."""
     verdict, judged = row["verdict"], row["judged"] or RAN
     first = next(iter(row["errors"] or ()), None)
     broken = verdict == "error" and (judged == COMPILED or (first is not None and first["kind"] == SYNTAX))
@@ -157,7 +157,7 @@ def _judgement(row: dict[str, Any], *, tells: bool) -> Judgement:
         runs=None if verdict == "unscored" else verdict == "ok",
         by=PLATFORM if row["engine"] == PLATFORM else "engine",
         judged=judged,
-        compiles=None if verdict == "unscored" else not broken if tells or broken or verdict == "ok" else None,
+        compiles=not broken if tells and verdict != "unscored" else None,
         error=error,
     )
 
