@@ -107,6 +107,15 @@ def noted(*notes: str | None) -> str | None:
     return "; ".join(note for note in notes if note) or None
 
 
+HELD = "samples hold a whole program"
+"""In every note that says how many do."""
+
+
+def held_words(whole: int, samples: int) -> str:
+    """How many of a model's samples hold a whole program, for a note."""
+    return f"{whole:,} of {samples:,} {HELD}"
+
+
 _ARROW_TYPES = {"int": pa.int64(), "float": pa.float64(), "str": pa.string(), "dict": pa.map_(pa.string(), pa.string())}
 
 

@@ -54,7 +54,8 @@ def test_samples_are_an_ordinary_dataset(toy: tuple[Split, Model], tmp_path: Pat
     assert dataset.manifest.provenance["split_hash"] == split.hash
     assert dataset.manifest.provenance["model"]["view"] == "trace"
     rejected = dataset.manifest.rejected
-    assert len(dataset) + rejected.get("no_state", 0) == 3 * len(requests)
+    assert len(dataset) == 3 * len(requests), "samples without a whole program are records too"
+    assert rejected.get("no_state", 0) == sum(not trace.states for trace in dataset.traces())
     traces = list(dataset.traces())
     assert {trace.pair for trace in traces} <= {(request.student, request.title) for request in requests}
     assert {trace.sample for trace in traces} == {0, 1, 2}
@@ -108,7 +109,8 @@ def test_empty_and_badly_dated_samples_are_counted(
     request = Request("s1", "square", "r")
     dataset = sample(model, [request], out=tmp_path / "g", config=SampleConfig(per_pair=3))
     assert dataset.manifest.rejected == {"no_state": 1, "bad_date": 1}
-    cut, whole = dataset.traces()
+    empty, cut, whole = dataset.traces()
+    assert (empty.sample, empty.ended, empty.states, empty.final.code) == (0, False, (), "")
     assert (cut.sample, cut.ended, cut.final.code) == (1, False, "fd 1")
     assert (whole.sample, whole.ended, whole.final.code) == (2, True, "fd 3")
     assert whole.final.at == datetime(2020, 1, 1, 9, tzinfo=UTC)

@@ -12,6 +12,8 @@ import pytest
 
 from factories import make_dataset, make_trace, programs_of
 from redraft.data.trace import Pair, Trace
+from redraft.execute.dataset import verdict_writer
+from redraft.execute.verdict import Verdict
 from redraft.metrics.baselines import BASELINES, predict
 from redraft.metrics.measure import measure, measure_traces
 from redraft.metrics.pairs import between_students, compare, cosines
@@ -49,6 +51,38 @@ def test_one_pair_by_hand(tmp_path: Path) -> None:
     assert found["self_bleu"] == pytest.approx(0.25)
     # two real students' finals, "pen red" and "fd 1", share nothing
     assert found["self_bleu_real"] == 0
+
+
+def empty(number: int, student: str = "s1") -> Trace:
+    """A sample without a whole program."""
+    return replace(sample(number, [], student=student), ended=False)
+
+
+def test_a_sample_without_a_whole_program_counts(tmp_path: Path) -> None:
+    real = [make_trace(["fd 1", "pen red"])]
+    (found,) = compared(tmp_path, real, [sample(0, ["pen red"]), sample(1, ["pen red"]), empty(2), empty(3)])
+    assert (found["n_samples"], found["n_whole"], found["ended_share"]) == (4, 2, 0.5)
+    assert found["bleu_final"] == 0.5
+    (one,) = compared(tmp_path / "one", real, [sample(0, ["pen red"])])
+    assert found["bleu_trace"] == one["bleu_trace"] / 2
+    assert found["self_bleu"] == 1, "among programs alone"
+    assert found["generated_attempts"] == 1, "how it was written is unscored of what wasn't"
+    assert found["colour_cosine"] == 1
+    (alone,) = compared(tmp_path / "ended", real, [sample(0, ["pen red"]), empty(1)], only_ended=True)
+    assert (alone["n_samples"], alone["n_whole"], alone["bleu_final"]) == (1, 1, 1)
+
+
+def test_a_sample_without_a_whole_program_does_not_run_where_others_are_judged(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "drawn", [sample(0, ["pen red"]), empty(1)], origin="model")
+    assert measure(dataset)["runs_final"].to_pylist() == [None, None]
+    (whole, _) = dataset.traces()
+    with verdict_writer(dataset, "v8", version="1") as keep:
+        keep(Verdict(id=whole.final.id, verdict="ok", language="coffeescript", end_reached=True, errors=()))
+    table = measure(dataset)
+    assert table["runs_final"].to_pylist() == [1, 0]
+    assert {name for name in MEASURED if table[name][1].as_py() is not None} == {"runs_final"}
+    assert table["ended"].to_pylist() == [True, False]
+    assert measure(dataset, definitions="released")["runs_final"].to_pylist() == [1, 0]
 
 
 def test_only_ended_drops_samples_but_not_the_ended_share(tmp_path: Path) -> None:

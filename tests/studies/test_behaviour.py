@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from redraft.report.html import write_report
 from redraft.results import Result
 from redraft.studies.behaviour.settings import BehaviourConfig
 from redraft.studies.behaviour.study import behaviour
+from redraft.studies.behaviour.tables import tables
 from redraft.studies.common import compared
 from redraft.studies.common.claims import PRIMARY, PRIMARY_FAMILY, judge
 from redraft.studies.common.compared import measured
@@ -371,6 +373,28 @@ def test_self_bleu_compares_as_many_programs_as_were_asked_for(tmp_path: Path) -
     assert "among 3 programs" in (mine.note or "")
     report = write_report(folder).read_text(encoding="utf-8")
     assert " among 3<" in report
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_every_table_of_samples_says_how_many_hold_a_whole_program(tmp_path: Path, empty: bool) -> None:
+    """A third of one view's samples has none: they count as nothing like the student's, and are said to be there."""
+    folder = make_run(tmp_path, students=12, titles=6)
+    made = open_dataset(folder / "samples/trace")
+    traces = [replace(t, states=(), ended=False) if t.sample == 0 and empty else t for t in made.traces()]
+    shutil.rmtree(made.path)
+    with DatasetWriter(made.path, origin="model", provenance=made.manifest.provenance) as writer:
+        writer.write_shard(0, traces)
+        writer.finish()
+    rows = behaviour(folder, BehaviourConfig(replicates=20, metrics=("comments_final",)))
+    bleu = one(rows, model="trace", metric="bleu_final", statistic="mean", split="all")
+    whole = 2 * bleu.n if empty else 3 * bleu.n
+    assert f"{whole} of {3 * bleu.n} samples hold a whole program" in (bleu.note or "")
+    assert bleu.value is not None
+    assert (bleu.value < 2 / 3 + 1e-9) or not empty
+    said = f"Samples that hold a whole program: trace {whole} of {3 * bleu.n}"
+    shown = tables(folder)
+    assert len(shown) >= 4
+    assert all(said in table.caption for table in shown), "all of them have rows of the trace model"
 
 
 def test_distances_of_distributions_stand_beside_those_of_halves(run: Path, rows: list[Result]) -> None:

@@ -78,7 +78,7 @@ class Trace:
     title: str
     """The program's title: on Pencil Code, the assignment as the student named it."""
     states: tuple[State, ...]
-    """At least one."""
+    """At least one; none of a sample that holds no whole program, which counts all the same."""
     source: str
     """Where it comes from: a source's name, or the model's."""
     sample: int = 0
@@ -95,8 +95,8 @@ class Trace:
 
     @property
     def final(self) -> State:
-        """The last state: the student's goal, as far as the log tells."""
-        return self.states[-1]
+        """The last state: the student's goal, as far as the log tells; an empty program of a trace without states."""
+        return self.states[-1] if self.states else State(code="")
 
 
 def program_id(code: str, language: str | None) -> str:

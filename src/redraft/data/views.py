@@ -167,7 +167,8 @@ def downsampled(
 
 
 def _begin(traces: Traces) -> Iterable[Trace]:
-    return traces() if callable(traces) else traces
+    """The traces, without samples that hold no whole program: there is nothing to look at."""
+    return (trace for trace in (traces() if callable(traces) else traces) if trace.states)
 
 
 def _rewritten(trace: Trace, steps: list[str]) -> Trace:

@@ -91,7 +91,7 @@ def programs(source: Path) -> tuple[Iterator[Chosen], str]:
     from redraft.data.store import open_dataset
 
     dataset = open_dataset(source)
-    finals = ((trace.title, trace.final) for trace in dataset.traces())
+    finals = ((trace.title, trace.final) for trace in dataset.traces() if trace.states)
     return (Chosen(code=f.code, language=f.language, title=title) for title, f in finals), ORIGINS[dataset.origin]
 
 

@@ -5,8 +5,9 @@ depends on the model, its request and its number alone: it has its own stream of
 a batch change it no more than rounding does. Shards are drawn one by one and written when done; a killed run goes on
 with the first that is missing and ends with the same bytes.
 
-A sample without any complete state has no row; `manifest.rejected` counts it as `no_state`. `bad_date` counts samples
-that were cut off at an impossible time, with or without a row; a codec's grammar lets none come.
+A sample without a whole program is a row without states, which never ended, so that it counts. `manifest.rejected`
+counts those too, as `no_state`; `bad_date` counts samples that were cut off at an impossible time, with or without a
+state. A codec's grammar lets none of the latter come.
 """
 
 from __future__ import annotations
@@ -195,19 +196,18 @@ def _draw_shard(
     traces, rejected = [], Counter[str]()
     for (request, number), one in zip(numbered, found, strict=True):
         rejected.update({"bad_date": int(one.bad_date), "no_state": int(not one.states)})
-        if one.states:
-            states = tuple(replace(state, language=model.card["language"]) for state in one.states)
-            traces.append(
-                Trace(
-                    student=request.student,
-                    title=request.title,
-                    states=states,
-                    source=f"sample:{model.card['view']}",
-                    sample=number,
-                    request=request.id,
-                    ended=one.ended,
-                )
+        states = tuple(replace(state, language=model.card["language"]) for state in one.states)
+        traces.append(
+            Trace(
+                student=request.student,
+                title=request.title,
+                states=states,
+                source=f"sample:{model.card['view']}",
+                sample=number,
+                request=request.id,
+                ended=one.ended and bool(states),
             )
+        )
     return traces, +rejected
 
 

@@ -133,7 +133,8 @@ def score(
             return _summary(out)
         _warn(model, unknown)
         model.lm.to(PartialState().device)
-        traces = split.select(dataset.traces(), *splits) if split and splits else dataset.traces()
+        whole = (trace for trace in dataset.traces() if trace.states)  # of a sample without a program there are no bits
+        traces = split.select(whole, *splits) if split and splits else whole
         with bar("scoring", None if splits else len(dataset)) as watcher:
             parts = _write_parts(
                 output.scratch, traces, watcher.advance,

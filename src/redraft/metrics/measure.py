@@ -7,6 +7,9 @@ In: a dataset. Out: an Arrow table in the dataset's order with
 - colours, colours_trace: fixed-size lists of 139 floats, the counts by colour (order of `colours.COLOURS`) in the
   final program and their mean over the trace's programs.
 
+A sample without a whole program has a row too. It never ended, and doesn't run where the dataset has verdicts; all else
+is unscored.
+
 With the released code's definitions the columns are the same, their values that code's (`released.counterparts`), and
 lists of colours have 140 floats. A million rows take about 1.5 GB; `measure_groups` yields them in pieces.
 """
@@ -49,12 +52,14 @@ SCHEMA = pa.schema(
         pa.field("language", pa.string()),
         pa.field("verdict_by", pa.string()),
         *(pa.field(name, pa.float64()) for name in MEASURED),
-        pa.field("colours", _VECTOR, nullable=False),
-        pa.field("colours_trace", _VECTOR, nullable=False),
+        pa.field("colours", _VECTOR),
+        pa.field("colours_trace", _VECTOR),
     ]
 )
 """The table's columns."""
 
+RUN_AT_ALL = frozenset(("runs_final",))
+"""Metrics that are 0 of a sample without a whole program: there is nothing that could run."""
 Languages = str | Mapping[Pair, str] | None
 """What stands in for a language the states don't record: one for all, or by (student, title)."""
 
@@ -132,15 +137,15 @@ def measure_traces(
     """
     traces = list(traces)
     columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names if name not in ("colours", "colours_trace")}
-    finals: list[np.ndarray] = []
-    means: list[np.ndarray] = []
+    finals: list[np.ndarray | None] = []
+    means: list[np.ndarray | None] = []
     for trace in traces:
         stand_in = _stand_in(language, trace.pair)
         judged = judgements.of_states(trace) if judgements else None
-        facts = trace_facts(trace, stand_in, judged, usual)
-        _append(columns, trace, facts, stand_in)
+        facts = trace_facts(trace, stand_in, judged, usual) if trace.states else None
+        _append(columns, trace, facts, stand_in, nothing_runs=bool(judgements))
         columns["verdict_by"].append(judged[-1].by if judged and judged[-1] else None)
-        final, mean = _colour_vectors(facts)
+        final, mean = _colour_vectors(facts) if facts else (None, None)
         finals.append(final)
         means.append(mean)
     table = pa.table({**columns, "colours": _vectors(finals), "colours_trace": _vectors(means)}, schema=SCHEMA)
@@ -163,7 +168,10 @@ def _usual_times(dataset: Dataset, language: Languages, verdicts: tuple[Path, ..
     )
 
 
-def _append(columns: dict[str, list[Any]], trace: Trace, facts: TraceFacts, stand_in: str | None) -> None:
+def _append(
+    columns: dict[str, list[Any]], trace: Trace, facts: TraceFacts | None, stand_in: str | None, *, nothing_runs: bool
+) -> None:
+    """A row; of a trace without states everything is unscored, but that it doesn't run where others are judged."""
     columns["student"].append(trace.student)
     columns["title"].append(trace.title)
     columns["sample"].append(trace.sample)
@@ -172,7 +180,7 @@ def _append(columns: dict[str, list[Any]], trace: Trace, facts: TraceFacts, stan
     columns["truncated"].append(trace.final.truncated)
     columns["language"].append(trace.final.language or stand_in)
     for name, compute in MEASURED.items():
-        columns[name].append(compute(facts))
+        columns[name].append(compute(facts) if facts else 0.0 if nothing_runs and name in RUN_AT_ALL else None)
 
 
 def _colour_vectors(facts: TraceFacts) -> tuple[np.ndarray, np.ndarray]:
@@ -185,9 +193,11 @@ def _colour_vectors(facts: TraceFacts) -> tuple[np.ndarray, np.ndarray]:
     return final, mean / np.float32(len(facts.programs))
 
 
-def _vectors(rows: list[np.ndarray]) -> pa.Array:
-    flat = np.concatenate(rows) if rows else np.zeros(0, np.float32)
-    return pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), len(COLOURS))
+def _vectors(rows: list[np.ndarray | None]) -> pa.Array:
+    none = np.zeros(len(COLOURS), np.float32)
+    flat = np.concatenate([none if row is None else row for row in rows]) if rows else np.zeros(0, np.float32)
+    lacking = pa.array([row is None for row in rows], pa.bool_())
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), len(COLOURS), mask=lacking)
 
 
 def _row_groups(shard: Path) -> int:

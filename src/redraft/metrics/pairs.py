@@ -3,8 +3,9 @@
 In: tables of `measure.measure` and the programs of the datasets they describe. Out: an Arrow table of the pairs both
 have, in order of (student, title), with
 
-- student, title; n_real, n_samples: traces on each side; ended_share of the samples (before any are left out);
-  truncated_real: whether a real final program was cut off; truncated_share: of the samples;
+- student, title; n_real, n_samples: traces on each side; n_whole: samples that hold a whole program; ended_share of
+  the samples (before any are left out); truncated_real: whether a real final program was cut off; truncated_share: of
+  the samples;
 - real_X and generated_X for each X of `registry.MEASURED`: means over the pair's traces that score on X;
 - bleu_final, bleu_trace, self_bleu, colour_cosine, colour_cosine_trace as the registry defines them, and
   self_bleu_real: Self-BLEU of as many real students' final programs of the title.
@@ -41,6 +42,8 @@ class Text(NamedTuple):
     """Tokens of the final program."""
     whole: list[str]
     """Tokens of all programs."""
+    is_whole: bool = True
+    """Whether there is a program at all; if not, its likeness to any is 0, and it is left out of Self-BLEU."""
 
 
 def compare(
@@ -72,6 +75,7 @@ def compare(
     columns: dict[str, Column] = {
         "n_real": left.counts,
         "n_samples": right.counts,
+        "n_whole": np.array([sum(trace.is_whole for trace in generated_programs.of[pair]) for pair in pairs], np.int64),
         "ended_share": ByPair(generated, pairs).means("ended"),
         "truncated_real": left.means("truncated") > 0,
         "truncated_share": right.means("truncated"),
@@ -164,7 +168,7 @@ def _texts(programs: Programs, pairs: Sequence[Pair], *, only_ended: bool = Fals
     """The tokens of the pairs' traces."""
     return {
         pair: [
-            Text(tokens(trace.final), tokens(trace.whole))
+            Text(tokens(trace.final), tokens(trace.whole), trace.is_whole)
             for trace in programs.of[pair] if trace.ended or not only_ended
         ]
         for pair in pairs
@@ -185,11 +189,9 @@ def _self_bleus(
     real: Programs, generated: Mapping[Pair, list[Text]], pairs: Sequence[Pair], samples: int | None,
     likeness: Likeness,
 ) -> dict[str, Column]:  # fmt: skip
-    count = samples or min((len(texts) for texts in generated.values() if len(texts) >= 2), default=2)
-    own = [
-        likeness.self_bleu([text.final for text in generated[pair][:count]]) if len(generated[pair]) >= count else None
-        for pair in pairs
-    ]
+    whole = {pair: [text.final for text in texts if text.is_whole] for pair, texts in generated.items()}
+    count = samples or min((len(texts) for texts in whole.values() if len(texts) >= 2), default=2)
+    own = [likeness.self_bleu(whole[pair][:count]) if len(whole[pair]) >= count else None for pair in pairs]
     of_title = between_students(real, {pair.title for pair in pairs}, count, likeness)
     return {"self_bleu": _floats(own), "self_bleu_real": _floats([of_title[pair.title] for pair in pairs])}
 

@@ -25,6 +25,8 @@ class Written(NamedTuple):
     """All, joined by newlines."""
     ended: bool
     """Whether the trace reached its end."""
+    is_whole: bool
+    """Whether it holds a whole program; if not, both texts are empty."""
 
 
 class Final(NamedTuple):
@@ -57,6 +59,7 @@ def read_programs(dataset: Dataset, pairs: Collection[Pair], titles: Iterable[st
 
 
 def _add_finals(found: Programs, rows: pa.RecordBatch) -> None:
+    rows = rows.filter(pc.greater(pc.list_value_length(rows["states"]), 0))
     ends = pc.cast(pc.cumulative_sum(pc.list_value_length(rows["states"])), pa.int64())
     codes = rows["states"].flatten().field("code").take(pc.subtract(ends, 1))
     columns = (column.to_pylist() for column in (rows["student"], rows["title"], codes))
@@ -70,4 +73,4 @@ def _add_pairs(found: Programs, rows: pa.RecordBatch) -> None:
         traces = found.of.get(Pair(row["student"], row["title"]))
         if traces is not None:
             codes = [state["code"] for state in row["states"]]
-            traces.append(Written(codes[-1], "\n".join(codes), row["ended"]))
+            traces.append(Written(codes[-1] if codes else "", "\n".join(codes), row["ended"], bool(codes)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from redraft.execute.judged import OWN
-from redraft.results import Result
+from redraft.results import HELD, Result
 
 BANNERS: dict[str, str] = {
     "simulated": "A program with known habits wrote these traces, not people. The report shows whether the models and "
@@ -22,7 +22,18 @@ def definitions(rows: Sequence[Result]) -> str:
     """For a caption: whose definitions and verdicts the rows use; nothing if the corrected ones, and engines'."""
     studies = dict.fromkeys(row.study for row in rows if row.definitions == "released")
     released = f" Metrics of {', '.join(studies)}: by the paper's released code's definitions." if studies else ""
-    return released + verdicts(rows)
+    return released + verdicts(rows) + whole(rows)
+
+
+def whole(rows: Sequence[Result]) -> str:
+    """For a caption: how many of each model's samples hold a whole program; nothing where there are no samples."""
+    found: dict[str, str] = {}
+    for row in sorted(rows, key=lambda one: bool(one.condition)):  # of all samples, not of those that a condition left
+        for part in (row.note or "").split("; "):
+            if row.model and part.endswith(HELD):
+                found.setdefault(row.model, part.removesuffix(f" {HELD}"))
+    counts = ", ".join(f"{model} {count}" for model, count in found.items())
+    return f" Samples that hold a whole program: {counts}." if counts else ""
 
 
 def verdicts(rows: Sequence[Result]) -> str:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure as Canvas
 from redraft import results
 from redraft.metrics.registry import METRICS
 from redraft.plots.style import INK, MUTED, Figure, draw, origin_words, quiet, view_style
-from redraft.plots.words import verdicts
+from redraft.plots.words import definitions
 from redraft.results import Result
 from redraft.studies.audit.study import GAP, SIGNIFICANT
 
@@ -58,7 +58,7 @@ def figures(folder: Path) -> list[Figure]:
         caption=f"{stamp}. A subgroup's within-title r less that of the rest: left of the line the model knows the "
         "subgroup less well. Bars are 95% intervals; a filled mark is a gap with p < .05 after correction for all "
         "subgroups, an open one is not significant. In parentheses the subgroup's pairs. A lower r without a larger "
-        "error (see the table) may only mean that the subgroup varies less." + verdicts(shown),
+        "error (see the table) may only mean that the subgroup varies less." + definitions(shown),
         alt="Dots with intervals: gaps in within-title r by subgroup, metric and model.",
     )]  # fmt: skip
 

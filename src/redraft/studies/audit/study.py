@@ -111,14 +111,14 @@ def audit_view(
         for metric in config.metrics if metric in compared.views[view]
         for statistic in _statistics(metric, compared.real.get(metric), compared.views[view][metric], clusters)
     ]  # fmt: skip
+    notes = {name: replace(common, note=compared.note(name, view)) for name in config.metrics}
     rows = []
     for side in ("student", "title"):
         members = [m for attribute in found if attribute.of == side for m in _members(attribute, compared, clusters)]
         gaps = [
-            Gap(replace(common, note=compared.note(statistic.metric)), member, statistic, clusters, config.smallest)
-            for member in members
-            for statistic in statistics
-        ]
+            Gap(notes[statistic.metric], member, statistic, clusters, config.smallest)
+            for member in members for statistic in statistics
+        ]  # fmt: skip
         scored = [gap for gap in gaps if gap.why is None]
         tested = _exchange(scored, side, clusters, config) if scored else None
         places = iter(range(len(scored)))

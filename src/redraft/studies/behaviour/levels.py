@@ -53,7 +53,7 @@ def levels(measures: Measures, part: Compared, split: str, config: BehaviourConf
         ) -> Job:  # fmt: skip
             return Job(
                 compute=compute, clusters=part.clusters(), metric=metric, model=model, baseline=baseline, split=split,
-                condition={}, family=family, note=part.note(metric), nothing=part.nothing,
+                condition={}, family=family, note=part.note(metric, model), nothing=part.nothing,
             )  # fmt: skip
 
         real, spread = part.real[metric], metric in shown(Place.LEVELS)

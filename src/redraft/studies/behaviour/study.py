@@ -107,7 +107,7 @@ def _sides(
         for statistic in statistics if metric in config.metrics else (MEAN,) if metric in _MEANS else ():
             yield Job(
                 compute=_estimator(statistic, part.real.get(metric), values), clusters=part.clusters(), metric=metric,
-                model=model, baseline=baseline, split=split, condition={}, note=part.note(metric),
+                model=model, baseline=baseline, split=split, condition={}, note=part.note(metric, model),
                 nothing=part.nothing,
             )  # fmt: skip
 
@@ -138,7 +138,7 @@ def _frequency(compared: Compared) -> Iterator[Job]:
                 yield Job(
                     compute=_trend(compared.real[metric], columns[metric], compared.frequency),
                     clusters=compared.clusters(), metric=metric, model=view, split=ALL, condition={},
-                    note=compared.note(metric), nothing=compared.nothing,
+                    note=compared.note(metric, view), nothing=compared.nothing,
                 )  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def _contrast(
 
     return Job(
         compute=compute, clusters=part.clusters(), metric=metric, model=a, baseline=b, split=split,
-        condition=condition, family=family, note=part.note(metric), nothing=part.nothing,
+        condition=condition, family=family, note=part.note(metric, a), nothing=part.nothing,
     )  # fmt: skip
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from redraft.data.split import TEST_SPLITS, TRAIN
@@ -31,7 +32,7 @@ from redraft.metrics.measure import Languages, code_hash, languages_of, measure
 from redraft.metrics.pairs import compare, pairs_of
 from redraft.metrics.programs import Programs, read_programs
 from redraft.metrics.registry import MEASURED, METRICS, PAIRED, Definitions
-from redraft.results import noted
+from redraft.results import held_words, noted
 from redraft.rundir import sha256_file
 from redraft.rundir.tables import read_metadata, read_table, write_table
 from redraft.studies.common.claims import FINAL_ONLY
@@ -71,6 +72,8 @@ class Compared:
     """The real final programs, to test and to train on."""
     per_pair: int = 0
     """Samples of a pair that Self-BLEU compares; a pair with fewer whole programs is unscored."""
+    held: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """View -> how many of its samples hold a whole program, and how many there are; of all pairs compared."""
     left_out: int = 0
     """Pairs that some model has samples for, but not all."""
     judges: str | None = None
@@ -78,13 +81,13 @@ class Compared:
     wordless: tuple[str, ...] = ()
     """Views of which no sample holds a whole program; then there are no pairs."""
 
-    def note(self, metric: str | None = None) -> str | None:
-        """What to keep in mind of a metric's rows, or of all."""
+    def note(self, metric: str | None = None, view: str | None = None) -> str | None:
+        """What to keep in mind of a metric's rows, or of all; of a view's, or of all."""
         left_out = f"{self.left_out} pairs without samples of every model left out" if self.left_out else None
         judged = metric in METRICS and bool({"verdict", "score"} & {*METRICS[metric].needs})
         return noted(
             f"among {self.per_pair} programs" if metric == SELF_BLEU else None, left_out,
-            self.judges if judged else None,
+            self.judges if judged else None, held_words(*self.held[view]) if view and view in self.held else None,
         )  # fmt: skip
 
     @property
@@ -200,9 +203,12 @@ def compare_models(measures: Measures, *, seed: int, only_ended: bool = False) -
     """
     run = measures.run
     test = measures.tested
+    wordless = tuple(view for view in measures.generated if not _any_whole(measures.drawn[view]))
     each = {
-        view: {pair for pair, ended in zip(pairs_of(table), table["ended"].to_pylist(), strict=True)
-               if ended or not only_ended}
+        view: {
+            pair for pair, ended in zip(pairs_of(table), table["ended"].to_pylist(), strict=True)
+            if (ended or not only_ended) and view not in wordless
+        }
         for view, table in measures.generated.items()
     }  # fmt: skip
     tested = set(pairs_of(test))
@@ -250,7 +256,8 @@ def compare_models(measures: Measures, *, seed: int, only_ended: bool = False) -
         per_pair=size,
         judges=measures.judges,
         left_out=len(tested.intersection(set().union(*each.values())) - common),
-        wordless=tuple(view for view, table in measures.generated.items() if not len(table)),
+        held={view: _held(table) for view, table in tables.items()},
+        wordless=wordless,
     )
 
 
@@ -263,6 +270,15 @@ def _side(view: str, table: pa.Table) -> dict[str, Floats]:
         name: _floats(table, column) for name, column in columns.items()
         if not (final_only and METRICS[name].of_traces)
     }  # fmt: skip
+
+
+def _any_whole(programs: Programs) -> bool:
+    return any(trace.is_whole for traces in programs.of.values() for trace in traces)
+
+
+def _held(table: pa.Table) -> tuple[int, int]:
+    """Samples that hold a whole program, and all, of a pair table."""
+    return tuple(int(pc.sum(table[name]).as_py() or 0) for name in ("n_whole", "n_samples"))  # type: ignore[return-value]
 
 
 def _judged_otherwise(real: pa.Table, pairs: Sequence[Pair]) -> NDArray[np.bool_]:

@@ -119,8 +119,11 @@ def _cells(run: Run, samples: Dataset | None, targets: Sequence[Target], chosen:
     traces = list(samples.traces()) if samples else []
     held_NK = np.array([amounts(trace, targets, chosen.language) for trace in traces]).reshape(-1, len(targets))
     with open_runner(config.engine, workers=config.workers, rule=run.rule) as runner:
-        ran = [math.nan if one is None else float(one)
-               for one in runner.run([trace.final.code for trace in traces], chosen.language)]  # fmt: skip
+        found = runner.run([trace.final.code for trace in traces], chosen.language)
+        ran = [
+            math.nan if one is None else float(one and bool(trace.states))  # nothing drawn is nothing that runs
+            for one, trace in zip(found, traces, strict=True)
+        ]
     by_pair = defaultdict(list)
     for number, trace in enumerate(traces):
         by_pair[trace.pair].append(number)
