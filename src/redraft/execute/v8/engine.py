@@ -33,8 +33,15 @@ _MESSAGES = {
     "timeout": "the program doesn't come to an end",
     "memory": "the program needs too much memory",
     "crash": "the process that ran the program died",
+    "exit": "the program ended itself",
 }
-_ENDINGS: dict[str, Ended] = {"timeout": "timeout", "stuck": "timeout", "memory": "memory", "output": "memory"}
+_ENDINGS: dict[str, Ended] = {
+    "done": "done",
+    "timeout": "timeout",
+    "stuck": "timeout",
+    "memory": "memory",
+    "output": "memory",
+}
 """A worker's word for how a program was stopped -> the verdict's; any other: its process died."""
 
 
@@ -134,14 +141,20 @@ def attempt_of(reply: Reply, language: str) -> Attempt:
             used_assets=answer["used_assets"],
             drawing=_mapping(answer.get("drawing")),
         )
-    ended = _ending(reply)
-    return Attempt(language=language, ended=ended, errors=(ErrorRecord(kind=ended, message=_MESSAGES[ended]),))
+    ended = ending_of(reply)
+    ended = "crash" if ended == "done" else ended
+    return Attempt(language=language, ended=ended, errors=(ErrorRecord(kind=ended, message=message_of(ended)),))
 
 
-def _ending(reply: Reply) -> Ended:
-    """How the program was stopped."""
+def ending_of(reply: Reply) -> Ended:
+    """How a program ended, or was stopped."""
     how = reply.answer.get("ended", "crash") if reply.ended == "done" else reply.ended
     return _ENDINGS.get(how, "crash")
+
+
+def message_of(kind: str) -> str:
+    """What is said of a program that was stopped."""
+    return _MESSAGES.get(kind, kind)
 
 
 def _mapping(value: Any) -> Mapping[str, Any] | None:

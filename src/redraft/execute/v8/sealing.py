@@ -27,7 +27,7 @@ from collections.abc import Callable
 
 from redraft.execute.v8.landlock import Ruleset
 from redraft.execute.v8.linux import PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, prctl, syscall
-from redraft.execute.v8.seccomp import COMPILER, COPY, Filter
+from redraft.execute.v8.seccomp import COMPILER, Filter, Rules
 
 NOBODY = 65534
 """The user and group of processes that need none."""
@@ -72,10 +72,14 @@ class Seal:
         self._try("landlock", _install_rules)
         self._try("seccomp", lambda: Filter(COMPILER).install())
 
-    def prepare(self) -> None:
-        """Make what `seal` takes: for the process that is copied, before its first copy."""
+    def prepare(self, calls: Rules) -> None:
+        """Make what `seal` takes: for the process that is copied, before its first copy.
+
+        Args:
+            calls: The system calls that a copy may make.
+        """
         self._try("landlock", self._make_rules)
-        self._try("seccomp", self._make_filter)
+        self._try("seccomp", lambda: self._make_filter(calls))
 
     def seal(self, answer: int, *, first: bool = False) -> int:
         """Wall in a copy.
@@ -109,8 +113,8 @@ class Seal:
     def _make_rules(self) -> None:
         self._rules = Ruleset().install
 
-    def _make_filter(self) -> None:
-        self._filter = Filter(COPY).install
+    def _make_filter(self, calls: Rules) -> None:
+        self._filter = Filter(calls).install
 
     def _try(self, name: str, take: Callable[[], object]) -> bool:
         try:

@@ -47,6 +47,9 @@ COPY: Rules = {
 }
 """For the copy that runs a program."""
 
+TALKING: Rules = {**COPY, "read": None}
+"""For a copy that is told more than one thing: of its only descriptor, a socket to the process that watches it."""
+
 COMPILER: Rules = {
     **COPY,
     "read": None,

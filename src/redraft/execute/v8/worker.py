@@ -21,10 +21,11 @@ from contextlib import suppress
 from ctypes import CDLL
 from typing import Any, BinaryIO, NoReturn
 
+from redraft.execute.v8.copies import V8Zygote
 from redraft.execute.v8.isolate import COMPILING, Isolate, load_library
 from redraft.execute.v8.sealing import Seal
 from redraft.execute.v8.usage import RunLimits
-from redraft.execute.v8.zygote import Ran, Zygote
+from redraft.execute.v8.zygote import Ran
 
 MAX_ERRORS = 20
 MAX_MESSAGE = 500
@@ -72,7 +73,7 @@ def _literal(text: str) -> str:
     return json.dumps(text)
 
 
-def run(compiler: Compiler, zygote: Zygote, task: dict[str, Any]) -> dict[str, Any]:
+def run(compiler: Compiler, zygote: V8Zygote, task: dict[str, Any]) -> dict[str, Any]:
     """Run a program in one language: the answer.
 
     Raises:
@@ -129,7 +130,7 @@ def _lines(code: str) -> int:
     return code.count("\n") + 1
 
 
-def _not_parsed(zygote: Zygote, task: dict[str, Any], source: str, error: dict[str, Any]) -> dict[str, Any]:
+def _not_parsed(zygote: V8Zygote, task: dict[str, Any], source: str, error: dict[str, Any]) -> dict[str, Any]:
     line = error["line"]
     if task["language"] == "javascript" and task["first"]:
         # `<anonymous>:LINE: SyntaxError: ...`
@@ -158,7 +159,7 @@ def _errors(found: Any, lines: int | None) -> list[dict[str, Any]]:
     return errors
 
 
-def _place_syntax(zygote: Zygote, compiled: str, errors: list[dict[str, Any]]) -> None:
+def _place_syntax(zygote: V8Zygote, compiled: str, errors: list[dict[str, Any]]) -> None:
     """Where in compiled JavaScript V8 found what the compiler had let through, such as smart quotes."""
     for error in errors:
         if error["kind"] == "syntax" and error["line"] is None:
@@ -177,7 +178,7 @@ def _locate(compiler: Compiler, source: str, errors: list[dict[str, Any]], lines
         error["line"] = min(line, lines) if line else None
 
 
-def answer(compiler: Compiler, zygote: Zygote, task: dict[str, Any]) -> dict[str, Any]:
+def answer(compiler: Compiler, zygote: V8Zygote, task: dict[str, Any]) -> dict[str, Any]:
     """Run a program; whatever happens, an answer."""
     try:
         return run(compiler, zygote, task)
@@ -196,7 +197,7 @@ def prefer_to_die() -> None:
 def serve(source: BinaryIO, out: BinaryIO, seal: Seal) -> None:
     """Answer every line until the input ends."""
     setup = json.loads(source.readline())
-    zygote = Zygote(setup["runtime"], RunLimits(**setup["limits"]), seal)
+    zygote = V8Zygote(setup["runtime"], RunLimits(**setup["limits"]), seal)
     library = load_library(COMPILING)
     seal.settle()
     seal.enclose()
