@@ -8,13 +8,13 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from factories import make_dataset, make_trace
+from processes import descendants
 from redraft.cli import main as command_line
 from redraft.errors import DatasetError, InputError
 from redraft.execute.cache import Cache
@@ -181,21 +181,6 @@ def test_hostile_programs_cost_nobody_elses_result(engine: V8) -> None:
     assert all(usage_of(pid).resident_mb < 250 for pid in left)
 
 
-def descendants(pid: int) -> list[int]:
-    """Processes below `pid`, without those that have ended."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-            if state != "Z":
-                parents[int(stat.parent.name)] = int(parent)
-    found, level = list[int](), [pid]
-    while level:
-        level = [child for child, parent in parents.items() if parent in level]
-        found += level
-    return found
-
-
 def test_outcomes_are_cached_and_judged_anew_by_other_rules(engine: V8, tmp_path: Path) -> None:
     wanted = [Program(id=str(i), code=f"fd {i}") for i in range(5)]
 
@@ -287,10 +272,13 @@ WAITS = "button 'go', -> fd 1\nawait read 'name?', defer x\nwrite x"
 """Runs by the corrected rule, which lets programs wait for their reader; not by the paper's."""
 
 
+PLAIN = [name for name, rule in RULES.items() if not rule.checked]
+
+
 def test_each_rule_has_verdicts_of_its_own(engine: V8, tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "d", [make_trace(["fd 1", WAITS], title="t")])
     files = {}
-    for rule in RULES:
+    for rule in PLAIN:
         seen = list[Verdict]()
         files[rule] = execute_dataset(dataset, engine, name="v8", rule=rule, each=seen.append)
         assert [verdict.id for verdict in seen] == [program.id for program in programs(dataset)]
@@ -302,7 +290,7 @@ def test_each_rule_has_verdicts_of_its_own(engine: V8, tmp_path: Path) -> None:
             b"rule": rule.encode(), b"engine": engine.version.encode(), b"dataset": dataset.fingerprint.encode()
         }  # fmt: skip
         assert find_verdicts(dataset, rule) == (file,)
-    runs = {rule: measure(dataset, rule=rule)["runs_final"].to_pylist() for rule in RULES}
+    runs = {rule: measure(dataset, rule=rule)["runs_final"].to_pylist() for rule in PLAIN}
     assert runs == {"corrected": [1.0], "paper": [0.0], "released": [1.0]}
     assert set(read_messages(dataset).values()) == {""}  # what students see is told by the corrected rule
 

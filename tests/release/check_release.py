@@ -53,6 +53,9 @@ PROGRAMS = {
 }
 BUNDLES = {
     f"redraft/execute/v8/runtime/dist/{name}" for name in ("runtime.js", "compiler.js", "page.js", "manifest.json")
+} | {
+    f"redraft/execute/python/runtime/dist/{name}"
+    for name in ("pyodide.js", "pyodide.wasm", "stdlib.zip", "NOTICE.txt", "manifest.json")
 }
 DEMO_SECONDS = 120
 """What `redraft demo --small` may take on two cores that do nothing else; more is only noted."""

@@ -34,7 +34,8 @@ def without(name, globals=None, locals=None, fromlist=(), level=0):
 builtins.__import__ = without
 """
 COPIES = (
-    *(f"redraft.execute.v8.{name}" for name in ("isolate", "sealing", "worker", "zygote")),
+    *(f"redraft.execute.v8.{name}" for name in ("copies", "isolate", "sealing", "worker", "zygote")),
+    *(f"redraft.execute.python.{name}" for name in ("nursery", "talk", "worker")),
     "redraft.__main__",
 )
 """Modules of the processes that are copied, which only such a system starts; and the one that is a command."""

@@ -33,7 +33,8 @@ def execute(
     out: Path | None = None,
     engine: Annotated[EngineName, Parameter(help=ENGINE)] = DEFAULT_ENGINE,
     workers: Positive = 2,
-    rule: Literal["corrected", "paper", "released"] = "corrected",
+    rule: Literal["corrected", "paper", "released", "tests"] | None = None,
+    tests: Path | None = None,
     seed: int = 0,
     cache: Path | None = None,
     no_cache: Flag = False,
@@ -46,19 +47,22 @@ def execute(
 
     Example: redraft execute class.dataset --out verdicts.jsonl
 
-    A line of the output: {"id", "verdict": ok, error, timeout, memory, crash or unscored, "language", "end_reached",
-    "errors": [{"kind", "message", "line"}], "seconds"}. What is known already is taken from the cache, so a killed run
-    goes on where it was.
+    A line of the output: {"id", "verdict": ok, failed, error, timeout, memory, crash or unscored, "language",
+    "end_reached", "errors": [{"kind", "message", "line"}], "seconds"}. What is known already is taken from the cache,
+    so a killed run goes on where it was.
 
     Args:
         input: A dataset (each distinct program once), or JSON lines (or a JSON list) with id, code and perhaps
-            language. A dataset's verdicts are also written beside its traces, to verdicts-ENGINE.parquet. Needed unless
-            only `--isolation` is asked for.
+            language and title. A dataset's verdicts are also written beside its traces, to verdicts-ENGINE.parquet.
+            Needed unless only `--isolation` is asked for.
         out: The JSON lines to write, in the order of the input. Needed unless the input is a dataset.
         engine: What runs the programs (`ENGINE`).
         workers: Programs that run at the same time.
-        rule: What counts as running: corrected, or as the paper or its released code has it. Each rule has a file of
-            its own beside a dataset's traces: verdicts-ENGINE-RULE.parquet if it isn't the corrected one.
+        rule: What counts as running: corrected (the default), or as the paper or its released code has it; or tests
+            (the default with `--tests`). Each rule has a file of its own beside a dataset's traces:
+            verdicts-ENGINE-RULE.parquet if it isn't the corrected one.
+        tests: A folder with a file of checks per title, TITLE.py: a program that runs and doesn't pass those of its
+            title is `failed`. For the engine python.
         seed: Of the programs' random numbers.
         cache: Folder of outcomes known already; by default in the user's cache folder.
         no_cache: Run every program, and keep nothing.
@@ -77,12 +81,14 @@ def execute(
     from redraft.data.store import MANIFEST, open_dataset
     from redraft.execute.cache import Cache, default_folder
     from redraft.execute.dataset import execute_dataset, not_judged
-    from redraft.execute.engine import EngineOptions, make_engine, rule_named
+    from redraft.execute.engine import EngineOptions, checks_for, make_engine, rule_named
     from redraft.execute.engine import execute as run
 
     dataset = open_dataset(input) if input.is_dir() or (input / MANIFEST).exists() else None
     if dataset is None and out is None:
         raise UsageError("--out is missing.", remedy="Name the file to write; only a dataset keeps verdicts itself.")
+    rule = rule or ("tests" if tests else "corrected")
+    checks = checks_for(engine, rule, tests)
     given = [] if dataset else _read(input)
     options = EngineOptions(
         workers=workers,
@@ -110,10 +116,11 @@ def execute(
 
         if dataset:
             kept = execute_dataset(
-                dataset, made, name=engine, rule=rule, cache=known, each=lambda verdict: told(verdict.id, verdict)
-            )
+                dataset, made, name=engine, rule=rule, cache=known, checks=checks,
+                each=lambda verdict: told(verdict.id, verdict),
+            )  # fmt: skip
         else:
-            judged = run((program for _, program in given), made, rule=rule_named(rule), cache=known)
+            judged = run((program for _, program in given), made, rule=rule_named(rule), cache=known, checks=checks)
             for (name, _), verdict in zip(given, track(judged, "execute", len(given)), strict=True):
                 told(name, verdict)  # with its id as the input has it, which may be a number
             if others:
@@ -160,9 +167,9 @@ def _read(file: Path) -> list[tuple[str | int, Program]]:
             match record:
                 case {"id": str() | int() as name, "code": str() as code, **rest} if isinstance(
                     language := rest.get("language"), str | None
-                ):
+                ) and isinstance(title := rest.get("title"), str | None):
                     language = language_named(language) if language and language.strip() else None
-                    found.append((name, Program(id=str(name), code=code, language=language)))
+                    found.append((name, Program(id=str(name), code=code, language=language, title=title)))
                 case _:
                     wrong.append(number)
     except Damaged as error:

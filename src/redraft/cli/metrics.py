@@ -20,7 +20,7 @@ def metrics(
     *,
     out: Path,
     definitions: Literal["corrected", "released"] = "corrected",
-    rule: Literal["corrected", "paper", "released"] = "corrected",
+    rule: Literal["corrected", "paper", "released", "tests"] = "corrected",
     workers: Positive = 2,
     language: str | None = None,
 ) -> None:

@@ -18,7 +18,7 @@ def variance(
     *,
     out: Path | None = None,
     metric: Annotated[list[str] | None, Parameter(negative="")] = None,
-    rule: Literal["corrected", "paper", "released"] = "corrected",
+    rule: Literal["corrected", "paper", "released", "tests"] = "corrected",
     seed: int = 0,
     workers: int = 0,
 ) -> None:

@@ -222,6 +222,8 @@ def _text(outcome: Outcome) -> str:
             "errors": error_rows(attempt.errors),
             "ended": attempt.ended,
             "used_assets": attempt.used_assets,
+            "waiting": attempt.waiting,
+            "passed": attempt.passed,
         }
         for attempt in outcome.attempts
     ]

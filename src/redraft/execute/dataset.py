@@ -8,6 +8,10 @@ that an engine doesn't judge has no row in its file.
 Several engines' files stand side by side, and are read as one: what counts for a program is the verdict of the first
 engine, in the order of `ENGINES`, that told whether it runs. One that all left `unscored` is unscored.
 
+By the rule `tests` a program is judged as an answer to a title: a program that stands in states of two titles has two
+rows. Such a file has the columns of the platform's own verdicts, `title` and `judged`, too, and is asked by program and
+title (`judged.Judgements`). Its metadata also hold the hash of the checks: other checks replace it.
+
 Each rule has a file of its own: `verdicts-ENGINE-RULE.parquet`, without -RULE if it is the corrected one. Its metadata
 are the rule, the engine's version and the dataset's fingerprint. Files without them were made before rules were told
 apart, and count as corrected.
@@ -26,10 +30,11 @@ import pyarrow as pa
 
 from redraft.data.languages import labels
 from redraft.data.store import Dataset
-from redraft.data.verdicts import VERDICT_FILE
+from redraft.data.verdicts import PLATFORM_SCHEMA, TESTED, VERDICT_FILE
 from redraft.errors import DatasetError, InputError, suggestion
 from redraft.execute.cache import Cache
-from redraft.execute.engine import Engine, execute, rule_named
+from redraft.execute.checks import Checks
+from redraft.execute.engine import NO_CHECKS, Engine, execute, rule_named
 from redraft.execute.registry import DEFAULT_ENGINE, ENGINES
 from redraft.execute.verdict import DEFAULT_RULE, RULES, Program, Verdict, error_rows, message_seen
 from redraft.progress import say, track
@@ -48,23 +53,33 @@ class ExecuteConfig:
     engine: str = DEFAULT_ENGINE
     """What runs programs; docs/execution.md lists the engines."""
     rule: str = DEFAULT_RULE
-    """What counts as running: corrected, paper or released."""
+    """What counts as running: corrected, paper or released; or tests, for which a title's checks must pass."""
+    tests: str | None = None
+    """For the rule tests: the folder with a file of checks per title."""
 
     def __post_init__(self) -> None:
         for key, name, known in (("engine", self.engine, ENGINES), ("rule", self.rule, RULES)):
             if name not in known:
                 raise InputError(f"unknown {key} {name!r} in [execute]. {suggestion(name, known)}")
+        if RULES[self.rule].checked != (self.tests is not None):
+            raise InputError("the rule tests needs a folder of checks, and no other does: [execute] tests.")
 
 
-def programs(dataset: Dataset) -> Iterator[Program]:
-    """Each distinct program, in the order of its first state; its id is the state's."""
-    seen: set[bytes] = set()
+def programs(dataset: Dataset, *, titled: bool = False) -> Iterator[Program]:
+    """Each distinct program, in the order of its first state; its id is the state's.
+
+    Args:
+        dataset: Whose programs.
+        titled: Each program once for every title that it answers.
+    """
+    seen: set[tuple[bytes, str | None]] = set()
     for trace in dataset.traces():
+        title = trace.title if titled else None
         for state in trace.states:
-            key = bytes.fromhex(state.id)
+            key = bytes.fromhex(state.id), title
             if key not in seen:
                 seen.add(key)
-                yield Program(id=state.id, code=state.code, language=state.language)
+                yield Program(id=state.id, code=state.code, language=state.language, title=title)
 
 
 def verdict_file(dataset: Dataset, engine: str, rule: str = DEFAULT_RULE) -> Path:
@@ -91,18 +106,20 @@ def find_verdicts(dataset: Dataset, rule: str = DEFAULT_RULE) -> tuple[Path, ...
     return tuple(there.values())
 
 
-def is_judged(dataset: Dataset, engine: Engine, *, name: str, rule: str = DEFAULT_RULE) -> bool:
+def is_judged(
+    dataset: Dataset, engine: Engine, *, name: str, rule: str = DEFAULT_RULE, checks: Checks | None = None
+) -> bool:
     """Whether `execute_dataset` has nothing to do: its file is there, of this dataset as it is, from this engine."""
     try:
         found = read_metadata(verdict_file(dataset, name, rule), remedy=REMEDY)
     except DatasetError:
         return False
-    return _stamp(dataset, engine.version, rule).items() <= found.items()
+    return _stamp(dataset, engine.version, rule, checks).items() <= found.items()
 
 
 @contextmanager
 def verdict_writer(
-    dataset: Dataset, engine: str, *, version: str, rule: str = DEFAULT_RULE
+    dataset: Dataset, engine: str, *, version: str, rule: str = DEFAULT_RULE, checks: Checks | None = None
 ) -> Iterator[Callable[[Verdict], None]]:
     """Yields a function that takes verdict after verdict; at the end the file is there, whole or not at all.
 
@@ -111,8 +128,10 @@ def verdict_writer(
         engine: The engine's name.
         version: Its version.
         rule: The rule's name.
+        checks: What programs had to pass by it.
     """
-    file, schema = verdict_file(dataset, engine, rule), SCHEMA.with_metadata(_stamp(dataset, version, rule))
+    columns = SCHEMA if checks is None else PLATFORM_SCHEMA
+    file, schema = verdict_file(dataset, engine, rule), columns.with_metadata(_stamp(dataset, version, rule, checks))
     with table_writer(file, schema) as writer:
         rows: list[dict[str, object]] = []
 
@@ -129,6 +148,7 @@ def verdict_writer(
                     "end_reached": verdict.end_reached,
                     "errors": error_rows(verdict.errors),
                     "engine": version,
+                    **({} if checks is None else {"title": verdict.title, "judged": TESTED}),
                 }
             )
             if len(rows) >= ROW_GROUP:
@@ -140,7 +160,7 @@ def verdict_writer(
 
 def execute_dataset(
     dataset: Dataset, engine: Engine, *, name: str, rule: str = DEFAULT_RULE, cache: Cache | None = None,
-    each: Callable[[Verdict], None] | None = None,
+    each: Callable[[Verdict], None] | None = None, checks: Checks | None = None,
 ) -> Path:  # fmt: skip
     """Run every distinct program of a dataset and write its verdict file, whose path is returned.
 
@@ -151,26 +171,32 @@ def execute_dataset(
         dataset: Whose programs.
         engine: An engine that was entered.
         name: What it is called in `ENGINES`.
-        rule: What counts as running: corrected, paper or released.
+        rule: What counts as running: corrected, paper or released; tests with `checks`.
         cache: Outcomes known already are taken from it, new ones kept in it.
+        checks: What programs have to pass.
         each: Called with each verdict, in the order of `programs`; for a program that gets none, with one that isn't
             `judged`.
 
     Raises:
         UsageError: There is no such rule.
     """
-    judged = execute(programs(dataset), engine, rule=rule_named(rule), cache=cache)
+    wanted = programs(dataset, titled=checks is not None)
+    judged = execute(wanted, engine, rule=rule_named(rule), cache=cache, checks=checks)
     others: Counter[str | None] = Counter()
-    with verdict_writer(dataset, name, version=engine.version, rule=rule) as keep:
+    without = 0
+    with verdict_writer(dataset, name, version=engine.version, rule=rule, checks=checks) as keep:
         for verdict in track(judged, f"execute {dataset.name}"):
             if verdict.judged:
                 keep(verdict)
+                without += verdict.errors == (NO_CHECKS,)
             else:
                 others[verdict.language] += 1
             if each:
                 each(verdict)
     if others:
         say(not_judged(name, engine.languages, others))
+    if without:
+        say(f"{without:,} programs are unscored, as there are no checks for their titles")
     return verdict_file(dataset, name, rule)
 
 
@@ -214,9 +240,10 @@ def read_messages(dataset: Dataset) -> dict[str, str]:
     return seen
 
 
-def _stamp(dataset: Dataset, version: str, rule: str) -> dict[bytes, bytes]:
+def _stamp(dataset: Dataset, version: str, rule: str, checks: Checks | None) -> dict[bytes, bytes]:
     """What a verdict file's metadata say of it."""
-    return {b"rule": rule.encode(), b"engine": version.encode(), b"dataset": dataset.fingerprint.encode()}
+    stamp = {b"rule": rule.encode(), b"engine": version.encode(), b"dataset": dataset.fingerprint.encode()}
+    return stamp if checks is None else {**stamp, b"tests": checks.digest.encode()}
 
 
 def _joined(files: Sequence[Path], *columns: str) -> Iterator[dict[str, Any]]:

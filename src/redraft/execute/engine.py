@@ -19,10 +19,12 @@ from typing import NamedTuple, Protocol
 
 from redraft.errors import RedraftError, UsageError, suggestion
 from redraft.execute.cache import Cache
+from redraft.execute.checks import Checks, read_checks
 from redraft.execute.registry import ENGINES
 from redraft.execute.verdict import (
     DEFAULT_RULE,
     RULES,
+    ErrorRecord,
     Outcome,
     Program,
     Rule,
@@ -31,10 +33,12 @@ from redraft.execute.verdict import (
     judge,
     languages_to_try,
     message_seen,
+    unjudged,
 )
 
 CHUNK = 4096
 """Programs looked up, run and judged together; memory is bounded by one chunk."""
+NO_CHECKS = ErrorRecord(kind="checks", message="there are no checks for its title")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +80,8 @@ class Job(NamedTuple):
     languages: tuple[str, ...]
     """To try in this order; the second only if the first attempt isn't clean."""
     window: Window
+    tests: str | None = None
+    """The checks of its title, which it has to pass."""
 
 
 class Done(NamedTuple):
@@ -155,6 +161,30 @@ def refuse_lacking(name: str, walls: Sequence[Wall]) -> None:
         )
 
 
+def checks_for(name: str, rule: str, folder: Path | None) -> Checks | None:
+    """The checks that programs have to pass by a rule; None if it asks for none.
+
+    Args:
+        name: The engine's.
+        rule: The rule's.
+        folder: Holds a file of checks per title.
+
+    Raises:
+        UsageError: The rule asks for checks and there are none, or the other way round, or the engine runs none.
+        InputError: They can't be read.
+    """
+    if not rule_named(rule).checked:
+        if folder is not None:
+            raise UsageError(f"the rule {rule} asks for no checks.", where="--tests", remedy="Leave one of them out.")
+        return None
+    if folder is None:
+        raise UsageError("the rule tests needs checks.", where="--rule", remedy="Name their folder: --tests FOLDER.")
+    if not ENGINES[name].checks:
+        able = " ".join(other for other, entry in ENGINES.items() if entry.checks)
+        raise UsageError(f"the engine {name} runs no checks.", where="--tests", remedy=f"Take one that does: {able}.")
+    return read_checks(folder)
+
+
 def rule_named(name: str) -> Rule:
     """The rule called `name`.
 
@@ -167,8 +197,9 @@ def rule_named(name: str) -> Rule:
 
 
 def execute(
-    programs: Iterable[Program], engine: Engine, *, rule: Rule = RULES[DEFAULT_RULE], cache: Cache | None = None
-) -> Iterator[Verdict]:
+    programs: Iterable[Program], engine: Engine, *, rule: Rule = RULES[DEFAULT_RULE], cache: Cache | None = None,
+    checks: Checks | None = None,
+) -> Iterator[Verdict]:  # fmt: skip
     """The verdict on each program, in order.
 
     Args:
@@ -176,10 +207,16 @@ def execute(
         engine: An engine that was entered.
         rule: What counts as running.
         cache: Outcomes known already are taken from it, new ones kept in it as they come.
+        checks: What programs have to pass, by their titles; for a rule that asks for it.
+
+    Raises:
+        UsageError: The rule asks for checks and there are none, or the other way round.
     """
+    if rule.checked != (checks is not None):
+        raise UsageError("the rule tests needs checks, and no other takes any.", remedy="Give both or none.")
     source = iter(programs)
     while chunk := list(islice(source, CHUNK)):
-        yield from _execute_chunk(chunk, engine, rule, cache)
+        yield from _execute_chunk(chunk, engine, rule, cache, checks)
 
 
 def what_students_see(
@@ -195,23 +232,27 @@ def what_students_see(
     return tell
 
 
-def outcome_key(engine: str, window: Window, order: Sequence[str], code: str) -> bytes:
+def outcome_key(engine: str, window: Window, order: Sequence[str], code: str, tests: str | None = None) -> bytes:
     """What an outcome is kept under: a hash of everything it depends on."""
-    text = json.dumps([engine, list(window), list(order)]) + "\0" + code
+    depends = [engine, list(window), list(order), *([] if tests is None else [tests])]
+    text = json.dumps(depends) + "\0" + code
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _execute_chunk(chunk: list[Program], engine: Engine, rule: Rule, cache: Cache | None) -> Iterator[Verdict]:
+def _execute_chunk(
+    chunk: list[Program], engine: Engine, rule: Rule, cache: Cache | None, checks: Checks | None
+) -> Iterator[Verdict]:
     version, keys, jobs = engine.version, list[bytes | None](), dict[bytes, Job]()
     for number, program in enumerate(chunk):
         order = languages_to_try(program, engine.languages)
-        if not order:
+        tests = checks.of(program.title) if checks else None
+        if not order or (checks and tests is None):
             keys.append(None)
             continue
         window = rule.window(program.code)
-        key = outcome_key(version, window, order, program.code)
+        key = outcome_key(version, window, order, program.code, tests)
         keys.append(key)
-        jobs.setdefault(key, Job(number, program.code, order, window))
+        jobs.setdefault(key, Job(number, program.code, order, window, tests))
     known = cache.find(list(jobs)) if cache else {}
     missing = [job for key, job in jobs.items() if key not in known]
     results, at = _results(missing, engine, keys, cache), 0
@@ -222,7 +263,10 @@ def _execute_chunk(chunk: list[Program], engine: Engine, rule: Rule, cache: Cach
             found, outcome = next(results)
             known[found] = outcome
             continue
-        yield judge(chunk[at], None if wanted is None else known[wanted], rule)
+        if wanted is None and checks and languages_to_try(chunk[at], engine.languages):
+            yield unjudged(chunk[at], NO_CHECKS)
+        else:
+            yield judge(chunk[at], None if wanted is None else known[wanted], rule)
         at += 1
     results.close()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from redraft.data.languages import COFFEESCRIPT, JAVASCRIPT, labels
+from redraft.data.languages import COFFEESCRIPT, JAVASCRIPT, PYTHON, labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,8 @@ class EngineEntry:
     """`module:attribute` of what finds the walls around its programs; None: it can't tell."""
     needs: str | None = None
     """What must be there beyond the installation; None: nothing."""
+    checks: bool = False
+    """Whether it can run a title's checks against a program (`--tests`)."""
 
 
 ENGINES: dict[str, EngineEntry] = {
@@ -42,6 +44,13 @@ ENGINES: dict[str, EngineEntry] = {
         isolation="redraft.execute.v8.engine:isolation",
         languages=(COFFEESCRIPT, JAVASCRIPT),
         summary="embedded, headless, in virtual time",
+    ),
+    "python": EngineEntry(
+        factory="redraft.execute.python.engine:Python",
+        isolation="redraft.execute.python.engine:isolation",
+        languages=(PYTHON,),
+        summary="CPython in WebAssembly, with or without checks of what functions give",
+        checks=True,
     ),
 }
 """Name -> engine. A name has no hyphen, as `verdicts-NAME-RULE.parquet` has to be told apart. `platform` is kept for

@@ -33,6 +33,8 @@ class Program:
     """Its text; may hold anything, lone surrogates too."""
     language: str | None = None
     """What the log says it is; tried first."""
+    title: str | None = None
+    """What it answers: the title whose checks it has to pass, if any are asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +42,8 @@ class ErrorRecord:
     """One thing that went wrong while a program ran."""
 
     kind: str
-    """syntax, uncaught, rejection, console, hung; timeout, memory, crash; from a rule no-end, language, outside."""
+    """syntax, uncaught, rejection, console, hung, exit, check; timeout, memory, crash; from a rule no-end, language,
+    outside, checks."""
     message: str
     """What a student would see."""
     line: int | None = None
@@ -59,7 +62,11 @@ class Attempt:
     ended: Ended = "done"
     """`done`: the window is over; otherwise the program was stopped or its process died."""
     used_assets: bool = False
-    """What happened depends on an image from the network that isn't there."""
+    """What happened depends on what isn't there: an image from the network, a module or a file."""
+    waiting: bool = False
+    """It ended at a question to its reader, which nobody answers."""
+    passed: bool | None = None
+    """Whether its title's checks passed; None: there were none, or it didn't come to them."""
     drawing: Mapping[str, Any] | None = None
     """What was drawn, if that was asked for; as the program's process says, so not to be trusted."""
 
@@ -94,7 +101,11 @@ class Outcome:
     @property
     def certain(self) -> bool:
         """Whether another run would say the same, so that it may be kept; a busier machine may stop other programs."""
-        return all(attempt.ended in ("done", "memory") for attempt in self.attempts)
+        stopped = any(
+            attempt.passed is False and any(error.kind in ("timeout", "crash") for error in attempt.errors)
+            for attempt in self.attempts
+        )
+        return not stopped and all(attempt.ended in ("done", "memory") for attempt in self.attempts)
 
     @property
     def decisive(self) -> Attempt:
@@ -115,6 +126,8 @@ class Verdict:
     errors: tuple[ErrorRecord, ...]
     seconds: float = field(default=0.0, compare=False)
     drawing: Mapping[str, Any] | None = None
+    title: str | None = None
+    """The title whose checks count in it; None: none do."""
 
     @property
     def judged(self) -> bool:
@@ -131,6 +144,8 @@ class Rule:
     """How long to watch a program, by its text."""
     passes: Callable[[str, Attempt], bool]
     """Whether an attempt that was neither stopped nor unscored is a success, by text and attempt."""
+    checked: bool = False
+    """Whether a program has to pass its title's checks, too."""
 
 
 def languages_to_try(program: Program, known: Sequence[str]) -> tuple[str, ...]:
@@ -146,8 +161,7 @@ def languages_to_try(program: Program, known: Sequence[str]) -> tuple[str, ...]:
 def judge(program: Program, outcome: Outcome | None, rule: Rule) -> Verdict:
     """The verdict on a program; `outcome` is None for a language that the engine doesn't judge."""
     if outcome is None:
-        note = ErrorRecord(kind="language", message=f"{program.language} isn't executed")
-        return Verdict(id=program.id, verdict="unscored", language=program.language, end_reached=False, errors=(note,))
+        return unjudged(program, ErrorRecord(kind="language", message=f"{program.language} isn't executed"))
     attempt = outcome.decisive
     if lack := _lack(program.code, attempt):
         return Verdict(
@@ -171,6 +185,7 @@ def judge(program: Program, outcome: Outcome | None, rule: Rule) -> Verdict:
         errors=errors,
         seconds=outcome.seconds,
         drawing=attempt.drawing,
+        title=program.title if rule.checked else None,
     )
 
 
@@ -182,11 +197,21 @@ def _lack(code: str, attempt: Attempt) -> ErrorRecord | None:
     return found and ErrorRecord(kind="outside", message=f"needs {found.what}, which no log holds", line=found.line)
 
 
+def unjudged(program: Program, note: ErrorRecord) -> Verdict:
+    """The verdict on a program that isn't run, and why."""
+    return Verdict(
+        id=program.id, verdict="unscored", language=program.language, end_reached=False, errors=(note,),
+        title=program.title,
+    )  # fmt: skip
+
+
 def _kind(code: str, attempt: Attempt, rule: Rule) -> str:
     if attempt.ended != "done":
         return attempt.ended
     if attempt.used_assets:
         return "unscored"
+    if attempt.passed is not None:
+        return "ok" if attempt.passed else "failed"
     return "ok" if rule.passes(code, attempt) else "error"
 
 
@@ -194,6 +219,10 @@ def waits(code: str) -> bool:
     """Whether a program may rightly never reach its end: it waits for its reader, or goes on for ever."""
     endless = _FOREVER.search(code) is not None and _STOP.search(code) is None
     return endless or _WAITS_FOR_SOMEONE.search(code) is not None
+
+
+def _runs(code: str, attempt: Attempt) -> bool:
+    return not attempt.errors and (attempt.end_reached or attempt.waiting or waits(code))
 
 
 def _exempt(code: str) -> bool:
@@ -219,7 +248,7 @@ RULES: dict[str, Rule] = {
     "corrected": Rule(
         summary="no error, and the end reached unless the program waits for its reader",
         window=_corrected_window,
-        passes=lambda code, attempt: not attempt.errors and (attempt.end_reached or waits(code)),
+        passes=lambda code, attempt: _runs(code, attempt),
     ),
     "paper": Rule(
         summary="the end reached without an error",
@@ -230,6 +259,12 @@ RULES: dict[str, Rule] = {
         summary="no error; what the paper's released code does",
         window=_released_window,
         passes=lambda code, attempt: not attempt.errors,
+    ),
+    "tests": Rule(
+        summary="as corrected, and the checks of its title pass",
+        window=_corrected_window,
+        passes=lambda code, attempt: _runs(code, attempt),
+        checked=True,
     ),
 }
 """Name -> rule."""

@@ -27,7 +27,7 @@ from redraft.data.store import Dataset, open_dataset
 from redraft.errors import UsageError
 from redraft.execute.cache import Cache, default_folder
 from redraft.execute.dataset import execute_dataset, is_judged, verdict_file
-from redraft.execute.engine import EngineOptions, make_engine
+from redraft.execute.engine import EngineOptions, checks_for, make_engine
 from redraft.lm.checkpoint import load_model
 from redraft.lm.machine import parallel_models
 from redraft.lm.prepare import read_for
@@ -277,10 +277,11 @@ def _to_judge(run: Path, config: RunConfig) -> list[Dataset]:
 def _execute(run: Path, config: RunConfig) -> None:
     """Verdicts on every program of the dataset and of the samples, where there are none yet."""
     name, rule = config.execute.engine, config.execute.rule
+    checks = checks_for(name, rule, Path(config.execute.tests) if config.execute.tests else None)
     with make_engine(name, EngineOptions()) as engine, Cache(default_folder()) as cache:
         for dataset in _to_judge(run, config):
-            if not is_judged(dataset, engine, name=name, rule=rule):
-                execute_dataset(dataset, engine, name=name, rule=rule, cache=cache)
+            if not is_judged(dataset, engine, name=name, rule=rule, checks=checks):
+                execute_dataset(dataset, engine, name=name, rule=rule, cache=cache, checks=checks)
 
 
 def _plan_sampling(stages: Stages, config: RunConfig, split: Split, seconds: float) -> RunConfig:

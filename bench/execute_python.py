@@ -1,0 +1,63 @@
+"""Python programs judged per second: `python bench/execute_python.py [--programs 1000] [--workers 2] [--endless 0]`.
+
+A fixed random draw of the distinct programs supplied beside the project (newcaledonia; without them, small programs made
+here) is judged without a cache, the engine's start included. `--endless` of them are replaced by programs that never end,
+each of which takes all the processor time that a program may use. Memory is that of the pool's processes, copies included,
+as proportional set size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import random
+import time
+
+from execute import Watch
+from supplied import ROLLOUTS
+
+from redraft.execute.engine import EngineOptions, execute, make_engine
+from redraft.execute.verdict import Program
+
+SUPPLIED = ROLLOUTS.parent / "newcaledonia" / "attempts.csv"
+
+
+def draw(wanted: int) -> list[Program]:
+    """A fixed random draw of the distinct programs."""
+    if SUPPLIED.exists():
+        with SUPPLIED.open(encoding="utf-8", newline="") as file:
+            codes = sorted({row["code"] for row in csv.DictReader(file)})
+    else:
+        print(f"nothing at {SUPPLIED}: programs made here stand in, and numbers compare with no others")
+        codes = [f"def times(n):\n    return n * {n}\nprint(sum(times(i) for i in range({n})))" for n in range(wanted)]
+    drawn = random.Random(0).sample(codes, min(wanted, len(codes)))
+    return [Program(id=str(number), code=code, language="python") for number, code in enumerate(drawn)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--programs", type=int, default=1000)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--endless", type=int, default=0)
+    given = parser.parse_args()
+    programs = draw(given.programs)
+    step = len(programs) // max(given.endless, 1)
+    for number in range(given.endless):
+        programs[number * step] = Program(id=f"endless {number}", code=f"while True: {number}", language="python")
+    watch = Watch()
+    watch.start()
+    started, first, counts = time.perf_counter(), 0.0, dict[str, int]()
+    with make_engine("python", EngineOptions(workers=given.workers)) as made:
+        for verdict in execute(programs, made):
+            first = first or time.perf_counter() - started
+            counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
+    seconds = time.perf_counter() - started
+    said = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    print(
+        f"python: {len(programs)} programs, {len(programs) / seconds:.0f} per second, {first:.1f} s to the first verdict"
+    )
+    print(f"pool's peak memory {watch.end():.0f} MB ({said})")
+
+
+if __name__ == "__main__":
+    main()

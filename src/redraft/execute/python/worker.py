@@ -1,0 +1,113 @@
+"""A worker of the Python engine: `python -m redraft.execute.python.worker`, started by the pool only.
+
+In, on standard input: a line of JSON with the limits, then a line per task: {"code", "seed", "tests"}. Out, on standard
+output: a line per task. This process runs no program and parses none: it hands a program on to the process with Python
+loaded (`nursery`), which is copied for it, and says in clean words what came back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from functools import partial
+from typing import Any, BinaryIO, NoReturn
+
+from redraft.execute.python.absent import is_absent
+from redraft.execute.python.bundle import load
+from redraft.execute.python.nursery import FLAGS, Nursery
+from redraft.execute.v8.sealing import Seal
+from redraft.execute.v8.seccomp import TALKING
+from redraft.execute.v8.usage import RunLimits
+from redraft.execute.v8.worker import prefer_to_die
+from redraft.execute.v8.zygote import Zygote
+
+MAX_ERRORS = 20
+MAX_MESSAGE = 500
+LACKING = ("file", "thread", "network")
+"""Causes of an error that lie in this world, not in the program."""
+KINDS = ("syntax", "uncaught", "exit", "check", "timeout", "stuck", "memory", "output", "crash")
+
+
+def run(zygote: Zygote, task: dict[str, Any]) -> dict[str, Any]:
+    """Run a program: the answer.
+
+    Raises:
+        EOFError: The process that is copied is gone.
+    """
+    told = json.loads(zygote.ask(task).text)
+    errors = told["errors"] if isinstance(told["errors"], list) else []
+    first = errors[0] if errors and isinstance(errors[0], dict) else {}
+    ended = str(told["ended"])
+    if ended in ("done", "exit") and first.get("cause") == "memory" and "passed" not in told:
+        ended = "memory"
+    module = first.get("module")
+    return {
+        "ended": "done" if ended in ("done", "exit", "waiting") else ended,
+        "end_reached": (ended in ("done", "exit") and not errors) or told.get("passed") is not None,
+        "waiting": ended == "waiting",
+        "passed": told.get("passed"),
+        "errors": [clean(error, task["code"]) for error in errors[:MAX_ERRORS] if isinstance(error, dict)],
+        "absent": (isinstance(module, str) and is_absent(module)) or first.get("cause") in LACKING,
+    }
+
+
+def clean(error: dict[str, Any], code: str) -> dict[str, Any]:
+    """An error record, nothing in it trusted."""
+    line, kind = error.get("line"), error.get("kind")
+    message = str(error.get("message", ""))[:MAX_MESSAGE].replace("[Errno 44]", "[Errno 2]")  # as Linux numbers it
+    lines = code.count("\n") + 1
+    kind = "memory" if error.get("cause") == "memory" else kind
+    return {
+        "kind": kind if kind in KINDS else "uncaught",
+        "message": "".join(letter if letter.isprintable() else " " for letter in message),
+        "line": min(line, lines) if isinstance(line, int) and line >= 1 else None,
+    }
+
+
+def serve(source: BinaryIO, out: BinaryIO, seal: Seal) -> None:
+    """Answer every line until the input ends."""
+    setup = json.loads(source.readline())
+    make = partial(Nursery, loaded=load(), limits=RunLimits(**setup["limits"]))
+    zygote = Zygote(make, FLAGS, TALKING, seal)
+    seal.settle()
+    seal.enclose()
+    seal.problems = zygote.problems() | seal.problems
+    if setup["strict"] and seal.problems:
+        raise OSError(f"isolation lacks {', '.join(seal.problems)}")
+    out.write(json.dumps({"ready": True, "problems": seal.problems}).encode("ascii") + b"\n")
+    out.flush()
+    while line := source.readline():
+        try:
+            made = run(zygote, json.loads(line))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            made = {"ended": "crash"}  # a program made Python say something else
+        out.write(json.dumps(made).encode("ascii") + b"\n")
+        out.flush()
+
+
+def main() -> NoReturn:
+    """Serve, then leave at once."""
+    seal = Seal()
+    seal.begin()
+    prefer_to_die()
+    os.environ["TZ"] = "UTC"
+    # Newer Pythons warn of forking beside threads; the copies need none of them.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    # Nothing else that writes to standard output may spoil the answers.
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    source = os.fdopen(0, "rb")
+    code = 1
+    try:
+        serve(source, out, seal)
+        code = 0
+    except BaseException as error:  # noqa: BLE001 - told to the pool; a traceback could hold a program
+        sys.stderr.write(f"{type(error).__name__}: {error}\n"[:MAX_MESSAGE])
+        sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
