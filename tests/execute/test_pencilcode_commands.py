@@ -196,6 +196,11 @@ VALUES: dict[str, list[tuple[str, str, Any]]] = {
             [True, 1],
         ),
     ],
+    "origin": [
+        ("fd 30; origin.movexy 50, -20", "[pagexy().pageX, pagexy().pageY, getxy()]", [650, 440, [0, 30]]),
+        ("origin.movexy 50, -20; moveto 10, 10", "[pagexy().pageX, pagexy().pageY, getxy()]", [660, 460, [10, 10]]),
+        ("origin.movexy 50, -20; fd 9; home()", "[pagexy().pageX, (new Turtle).pagexy().pageY]", [650, 470]),
+    ],
     "labels": [
         ("label 'a', {class: 'b', id: 'c'}", "[$('.b').length, $('#c').text()]", [1, "a"]),
         ("fd 30; rt 90; label 'a'", "[$('label').getxy(), $('label').direction()]", [[0, 30], 90]),
@@ -562,8 +567,11 @@ DRAWN: dict[str, list[tuple[str, list[dict[str, Any]]]]] = {
         ("fd 10; label 'hi'", [{"kind": "text", "x": 0, "y": 10, "text": "hi"}]),
         ("rt 90; label 'hi', 40", [{"kind": "text", "size": 40, "direction": 90}]),
         ("label 'hi', 'bottom', {color: red}", [{"kind": "text", "color": "red", "side": "bottom", "direction": 0}]),
-        ("t = table 1, 2; t.cell(0, 1).text 'X'", [{"kind": "fill"}, {"kind": "fill"}, {"kind": "text", "text": "X"}]),
-        ("write 'a'; table [['b']]", [{"text": "a"}, {"kind": "fill"}, {"text": "b"}]),
+        (
+            "label 'a<br>b', {color: red, fontFamily: 'monospace', fontWeight: 'bold'}",
+            [{"kind": "text", "text": "a\nb", "color": "red", "family": "monospace", "bold": True}],
+        ),
+        ("origin.movexy 10, 5; pen red; fd 9", [{"kind": "line", "points": [10, 5, 10, 14]}]),
         (
             "s = new Sprite '60x60'; drawon s; pen red; fd 20; s.moveto 100, 0; s.rt 90",
             [{"kind": "line", "points": [0, 0, 0, 20], "on": 1, "by": 0}],

@@ -17,7 +17,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from redraft.execute.bodies import BODIES
 from redraft.execute.drawing import REACH, Drawing, Mark, Points, Turtle, clean
-from redraft.execute.fonts import font_files, text_width
+from redraft.execute.fonts import ASCENT, LINE_HEIGHT, font_files, text_width
+from redraft.execute.written import lay_out
 
 MARGIN = 12.0
 LARGEST_PNG = 4_096
@@ -26,8 +27,6 @@ USUAL_PNG = 1_600
 """The same where no width is asked for: four times the pixels take four times as long."""
 FONT, LINE = 16, 20
 """Size of written text, and of its line."""
-LINE_HEIGHT, BASELINE = 1.164, 0.928
-"""Height of a line of text and where its baseline lies from its top, in font sizes: those of the fonts used here."""
 SMALLEST = 160.0
 """Sides of the smallest cropped picture."""
 LONGEST_RUN = 1_000
@@ -47,7 +46,9 @@ class Box(NamedTuple):
 def bounds(drawing: Drawing, *, crop: bool = False) -> Box:
     """What a picture must show: all that's drawn with a margin and the field, or with `crop` only what's drawn."""
     wide, high = drawing.field
-    corners = [corner for mark in drawing.visible if not _backs(mark, drawing) for corner in _extent(mark)]
+    laid_out = lay_out(drawing.page, drawing.field)
+    placed = () if _is_plain(laid_out) else laid_out
+    corners = [corner for mark in [*drawing.visible, *placed] if not _backs(mark, drawing) for corner in _extent(mark)]
     corners += [(t.x + d * s, t.y + d * s) for t in drawing.turtles if _looks(t) for d in (-1, 1) for s in (_reach(t),)]
     margin = MARGIN
     if not crop:
@@ -122,11 +123,26 @@ def svg_element(drawing: Drawing, *, title: str, crop: bool = False) -> Element:
         _draw(root, mark, drawing.background)
     for turtle in drawing.turtles:
         _draw_turtle(root, turtle, [mark for mark in marks if mark.on == turtle.id])
-    left, top = (box.left, box.top) if crop else (-drawing.field[0] / 2, drawing.field[1] / 2)
-    for row, text in enumerate(_texts(drawing, crop=crop), 1):
-        place = {"x": _short(left + 8), "y": _short(LINE * row - top), "font-size": str(FONT)}
-        SubElement(root, "text", {**place, "font-family": "serif", "fill": "black"}).text = text
+    for mark in _written(drawing, box if crop else None):
+        _draw(root, mark, drawing.background)
     return root
+
+
+def _written(drawing: Drawing, crop: Box | None) -> Sequence[Mark]:
+    """What is on the page beside the field; in a cropped picture its first lines, from the picture's top."""
+    laid_out = lay_out(drawing.page, drawing.field)
+    if laid_out and (crop is None or not _is_plain(laid_out)):
+        return laid_out
+    left, top = (crop.left, crop.top) if crop else (-drawing.field[0] / 2, drawing.field[1] / 2)
+    return [
+        Mark(kind="text", text=text, x=left + 8, y=top - LINE * row, size=(FONT, FONT), align="start", baseline=True)
+        for row, text in enumerate(_texts(drawing, crop=crop is not None), 1)
+    ]
+
+
+def _is_plain(marks: Sequence[Mark]) -> bool:
+    """Whether a page has nothing but text: then its place says little."""
+    return all(mark.kind == "text" for mark in marks)
 
 
 def _draw(root: Element, mark: Mark, background: str) -> None:
@@ -136,6 +152,8 @@ def _draw(root: Element, mark: Mark, background: str) -> None:
 def _texts(drawing: Drawing, *, crop: bool) -> Sequence[str]:
     if not crop:
         return drawing.texts
+    if not _is_plain(lay_out(drawing.page, drawing.field)):
+        return ()
     most = [text if len(text) <= 40 else text[:39] + "…" for text in drawing.texts[:8]]
     return most + ["…"] * (len(drawing.texts) > 8)
 
@@ -229,7 +247,7 @@ def _label(root: Element, mark: Mark) -> None:
         x -= wide * {"start": 0, "middle": 0.5, "end": 1}[mark.align]
         style["text-anchor"] = "start"
     for row, line in enumerate(lines):
-        down = y if mark.baseline else top + size * (BASELINE + LINE_HEIGHT * row)
+        down = y if mark.baseline else top + size * (ASCENT + LINE_HEIGHT * row)
         SubElement(group, "text", {"x": _short(x), "y": _short(down), **style}).text = line
 
 

@@ -129,6 +129,8 @@ class Drawing:
     """Those to be seen at the end, the topmost last."""
     texts: tuple[str, ...] = ()
     """What was written on the page, from its top."""
+    page: Any = None
+    """The tree of what is on the page beside the field, as the record has it: for `written.lay_out`."""
     cut: bool = False
     """Whether something was left out for its amount."""
 
@@ -176,6 +178,7 @@ def read_drawing(record: Mapping[str, Any] | None, *, most: int = MOST_MARKS) ->
         marks=tuple(marks),
         turtles=tuple(shown),
         texts=tuple(_lines(texts)),
+        page=record.get("page"),
         cut=cut or len(turtles) > MOST_TURTLES,
     )
 

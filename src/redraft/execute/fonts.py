@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from matplotlib.ft2font import FT2Font
 
+LINE_HEIGHT, ASCENT = 1.164, 0.928
+"""Height of a line of text and where its baseline lies from its top, in font sizes."""
 LONGEST = 2_000
+WITHOUT_GLYPH = 60.0
+"""Width of a character that the font doesn't have, where its size is 100."""
 _FAMILIES = {"serif": "DejaVuSerif", "sans-serif": "DejaVuSans", "monospace": "DejaVuSansMono"}
 _SLANTED = {"serif": "Italic", "sans-serif": "Oblique", "monospace": "Oblique"}
 _UNITS = 100
@@ -76,5 +80,8 @@ def _width(text: str, family: str, bold: bool, slanted: bool) -> float:
     font = _font(family, bold, slanted)
     found = 0.0
     for character in text:
+        if not font.get_char_index(ord(character)):
+            found += WITHOUT_GLYPH
+            continue
         found += font.load_char(ord(character), flags=LoadFlags.NO_HINTING).linearHoriAdvance / 65_536
     return found / _UNITS

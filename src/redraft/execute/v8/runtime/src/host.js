@@ -13,8 +13,9 @@ import "./language/random.js";
 import { guard, isFrozen, now, report, reportedErrors, roundMs, setDeadline, setMaxSteps, step } from "./time/clock.js";
 import { current } from "./turtle/body.js";
 import { isInterrupted } from "./turtle/command.js";
-import { assetsUsed, drawingRecord, items, rounded } from "./turtle/drawing.js";
-import { body, hooks, isVisible } from "./page/elements.js";
+import { assetsUsed, drawingRecord, rounded } from "./turtle/drawing.js";
+import { body, isVisible } from "./page/elements.js";
+import { snapshot } from "./page/snapshot.js";
 import { installGlobals } from "./pencilcode/globals.js";
 import { each, words } from "./language/lists.js";
 import {
@@ -177,9 +178,8 @@ function result() {
   };
   if (run.drawing) {
     // Guarded: a program may have broken the page; its drawing is worth less than its verdict.
-    const background = guard(() => sliceString(safeText(body.style.backgroundColor || ""), 0, 100));
-    properties.drawing = drawingRecord(guard(turtleRecords) ?? list(), background || null, items,
-      guard(hooks.pageItems) ?? null);
+    const background = guard(() => sliceString(safeText(body.style.backgroundColor || body.style.background || ""), 0, 100));
+    properties.drawing = drawingRecord(guard(turtleRecords) ?? list(), background || null, guard(snapshot) ?? null);
   }
   return jsonText(record(properties));
 }

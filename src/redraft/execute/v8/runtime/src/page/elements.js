@@ -19,13 +19,13 @@ export const page = freeze({ width: FIELD_WIDTH, height: FIELD_HEIGHT });
  * box(element) (layout.js); parse(html), html(element), find(root, selector), is(element, selector), listen, unlisten,
  * dispatch, fire(element, type) (html.js, selector.js, events.js); context(canvas, kind) (copies.js);
    mutated(node, added, removed), while a program observes the tree (observers.js);
-   gone(element): an element was removed for good; pageItems(): a page with tables as items of the drawing, or null;
+   gone(element): an element was removed for good;
    emptied(canvas): its size was set, so it is empty (turtle.js); setPen(element, style), setDown(element, down): change a turtle's pen (turtle.js).
  */
 export const hooks = {
   turtleBox: () => null, box: null, parse: null, html: null, find: null, is: null, listen: null, unlisten: null,
     dispatch: null,
-  fire: null, mutated: null, context: () => null, gone() {}, pageItems: () => null, emptied() {}, setPen() {},
+  fire: null, mutated: null, context: () => null, gone() {}, emptied() {}, setPen() {},
   setDown() {},
 };
 

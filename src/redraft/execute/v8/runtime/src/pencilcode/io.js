@@ -8,14 +8,13 @@ import { globalCommand, mainElement, wrapRaw } from "../turtle/command.js";
 import { countOutput, now } from "../time/clock.js";
 import { isColor } from "../turtle/colors.js";
 import { addFlowing, addText, markAsset } from "../turtle/drawing.js";
-import { body, createElement, Element, hooks, TextNode } from "../page/elements.js";
+import { body, createElement, Element, TextNode } from "../page/elements.js";
 import { each, hide, join, matches, Math, Number, Object, push, replace, String, TypeError } from "../language/lists.js";
 import { isArray, keys } from "../language/primordials.js";
 import { plan } from "../time/queue.js";
 import { $, one, Query, query } from "../jquery/query.js";
 import { isPlainObject } from "../jquery/statics.js";
 import { prepareInput, prepareMenu } from "./forms.js";
-import { pageItems } from "../page/tables.js";
 
 const escape = (text) => (text === null || text === undefined ? "" : replace(String(text), /[&<>"]/g,
   (c) => `&#${c.charCodeAt(0)};`));
@@ -135,7 +134,6 @@ function prepareTable(height, width, cellCss, tableCss) {
   const style = { ...CELL, ...cells };
   each(all, (cell) => { Object.assign(cell.style, style); });
   if (cells) new Query(all).css(cells);
-  hooks.pageItems = pageItems;
   return { result };
 }
 

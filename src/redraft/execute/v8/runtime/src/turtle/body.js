@@ -6,7 +6,7 @@
 // Not guaranteed: elements nested in a turned or scaled element; they are placed as if they lay in the field.
 
 import { now } from "../time/clock.js";
-import { document, Element, hooks, isVisible, page } from "../page/elements.js";
+import { document, Element, hooks, isVisible, origin, page } from "../page/elements.js";
 import { bounds, isTiny, radians, six } from "./geometry.js";
 import {
   append, cos, floor, isArray, isFinite, list, NativeNumber, NativeTypeError, PI, record, safeText, setPrototypeOf,
@@ -50,7 +50,7 @@ export function turtleOf(element) {
 /** Make the turtle state of an element that stands at a place {x, y, width, height}. */
 export function placeTurtle(element, at) {
   const turtle = record({
-    id: made, x: at.x, y: at.y, pageX: at.x, pageY: at.y, heading: 0, scaleX: 1, scaleY: 1, twist: 0, unit: 1,
+    id: made, x: at.x, y: at.y, pageX: at.x, pageY: at.y, homeX: at.x, homeY: at.y, heading: 0, scaleX: 1, scaleY: 1, twist: 0, unit: 1,
     width: at.width, height: at.height, originX: at.width / 2, originY: at.height / 2, hull: null,
     shape: "element", color: null, url: null,
     gone: false, style: null, down: false, radius: 0, corners: newCorners(), speed: "turtle", drawOn: null, waitsFor: null,
@@ -66,12 +66,39 @@ let made = 0;
 
 /** Put a turtle at a place: it is kept with six digits. While a turtle draws, its place on the page is kept exactly. */
 export function place(turtle, x, y) {
+  if (turtle === origin.state.turtle) carryField(x - turtle.x, y - turtle.y);
   const home = isTiny(x, y);
   turtle.pageX += x - turtle.x;
   turtle.pageY += y - turtle.y;
   turtle.x = home ? 0 : six(x);
   turtle.y = home ? 0 : six(y);
   if (turtle.style === null || !turtle.down) settle(turtle);
+}
+
+/** Where turtles' own coordinates begin, from the page's centre: `origin` can be moved, and what is in it moves along. */
+export const originPlace = (element) => (element === origin ? AT_CENTRE : origin.state.turtle ?? AT_CENTRE);
+const AT_CENTRE = { __proto__: null, x: 0, y: 0 };
+
+function carryField(byX, byY) {
+  const { nodes } = origin.parent;
+  for (let i = 0; i < nodes.length; i += 1) {
+    const turtle = nodes[i] === origin ? undefined : nodes[i].state?.turtle;
+    if (turtle !== undefined) carry(turtle, byX, byY);
+  }
+}
+
+function carry(turtle, byX, byY) {
+  turtle.x += byX;
+  turtle.y += byY;
+  turtle.pageX += byX;
+  turtle.pageY += byY;
+  const { motion } = turtle;
+  if (motion === null || motion.fromX === undefined) return;
+  motion.fromX += byX;
+  motion.fromY += byY;
+  if (motion.toX === undefined) return;
+  motion.toX += byX;
+  motion.toY += byY;
 }
 
 /** From here on the place on the page is what is kept. */
@@ -131,7 +158,8 @@ export function pageOfAnything(target) {
 
 /** Page coordinates from turtle coordinates. */
 export function toPage(x, y) {
-  return { pageX: CENTER_X + NativeNumber(x), pageY: CENTER_Y - NativeNumber(y) };
+  const from = originPlace();
+  return { pageX: CENTER_X + from.x + NativeNumber(x), pageY: CENTER_Y - from.y - NativeNumber(y) };
 }
 
 /** The corners of an element as a convex polygon in turtle coordinates. */

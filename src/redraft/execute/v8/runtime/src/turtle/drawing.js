@@ -1,13 +1,13 @@
 // The record of what a program draws: timed items in turtle coordinates (centre is the origin, y points up).
 //
-// In: calls of the turtle's methods as their effect happens. Out: {width, height, items, turtles, texts}, bounded in
+// In: calls of the turtle's methods as their effect happens. Out: {width, height, items, turtles, texts, page}, bounded in
 // number so that an endless drawing stays small; `dropped` counts what found no room.
 // Items, in the order in which they were drawn: line {points, cap?, join?, closed?}, fill {paths, rule?}, dot {x, y,
 // diameter, stroke?}, box {x, y, size, direction, stroke?}, text {x, y, text, side?, ...}, erase {all}; each with t0, t1,
 // color and width where they apply, `alpha`, `clip` and `erase` where they aren't the usual. Ends and bends of lines are
 // round where nothing is said. `by` is the turtle that drew it; `on` the one whose canvas it is on, its places are that
 // turtle's own then (surfaces.js). A text with a `side` is a label: it stands before the field.
-// Turtles: {id, name, x, y, direction, twist, scale, scaleY, opacity, shown, surface, ...}. Texts: {t0, text, inline}.
+// The page beside the field: snapshot.js. Turtles: {id, name, x, y, direction, twist, scale, scaleY, opacity, shown, surface, ...}. Texts: {t0, text, inline}.
 
 import { append, list, record, round } from "../language/primordials.js";
 
@@ -86,17 +86,9 @@ export function pathOf(points) {
   return copy;
 }
 
-/**
- * The whole record; `turtles` are records made by the turtle module, `shown` the items as they are seen at the end,
- * `page` the items that the page's own contents make, or null.
- */
-export function drawingRecord(turtles, background, shown, page) {
-  const all = list();
-  for (let i = 0; i < shown.length; i += 1) append(all, shown[i]);
-  if (page !== null) for (let i = 0; i < page.length; i += 1) append(all, page[i]);
-  // What has a place among the items isn't told a second time.
-  const lines = page === null ? texts : list();
-  return record({ width: FIELD_WIDTH, height: FIELD_HEIGHT, background, items: all, turtles, texts: lines, dropped });
+/** The whole record; `turtles` are records made by the turtle module, `page` is the tree of what is beside the field. */
+export function drawingRecord(turtles, background, page) {
+  return record({ width: FIELD_WIDTH, height: FIELD_HEIGHT, background, items, turtles, texts, page, dropped });
 }
 
 export function resetDrawing() {

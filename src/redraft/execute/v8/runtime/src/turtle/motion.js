@@ -4,7 +4,9 @@
 // pens draw. Wrong arguments are mostly silent, as in the real runtime: what is no number moves to no number.
 
 import { insideTick, isInstant, isNamedSpeed, moveMs, NOTHING, planEach, wrapCommand, wrapRaw } from "./command.js";
-import { current, face, isNumeric, isPage, isPagePlace, one, pageOfAnything, place, CENTER_X, CENTER_Y } from "./body.js";
+import {
+  current, face, isNumeric, isPage, isPagePlace, one, pageOfAnything, place, CENTER_X, CENTER_Y, originPlace,
+} from "./body.js";
 import { now } from "../time/clock.js";
 import { arcPoints, headingTo, normalizeHeading, normalizeTurn, radians, six } from "./geometry.js";
 import { drawLine, markArc, markCorner, setDown } from "./pen.js";
@@ -186,17 +188,17 @@ function moveto(cc, query, x, y) {
   let target;
   if (isNumeric(x) && isNumeric(y)) {
     const to = { x: parse(x), y: parse(y) };
-    target = () => (turtle) => ({ x: to.x * turtle.unit, y: to.y * turtle.unit });
+    target = (from) => (turtle) => ({ x: from.x + to.x * turtle.unit, y: from.y + to.y * turtle.unit });
   } else if (isArray(x)) {
     const to = { x: amountOf(x[0]), y: amountOf(x[1]) };
-    target = () => (turtle) => ({ x: to.x * turtle.unit, y: to.y * turtle.unit });
+    target = (from) => (turtle) => ({ x: from.x + to.x * turtle.unit, y: from.y + to.y * turtle.unit });
   } else {
     const limit = isNumeric(y) ? NativeNumber(y) : null;
     target = () => destination(x, limit);
   }
   const inTick = insideTick();
   planEach(query, (element) => {
-    const to = target();
+    const to = target(originPlace(element));
     if (to === null) return;
     if (isPage(element)) {
       cc?.resolve();
@@ -231,7 +233,8 @@ function headingFor(turtle, bearing) {
     const [pageX, pageY] = [CENTER_X + turtle.pageX, CENTER_Y - turtle.pageY];
     heading = headingTo(pageX, -pageY, pageX + sin(angle) * FAR, cos(angle) * FAR - pageY);
   } else if (isArray(bearing)) {
-    heading = headingTo(turtle.x, turtle.y, amountOf(bearing[0]), amountOf(bearing[1]));
+    const from = originPlace(null);
+    heading = headingTo(turtle.x - from.x, turtle.y - from.y, amountOf(bearing[0]), amountOf(bearing[1]));
   } else {
     let at = bearing;
     if (!isPagePlace(at)) {
@@ -274,7 +277,8 @@ function turnto(cc, query, bearing, y) {
 function home(cc, query, container) {
   planEach(query, (element) => {
     const turtle = current(element);
-    const to = container ? pageOfAnything(container) : { pageX: CENTER_X, pageY: CENTER_Y };
+    const from = originPlace(element);
+    const to = container ? pageOfAnything(container) : { pageX: CENTER_X + from.x, pageY: CENTER_Y - from.y };
     if (to === undefined) throw new NativeTypeError("Cannot read properties of undefined (reading 'pageX')");
     const { down } = turtle;
     setDown(element, false);

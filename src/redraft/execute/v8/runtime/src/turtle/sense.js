@@ -6,7 +6,7 @@
 
 import {
   boxOf, CENTER_X, CENTER_Y, cornersOf, current, invisible, isNumeric, isPage, isPagePlace, pageOf, pageOfAnything,
-  pairOf, toPage,
+  pairOf, toPage, originPlace,
 } from "./body.js";
 import { wrapPredicate, wrapRaw } from "./command.js";
 import { isColor, rgba } from "./colors.js";
@@ -35,7 +35,8 @@ function getxy(query) {
   if (query.length === 0) return undefined;
   if (isPage(query[0])) return [0, 0];
   const { x, y, unit } = current(query[0]);
-  return [x * (1 / unit), y * (1 / unit)];
+  const from = originPlace(query[0]);
+  return [(x - from.x) * (1 / unit), (y - from.y) * (1 / unit)];
 }
 
 function direction(query, x, y) {

@@ -3,7 +3,7 @@
 // In: what `hatch`, `new Turtle` and `new Sprite` take. Out: elements in the field with class "turtle", and the
 // constructors: functions, not classes, because CoffeeScript's `class X extends Turtle` calls them on its own object.
 
-import { current, isNumeric, place, placeTurtle, turtleOf } from "./body.js";
+import { current, isNumeric, originPlace, place, placeTurtle, turtleOf } from "./body.js";
 import { setMainElement, wrapRaw } from "./command.js";
 import { createElement, document, Element, field, hooks } from "../page/elements.js";
 import { isPlainObject, nameOf } from "./pen.js";
@@ -79,7 +79,8 @@ export function createTurtle(name, container, standard = "turtle") {
   // What has no look of its own, a tag or a text, is as large as the page makes it.
   const turtle = look === null ? turtleOf(element) : placeTurtle(element, AT_HOME);
   if (look !== null) putOn(element, look, null);
-  place(turtle, 0, 0);
+  const from = originPlace(element);
+  place(turtle, from.x, from.y);
   if (parent !== field && parent.state.turtle !== undefined) {
     const at = current(parent);
     place(turtle, at.x, at.y);
