@@ -208,6 +208,24 @@ def test_empty_splits_warn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "seen-unseen, unseen-unseen" in said
 
 
+def test_a_share_that_rounds_to_one_or_more_holds_out_at_least_one_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tenth of 17 titles: each is drawn by itself, so that some seeds draw none, and two splits were empty."""
+    traces = [make_trace(["a"], f"s{s:02d}", f"title {t}") for s in range(20) for t in range(17)]
+    dataset = make_dataset(tmp_path / "d", traces)
+    counts = []
+    for seed in range(40):
+        split = make_split(dataset, SplitConfig(held_titles=0.1, held_students=0.1, seed=seed), name=f"s{seed}")
+        held = {pair.title for pair, place in split.of.items() if place in ("seen-unseen", "unseen-unseen")}
+        counts.append(len(held))
+        assert f"A share of 0.1 of 17 titles: {len(held)} held out." in capsys.readouterr().err
+        assert split.counts()["seen-unseen"]
+        assert split.counts()["unseen-seen"]
+    assert min(counts) == 1
+    assert 1 < sum(counts) / len(counts) < 2.5
+
+
 def test_a_share_that_rounds_to_none_holds_out_none(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "d", a_class(range(5), range(12), share=1))
     for seed in range(20):

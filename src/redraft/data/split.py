@@ -18,7 +18,8 @@ titles those to test on: what a student is like must then be known from other ti
 
 A draw depends on nothing but seed and id, so it stays when the dataset grows. Exceptions: a *number* to hold out (a
 newcomer may displace one), a share that rounds to none of what is there (2% of 12 titles: none is held out until
-there are 25), and what follows from the data: who is `unplaced`, who is 'unseen' by `released`, who is latest.
+there are 25), one that rounds to some but draws none (then one is held out), and what follows from the data: who is
+`unplaced`, who is 'unseen' by `released`, who is latest.
 `unplaced` is a test pair whose student or title has no training pair though it should have; it is in no test split.
 Validation pairs don't count as training. They are drawn from the training pairs one by one, so that a validation
 pair's student or title may have no other.
@@ -337,9 +338,14 @@ def _held(ids: Collection[str], what: str, wanted: float, config: SplitConfig) -
     drawn = {one: _uniform(config, what, one) for one in ids}
     if wanted >= 1:
         return set(sorted(drawn, key=lambda one: (drawn[one], one))[: int(wanted)])
-    held = {one for one, number in drawn.items() if number < wanted and wanted * len(drawn) >= 0.5}
-    if wanted and not held:
+    if not wanted or not drawn:
+        return set()
+    if wanted * len(drawn) < 0.5:
         say(f"A share of {wanted:g} of {len(drawn)} {what}s holds out none; held_{what}s = 1 would hold out one.")
+        return set()
+    held = {one for one, number in drawn.items() if number < wanted}
+    held = held or {min(drawn, key=lambda one: (drawn[one], one))}  # each is drawn by itself, so it may be nobody
+    say(f"A share of {wanted:g} of {len(drawn)} {what}s: {len(held)} held out.")
     return held
 
 
