@@ -88,7 +88,7 @@ class Result:
     clusters: str | None = None
     """What was resampled: student+title, student (conditional), title (conditional)."""
     smallest_detectable: float | None = None
-    """Effect detectable with 80% power: 2.8 standard errors."""
+    """Effect detectable with 80% power: 2.8 standard errors, more where p is corrected within a family."""
     seed: int | None = None
     """Seed of the resampling."""
     note: str | None = None

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from scipy.stats import norm
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
@@ -17,6 +18,7 @@ from redraft.metrics.agreement import mean_contrast
 from redraft.metrics.bootstrap import Clusters
 from redraft.results import Result
 from redraft.studies.common.claims import Claim, is_equivalent, judge, load_claims, own_claims
+from redraft.studies.common.families import adjusted
 from redraft.studies.common.findings import claims_table, sentences
 from redraft.studies.registry import STUDIES
 
@@ -235,3 +237,17 @@ def test_rows_of_an_older_file_are_judged_by_their_95_percent_interval(tmp_path:
     (row,) = results.read(tmp_path / "old.parquet")
     assert row == replace(old, low_90=None, high_90=None)
     assert judge([row], [CLAIM])[0].outcome == "equivalent"
+
+
+def test_what_can_be_detected_accounts_for_the_correction() -> None:
+    """Of ten tests one must be below .005: found with 80% power if it is (2.81 + 0.84) / (1.96 + 0.84) times as large."""
+    rows = [row_of(p=0.01 * number, family="f", smallest_detectable=0.28) for number in range(1, 11)]
+    alone = row_of(p=0.01, family="alone", smallest_detectable=0.28)
+    found = adjusted([*rows, alone, row_of(p=None, family="f", smallest_detectable=0.28)])
+    assert [row.smallest_detectable for row in found[:10]] == pytest.approx([0.28 * 3.6486 / 2.8016] * 10, rel=1e-3)
+    assert [row.smallest_detectable for row in found[10:]] == [0.28, 0.28]
+    # simulated: at that difference, about 80% of such tests survive
+    rng = np.random.default_rng(1)
+    se = 0.28 / 2.8016
+    z = np.abs(rng.normal(found[0].smallest_detectable or 0, se, 20_000)) / se
+    assert np.mean(2 * norm.sf(z) < 0.05 / 10) == pytest.approx(0.8, abs=0.01)
