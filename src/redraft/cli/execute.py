@@ -85,6 +85,8 @@ def execute(
     from redraft.execute.engine import execute as run
 
     dataset = open_dataset(input) if input.is_dir() or (input / MANIFEST).exists() else None
+    if not input.exists():
+        raise InputError("there is no such file or folder.", where=input, remedy="Name a dataset or JSON lines.")
     if dataset is None and out is None:
         raise UsageError("--out is missing.", remedy="Name the file to write; only a dataset keeps verdicts itself.")
     rule = rule or ("tests" if tests else "corrected")

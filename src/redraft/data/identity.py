@@ -54,6 +54,11 @@ def clean_id(raw: str) -> str:
     return "" if "+" in text and _ROUNDED.fullmatch(text) else text
 
 
+def is_rounded(raw: str) -> bool:
+    """Whether an id is a number that a spreadsheet rounded."""
+    return "+" in raw and _ROUNDED.fullmatch(raw.strip()) is not None
+
+
 def default_key_file() -> Path:
     """The user's own key: `$XDG_CONFIG_HOME/redraft/ingest.key`."""
     base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 REASONS: Mapping[str, tuple[str, str]] = {
     "malformed": (
         "not written as the format has it",
-        "Look at such a line (their numbers are in rejected.parquet): perhaps it is another format or separator.",
+        "Perhaps it is of another format; of a table, say what separates its columns with --separator.",
     ),
     "not_utf8": ("not UTF-8", "Save the file as UTF-8, or, of a table, say its encoding: --encoding cp1252, for one."),
     "not_text": ("a list or an object where a value is wanted", "Name a column inside it with a dot, such as a.b."),
@@ -21,6 +21,14 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "other_action": ("other actions", "Name the actions that make a draft with --actions."),
     "not_log": ("requests for something else", "Give the logs with requests of /log/."),
     "no_student": ("no student", "Name the column that holds the students' ids."),
+    "rounded_id": (
+        "ids rounded by a spreadsheet or kept as decimals, which may be any of many",
+        "Export the ids as text.",
+    ),
+    "damaged_file": ("a damaged file", "Copy it anew."),
+    "packed_twice": ("a file packed twice", "Unpack it once."),
+    "foreign_file": ("a file of another kind", "Save it as CSV, JSON lines or Parquet; unpack archives."),
+    "unpacks_too_far": ("a file that unpacks too far", "If it is what it should be, allow more with --unpack-ratio."),
     "no_person": (
         "sites that belong to no person: event, example, frame, guide, gymstage, share, start",
         "Tell people apart by --identity uid, or keep these sites with --shared-sites.",

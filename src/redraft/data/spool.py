@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from redraft.data.consent import Lists, fold_hashes, folded
-from redraft.data.identity import clean_id, keyed_hashes
+from redraft.data.identity import clean_id, is_rounded, keyed_hashes
 from redraft.data.sources.states import RAW_STATES, REJECTED, Part
 from redraft.rundir import atomic_file, read_record, write_record
 
@@ -153,7 +153,8 @@ class Spool:
     def _hashed(self, states: pa.Table) -> tuple[pa.Table, np.ndarray, pa.Table, dict[str, str]]:
         """The states that may be used, by hashes; their buckets; the others, as rejected rows; and who is in a list."""
         ids = pc.dictionary_encode(states["student"].combine_chunks())
-        raw = [clean_id(raw_id) for raw_id in ids.dictionary.to_pylist()]
+        given = ids.dictionary.to_pylist()
+        raw = [clean_id(raw_id) for raw_id in given]
         digests = keyed_hashes(raw, self._key)
         buckets = np.array([int(digest[:8], 16) * self.buckets >> 32 for digest in digests], np.int64)
         listed = {raw_id: digest for raw_id, digest in zip(raw, digests, strict=True) if self._is_listed(raw_id)}
@@ -165,10 +166,11 @@ class Spool:
         refused = np.array([self._lists.refuses(raw_id) for raw_id in raw], bool) & ~nobody
         if not (nobody.any() or refused.any()):
             return states, buckets[rows], REJECTED.empty_table(), seen
+        rounded = np.array([not raw_id and is_rounded(was) for raw_id, was in zip(raw, given, strict=True)], bool)[rows]
         nobody, refused = nobody[rows], refused[rows]
         out = [
             _rejected(states.filter(pa.array(which)), reason)
-            for which, reason in ((nobody, "no_student"), (refused, "no_consent"))
+            for which, reason in ((nobody & ~rounded, "no_student"), (rounded, "rounded_id"), (refused, "no_consent"))
         ]
         used = ~nobody & ~refused
         return states.filter(pa.array(used)), buckets[rows[used]], pa.concat_tables(out), seen

@@ -30,6 +30,7 @@ from redraft.rundir import (
     check_seal,
     hashes_of,
     is_unfinished,
+    other_level,
     read_json,
     read_record,
     refuse_links_out,
@@ -173,7 +174,8 @@ def open_dataset(path: str | Path) -> Dataset:
                 "this dataset is unfinished.", where=path, remedy="Start the command that makes it again; it goes on."
             )
         cause = "is not a dataset (it has no manifest.json)." if path.exists() else "no such dataset."
-        raise DatasetError(cause, where=path, remedy="Make one with `redraft ingest` or `redraft simulate`.")
+        make = "Make one with `redraft ingest` or `redraft simulate`."
+        raise DatasetError(cause, where=path, remedy=other_level(path, MANIFEST) or make)
     refuse_links_out(path)
     needs, version = get_type_hints(Manifest), Version("schema_version", SCHEMA_VERSION)
     raw = read_record(file, remedy=REMEDY, needs=needs, version=version)

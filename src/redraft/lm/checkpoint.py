@@ -40,6 +40,7 @@ from redraft.rundir import (
     check_files,
     hashes_of,
     is_unfinished,
+    other_level,
     read_record,
     refuse_links_out,
     write_record,
@@ -254,7 +255,7 @@ def read_card(folder: Path) -> dict[str, Any]:
                 "this model is unfinished.", where=folder, remedy="Start the same `redraft train` again; it goes on."
             )
         cause = "is not a model (it has no redraft.json)." if folder.exists() else "no such model."
-        raise DatasetError(cause, where=folder, remedy="Make one with `redraft train`.")
+        raise DatasetError(cause, where=folder, remedy=other_level(folder, CARD) or "Make one with `redraft train`.")
     card = read_record(file, remedy=REMEDY, needs=_NEEDED, version=Version("format_version", FORMAT_VERSION))
     return {key: value for key, value in card.items() if key not in ("format_version", FILES)}
 

@@ -2,6 +2,7 @@
 
     modes    who may read what is written
     files    one file or one small folder, published by a rename; temporary names
+    levels   the right folder where a wrong one is named
     seals    is a file what it was when it was written?
     records  JSON that is written and read again, sealed; its shape is checked
     tables   Parquet files, sealed
@@ -32,6 +33,7 @@ from redraft.rundir.files import (
     write_json,
     write_text,
 )
+from redraft.rundir.levels import other_level
 from redraft.rundir.locking import lock
 from redraft.rundir.modes import make_folder
 from redraft.rundir.output import Kind, Output, is_unfinished
@@ -56,6 +58,7 @@ __all__ = [
     "lock",
     "make_folder",
     "normal",
+    "other_level",
     "read_json",
     "read_record",
     "refuse_links_out",

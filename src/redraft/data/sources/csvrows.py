@@ -27,7 +27,7 @@ from redraft.data.sources.states import Damaged
 MOST_COLUMNS = 10_000
 """Of a table; a reader takes kilobytes for each."""
 _BAD_AT_ONCE = 1 << 17
-_BACKSLASHED = re.compile(rb'(?:^|[\n\r,;\t|])"(?:[^"\\\n]|\\[^"])*\\"(?=[^",;\t|\r\n])')
+_BACKSLASHED = rb'(?:^|[\n\r%b])"(?:[^"\\]|\\[^"])*\\"(?=[^"\r\n%b])'
 """A quoted cell in which a quote stands behind a backslash, and then neither a quote nor the cell's end."""
 
 
@@ -57,18 +57,19 @@ def opened(file: Path, said: Dialect, wanted: Sequence[str], ratio: int) -> Iter
             raise Damaged("damaged_file", f"it has more than {MOST_COLUMNS:,} columns")
         if b"\0" in header:
             raise Damaged("foreign_file", "it is no text (save it as CSV in UTF-8, or as Parquet)")
-        _refuse_odd(head)
+        _refuse_odd(head, separator)
         names = header_in(head.decode("utf-8", "replace"), separator)
         yield Csv(names, separator, _without_header(whole_rows(text, separator)))
 
 
-def _refuse_odd(head: bytes) -> None:
+def _refuse_odd(head: bytes, separator: str) -> None:
     """Refuse what no reader can tell apart.
 
     Raises:
         Damaged: Quotes behind backslashes, or two kinds of line ends.
     """
-    if _BACKSLASHED.search(head):
+    sign = re.escape(separator.encode())
+    if re.search(_BACKSLASHED % (sign, sign), head):
         raise Damaged(
             "odd_quotes", "its quotes stand behind backslashes (write a quote in a quoted cell as two quotes)"
         )

@@ -250,7 +250,9 @@ def _plain(file: Path, ratio: int = UNPACK_RATIO) -> Iterator[tuple[IO[bytes], I
                 yield raw, raw
             else:
                 yield cast(IO[bytes], _Counted(unpack(raw), Growth(file.stat().st_size, ratio))), raw
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except gzip.BadGzipFile as error:  # whose words may hold bytes of it
+        raise Damaged("damaged_file", "the archive is damaged (its head, its checksum, or what follows it)") from error
+    except (EOFError, zlib.error, lzma.LZMAError) as error:
         raise Damaged("damaged_file", f"the archive is damaged ({error})") from error
     except OSError as error:
         if error.errno is None:  # Arrow's word for a damaged archive

@@ -32,7 +32,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from redraft.data.duck import Workspace
-from redraft.data.languages import COFFEESCRIPT
+from redraft.data.languages import COFFEESCRIPT, language_option
 from redraft.data.sources.growth import UNPACK_RATIO
 from redraft.data.sources.reading import expand, unpacked
 from redraft.data.sources.states import RAW_STATES, TRUNCATED_AT, Part, Piece, rejected
@@ -111,6 +111,10 @@ class Rollouts:
     language: str | None = COFFEESCRIPT
     """The programs' language, which the format doesn't tell."""
 
+    def __post_init__(self) -> None:
+        if self.language is not None:
+            language_option(self.language)
+
     name = "rollouts"
     origin: ClassVar[Origin] = "model"
     whole_drafts = True
@@ -122,7 +126,11 @@ class Rollouts:
 
     def options(self) -> Mapping[str, Any]:
         """The language."""
-        return {"language": self.language}
+        return {"language": self._language}
+
+    @property
+    def _language(self) -> str | None:
+        return None if self.language is None else language_option(self.language)
 
     def warm_up(self) -> None:
         """Nothing to load."""
@@ -139,7 +147,7 @@ class Rollouts:
         with unpacked(file, work.unpack_ratio) as (stream, raw):
             for records in read_records(stream, work.block_bytes):
                 size, taken = raw.tell() - taken, raw.tell()
-                yield Piece(size, partial(_parse, number, records, self.language))
+                yield Piece(size, partial(_parse, number, records, self._language))
 
     def write_companions(
         self, folder: Path, hashed: Callable[[str], str | None], files: Sequence[Path], unpack_ratio: int

@@ -19,7 +19,7 @@ from redraft.data.store import MANIFEST, Dataset, open_dataset
 from redraft.errors import DatasetError, InputError, suggestion
 from redraft.execute.dataset import ExecuteConfig
 from redraft.progress import say
-from redraft.rundir import refuse_links_out
+from redraft.rundir import other_level, refuse_links_out
 from redraft.studies.registry import renamed
 
 C = TypeVar("C")
@@ -152,7 +152,7 @@ def open_run(folder: str | Path) -> Run:
     if not file.is_file():
         raise InputError(
             "is not a run: it has no run.toml.", where=path,
-            remedy="Start one with `redraft demo` or `redraft reproduce`.",
+            remedy=other_level(path, "run.toml") or "Start one with `redraft demo` or `redraft reproduce`.",
         )  # fmt: skip
     refuse_links_out(path)
     settings = read_settings(file)
