@@ -172,7 +172,7 @@ def test_hostile_text_stays_text() -> None:
     cell = Cell(program=Chosen(code=HOSTILE, title=HOSTILE), verdict="ok", drawing=read_drawing(record))
     for text in (svg(read_drawing(record), title=HOSTILE), picture([cell])):
         names = {node.tag.removeprefix(SVG) for node in ElementTree.fromstring(text.encode()).iter()}
-        assert names <= {"svg", "title", "rect", "path", "text", "g", "circle", "ellipse"}
+        assert names <= {"svg", "title", "rect", "path", "text", "g", "circle", "ellipse", "mask", "clipPath"}
         assert "href" not in re.sub(r">[^<]*<", "><", text)
         assert png(text)
     html = page([cell], heading="Heading", note="Note", code=True)

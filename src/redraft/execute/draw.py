@@ -8,6 +8,7 @@ Not guaranteed: pictures a program loads are outlines, and a browser's fonts dif
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +30,8 @@ FONT, LINE = 16, 20
 """Size of written text, and of its line."""
 SMALLEST = 160.0
 """Sides of the smallest cropped picture."""
+MOST_RUBBED = 50
+"""Times that something is rubbed out of a sprite; each hides what is before it in one more group."""
 LONGEST_RUN = 1_000
 """Lines written as one path at most."""
 TIMELINE_VERSION = 1
@@ -146,7 +149,21 @@ def _is_plain(marks: Sequence[Mark]) -> bool:
 
 
 def _draw(root: Element, mark: Mark, background: str) -> None:
-    _SHAPES[mark.kind](root, replace(mark, color=background) if mark.erases else mark)
+    inside = _clipped(root, mark) if mark.clip else root
+    _SHAPES[mark.kind](inside, replace(mark, color=background) if mark.erases else mark)
+
+
+def _clipped(root: Element, mark: Mark) -> Element:
+    """A group that shows nothing outside a mark's clip."""
+    way = _d(mark.clip, close=True)
+    name = _named(way)
+    SubElement(SubElement(root, "clipPath", id=name), "path", d=way)
+    return SubElement(root, "g", {"clip-path": f"url(#{name})"})
+
+
+def _named(text: str) -> str:
+    """A name for what is described by a text: the same thing may be named twice on a page, no two things alike."""
+    return "n" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _texts(drawing: Drawing, *, crop: bool) -> Sequence[str]:
@@ -279,17 +296,47 @@ def _draw_turtle(root: Element, turtle: Turtle, marks: Sequence[Mark]) -> None:
         for tag, attributes in BODIES[turtle.shape]:
             own = {"stroke": turtle.color} if attributes.get("stroke") == "own" else {}
             SubElement(body, tag, {**attributes, **own})
-    elif turtle.shape == "box":
-        if turtle.color != "none":
-            _rectangle(body, -left, -top, wide, high)
-    else:
+    elif turtle.shape != "box":
         _rectangle(body, -left, -top, wide, high, **_OUTLINE)
-    if marks:
-        sides = [_short(side) for side in (-left, -top, wide, high)]
-        frame = dict(zip(("x", "y", "width", "height"), sides, strict=True))
-        surface = SubElement(body, "svg", {**frame, "viewBox": " ".join(sides)})
-        for mark in marks:
+    if turtle.shape == "box" or marks:
+        _draw_surface(body, turtle, marks)
+
+
+def _draw_surface(body: Element, turtle: Turtle, marks: Sequence[Mark]) -> None:
+    """A sprite's ground and what lies on it, not beyond its edges; what was rubbed out lets the field through."""
+    (wide, high), (left, top) = turtle.size, turtle.origin
+    sides = [_short(side) for side in (-left, -top, wide, high)]
+    frame = dict(zip(("x", "y", "width", "height"), sides, strict=True))
+    surface = SubElement(body, "svg", {**frame, "viewBox": " ".join(sides)}) if marks else body
+    if turtle.shape == "box" and turtle.color != "none":
+        _rectangle(surface, -left, -top, wide, high)
+    rubbed: list[Mark] = []
+    times = 0
+    for mark in [*marks, None]:
+        if mark is not None and mark.erases:
+            rubbed.append(mark)
+            continue
+        if rubbed and times < MOST_RUBBED:
+            _rub_out(surface, frame, rubbed)
+            times += 1
+        rubbed = []
+        if mark is not None:
             _draw(surface, mark, "white")
+
+
+def _rub_out(surface: Element, frame: dict[str, str], rubbed: Sequence[Mark]) -> None:
+    """Take away what these marks cover of all that is on a surface so far."""
+    mask = Element("mask", {"maskUnits": "userSpaceOnUse", **frame})
+    SubElement(mask, "rect", {"fill": "white", **frame})
+    for mark in rubbed:
+        _draw(mask, replace(mark, stroke=None), "black")
+    name = _named(tostring(mask, encoding="unicode"))
+    mask.set("id", name)
+    before = list(surface)
+    for element in before:
+        surface.remove(element)
+    surface.append(mask)
+    SubElement(surface, "g", mask=f"url(#{name})").extend(before)
 
 
 def _rectangle(root: Element, left: float, top: float, wide: float, high: float, **attributes: str) -> None:

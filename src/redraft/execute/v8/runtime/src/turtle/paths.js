@@ -110,7 +110,7 @@ export class Path {
   }
 
   arcTo(m, x1, y1, x2, y2, radius) {
-    this.add(m, x1, y1);
+    if (this.subpaths.length === 0) this.start(m, x1, y1);
     const { x: x0, y: y0 } = this;
     const before = atan2(y0 - y1, x0 - x1);
     const after = atan2(y2 - y1, x2 - x1);
