@@ -26,7 +26,7 @@ from redraft.errors import InputError, RedraftError, UsageError
 from redraft.execute import drawing as reading
 from redraft.execute.draw import LARGEST_PNG, bounds, joined, png, svg, timeline
 from redraft.execute.drawing import REACH, css_colour, read_drawing
-from redraft.execute.engine import Done, Engine, EngineOptions, Job
+from redraft.execute.engine import Done, Engine, EngineOptions, Job, make_engine
 from redraft.execute.registry import ENGINES
 from redraft.execute.sheet import Cell, Chosen, cells, choose, page, picture, programs
 from redraft.execute.verdict import Attempt, ErrorRecord, Outcome
@@ -210,6 +210,15 @@ def test_no_record_is_an_empty_picture(record: Any) -> None:
     drawing = read_drawing(record)
     assert drawing.empty
     assert len(_tree(record)) == 2
+
+
+def test_a_program_that_goes_on_is_drawn_to_a_stated_moment() -> None:
+    with make_engine("v8", EngineOptions(workers=1, drawing=True)) as engine:
+        codes = ["pen red\nforever 2, -> fd 1", "pen red\nspeed 1\nfd 9", "setTimeout (-> 1), 1000"]
+        found = [cell.drawing for cell in cells([Chosen(code=code) for code in codes], engine)]
+    assert [drawing and drawing.until for drawing in found] == [60_000, None, None]
+    assert found[0] is not None
+    assert max(mark.end for mark in found[0].marks) == pytest.approx(60_000, abs=600)
 
 
 def test_large_records_are_cut_and_say_so() -> None:

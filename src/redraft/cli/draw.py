@@ -92,6 +92,8 @@ def _one(program: str, out: Path | None, timeline: Path | None, *, crop: bool, w
         write_json(timeline, replay(cell.drawing))
     shown = ", ".join(str(file) for file in (out, timeline) if file)
     cut = "; cut short, it draws too much" if cell.drawing.cut else ""
+    if cell.drawing.until is not None:
+        cut += f"; it goes on, and is drawn as it is after {cell.drawing.until / 1000:g} s"
     say(f"{shown}: {len(cell.drawing.marks):,} marks; the program's verdict is {cell.verdict}{cut}")
 
 

@@ -133,6 +133,8 @@ class Drawing:
     """The tree of what is on the page beside the field, as the record has it: for `written.lay_out`."""
     cut: bool = False
     """Whether something was left out for its amount."""
+    until: float | None = None
+    """Of a program that goes on, the moment up to which it is drawn, in milliseconds."""
 
     @property
     def visible(self) -> Sequence[Mark]:
@@ -179,8 +181,14 @@ def read_drawing(record: Mapping[str, Any] | None, *, most: int = MOST_MARKS) ->
         turtles=tuple(shown),
         texts=tuple(_lines(texts)),
         page=record.get("page"),
+        until=_until(record.get("cut")),
         cut=cut or len(turtles) > MOST_TURTLES,
     )
+
+
+def _until(cut: Any) -> float | None:
+    watched = isinstance(cut, Mapping) and cut.get("reason") == "watched"
+    return _number(cut.get("time"), 0, 0, 1e9) if watched else None
 
 
 def css_colour(value: Any, unknown: str = "black") -> str:

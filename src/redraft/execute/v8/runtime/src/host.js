@@ -10,7 +10,9 @@
 
 // First, so that the libraries that draw numbers when they are loaded draw ours.
 import "./language/random.js";
-import { guard, isFrozen, now, report, reportedErrors, roundMs, setDeadline, setMaxSteps, step } from "./time/clock.js";
+import {
+  goesOn, guard, isFrozen, now, passToEnd, report, reportedErrors, roundMs, setDeadline, setMaxSteps, step,
+} from "./time/clock.js";
 import { current } from "./turtle/body.js";
 import { isInterrupted } from "./turtle/command.js";
 import { assetsUsed, drawingRecord, rounded } from "./turtle/drawing.js";
@@ -177,9 +179,11 @@ function result() {
     interrupted: isInterrupted(), frozen: isFrozen(),
   };
   if (run.drawing) {
+    passToEnd();
     // Guarded: a program may have broken the page; its drawing is worth less than its verdict.
     const background = guard(() => sliceString(safeText(body.style.backgroundColor || body.style.background || ""), 0, 100));
-    properties.drawing = drawingRecord(guard(turtleRecords) ?? list(), background || null, guard(snapshot) ?? null);
+    properties.drawing = drawingRecord(guard(turtleRecords) ?? list(), background || null, guard(snapshot) ?? null,
+      goesOn() ? roundMs(now()) : null);
   }
   return jsonText(record(properties));
 }

@@ -132,6 +132,17 @@ export function step(n) {
   return state.frozen || heap.length === 0 || heap[0].due > state.deadline;
 }
 
+/** Whether callbacks wait for a time beyond the window. */
+export function goesOn() {
+  dropCancelled();
+  return heap.length > 0;
+}
+
+/** Let time pass to the window's end, if there is more to come. */
+export function passToEnd() {
+  if (goesOn() && state.deadline > state.now && state.deadline < Infinity) state.now = state.deadline;
+}
+
 /** The end of the window: callbacks due later don't run, and errors after `lastError` don't count. */
 export function setDeadline(ms, lastError = ms) {
   state.deadline = ms;

@@ -1,7 +1,8 @@
 // The record of what a program draws: timed items in turtle coordinates (centre is the origin, y points up).
 //
 // In: calls of the turtle's methods as their effect happens. Out: {width, height, items, turtles, texts, page}, bounded in
-// number so that an endless drawing stays small; `dropped` counts what found no room.
+// number so that an endless drawing stays small; `dropped` counts what found no room, `cut` {time, reason} says where
+// the record stops short of the program.
 // Items, in the order in which they were drawn: line {points, cap?, join?, closed?}, fill {paths, rule?}, dot {x, y,
 // diameter, stroke?}, box {x, y, size, direction, stroke?}, text {x, y, text, side?, ...}, erase {all}; each with t0, t1,
 // color and width where they apply, `alpha`, `clip` and `erase` where they aren't the usual. Ends and bends of lines are
@@ -86,9 +87,14 @@ export function pathOf(points) {
   return copy;
 }
 
-/** The whole record; `turtles` are records made by the turtle module, `page` is the tree of what is beside the field. */
-export function drawingRecord(turtles, background, page) {
-  return record({ width: FIELD_WIDTH, height: FIELD_HEIGHT, background, items, turtles, texts, page, dropped });
+/**
+ * The whole record; `turtles` are records made by the turtle module, `page` is the tree of what is beside the field,
+ * `until` the moment up to which a program was watched that goes on, or null.
+ */
+export function drawingRecord(turtles, background, page, until) {
+  const cut = until !== null ? record({ time: until, reason: "watched" })
+    : dropped > 0 ? record({ time: items[items.length - 1].t1, reason: "size" }) : null;
+  return record({ width: FIELD_WIDTH, height: FIELD_HEIGHT, background, items, turtles, texts, page, dropped, cut });
 }
 
 export function resetDrawing() {
