@@ -51,6 +51,11 @@ PROGRAMS = {
     "bomb": Case("memory", "a = [1]\nloop\n  a = a.concat a"),
     "page": Case("unscored", "<b>hello</b>", "html"),
 }
+PYTHON = {
+    "right": Case("ok", "def add(a, b):\n    return a + b", "python"),
+    "wrong": Case("failed", "def add(a, b):\n    return a - b", "python"),
+    "broken": Case("error", "def add(a, b)", "python"),
+}
 BUNDLES = {
     f"redraft/execute/v8/runtime/dist/{name}" for name in ("runtime.js", "compiler.js", "page.js", "manifest.json")
 } | {
@@ -152,6 +157,16 @@ def use(place: Place) -> None:
     found = {line["id"]: line["verdict"] for line in judged}
     if found != (expected := {name: case.verdict for name, case in PROGRAMS.items()}):
         wrong(f"verdicts {found}, not {expected}")
+    lines = [{"id": name, "code": case.code, "title": "add"} for name, case in PYTHON.items()]
+    (place.work / "python.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (place.work / "checks").mkdir()
+    (place.work / "checks" / "add.py").write_text("assert add(1, 2) == 3\n")
+    place.redraft("execute", "python.jsonl", "--out", "python.out", "--engine", "python", "--tests", "checks")
+    judged = [json.loads(line) for line in (place.work / "python.out").read_text().splitlines()]
+    if (found := {line["id"]: line["verdict"] for line in judged}) != {
+        name: case.verdict for name, case in PYTHON.items()
+    }:
+        wrong(f"verdicts on Python {found}")
     (place.work / "square.coffee").write_text(PROGRAMS["square"].code)
     place.redraft("draw", "square.coffee", "--out", "square.svg")
     if "<path" not in (drawing := (place.work / "square.svg").read_text()) or "red" not in drawing:

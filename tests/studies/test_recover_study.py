@@ -34,7 +34,8 @@ from redraft.studies.recover import chapter as report
 from redraft.studies.recover import draws, study, suggest
 from redraft.studies.recover.drafts import Around, read_files
 from redraft.studies.recover.estimates import BESIDE_RULES, PRIMARY
-from redraft.studies.recover.names import KEYWORDS, platform_names
+from redraft.studies.recover.lexicon import KEYWORDS
+from redraft.studies.recover.names import platform_names
 from redraft.studies.recover.settings import RecoverConfig, SuggestConfig
 from redraft.studies.recover.study import recover
 from toy import TOY, prepare_torch

@@ -1,85 +1,41 @@
 """Names in programs: which are known, and which one was probably meant.
 
 In: a program, and the names that the platform defines. Out: programs in which an unknown name is replaced by a known
-one that is near. The platform's names are asked of the platform itself: a program of ours lists them.
-
-Not a parser: a name is what looks like one outside strings and comments, and is taken for defined in a program where
-it is assigned, counted with `for`, declared, or a function's argument.
+one that is near. `lexicon` says what names look like in a language.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import count, zip_longest
+from itertools import zip_longest
 from typing import TypeVar
 
 from rapidfuzz.distance import OSA
 
-from redraft.data.languages import COFFEESCRIPT, JAVASCRIPT
-from redraft.execute.v8.bundle import bundle_text
 from redraft.lm.continuation import Place
-from redraft.studies.common.running import Code, Runner
+from redraft.studies.common.running import Runner
+from redraft.studies.recover.lexicon import LEXICONS, WORD, lexicon_of
 from redraft.studies.recover.problem import Problem
 
 T = TypeVar("T")
 
-_STRINGS = r"\"\"\"[\s\S]*?\"\"\"|'''[\s\S]*?'''|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
-_COMMENTS = {COFFEESCRIPT: r"\#.*", JAVASCRIPT: r"//.*|/\*[\s\S]*?\*/"}
-_NAME = r"(?P<name>(?<![\w$])[A-Za-z_$][\w$]*)"
-_TOKENS = {language: re.compile(f"{_STRINGS}|{comment}|{_NAME}") for language, comment in _COMMENTS.items()}
-_DEFINED = re.compile(
-    r"([A-Za-z_$][\w$]*)\s*(?:=(?!=)|\+=|:)"
-    r"|\b(?:for(?:\s+own)?|var|let|const|class|function|catch)\s+([A-Za-z_$][\w$]*(?:\s*,\s*[A-Za-z_$][\w$]*)*)"
-    r"|\(([\w$\s,=.@]*)\)\s*(?:[-=]>|\{)"
-)
-_WORD = re.compile(r"[A-Za-z_$][\w$]*")
-KEYWORDS = frozenset(
-    """and await break by case catch class const continue debugger default defer delete do else extends false finally
-    for function if in instanceof is isnt let loop new no not null of off on or own return super switch then this throw
-    true try typeof undefined unless until var void when while with yes yield autocb""".split()  # noqa: SIM905
-)
-"""Words of CoffeeScript and JavaScript."""
-
-LISTING = """(function () {
-  var defined = %s.split(' ').filter(function (name) { return name in window || name in turtle; }).join(' ');
-  for (var part = 0; part < 20; part++) console.error('names:' + defined.substr((20 * %d + part) * 300, 300) + '.');
-})()"""
-"""A program that says which words the platform defines, in the only way a program can: as its errors.
-
-They can't be listed, as many come into being when a program first uses them, but each can be asked for.
-"""
-
 
 def platform_names(runner: Runner) -> frozenset[str]:
-    """The names that the platform defines for programs, the turtle's methods included.
-
-    Every name that the runtime defines stands somewhere in its text; so all words of that are asked for.
-    """
-    words = sorted(set(_WORD.findall(bundle_text("runtime").replace("\\n", " "))) - KEYWORDS)
-    text = ""
-    for page in count():
-        listing = LISTING % (json.dumps(" ".join(words)), page)
-        (verdict,) = runner.verdicts([Code(listing, JAVASCRIPT)], label="names")
-        found = [e.message[6:-1] for e in verdict.errors if e.message.startswith("names:")]
-        text += "".join(found)
-        if not found or not found[-1]:
-            break
-    return frozenset(name for name in text.split() if _WORD.fullmatch(name))
+    """The names that the platform defines for programs of the languages that an engine judges."""
+    ways = dict.fromkeys(LEXICONS[language].platform for language in runner.languages if language in LEXICONS)
+    return frozenset[str]().union(*(way(runner) for way in ways))
 
 
 def names_in(code: str, language: str | None) -> list[tuple[str, int, int]]:
     """Each name of a program with its start and end, in order; strings and comments left out."""
-    tokens = _TOKENS.get(language or COFFEESCRIPT, _TOKENS[COFFEESCRIPT])
-    return [(m["name"], m.start(), m.end()) for m in tokens.finditer(code) if m["name"]]
+    return [(m["name"], m.start(), m.end()) for m in lexicon_of(language).tokens.finditer(code) if m["name"]]
 
 
-def defined_in(code: str) -> set[str]:
+def defined_in(code: str, language: str | None = None) -> set[str]:
     """The names that a program itself defines, as far as simple patterns tell."""
-    return {name for match in _DEFINED.finditer(code) for group in match.groups() if group
-            for name in _WORD.findall(group)}  # fmt: skip
+    return {name for match in lexicon_of(language).defined.finditer(code) for group in match.groups() if group
+            for name in WORD.findall(group)}  # fmt: skip
 
 
 def repairs(problem: Problem, platform: Collection[str], usage: Mapping[str, int]) -> Iterator[str]:
@@ -97,8 +53,9 @@ def repairs(problem: Problem, platform: Collection[str], usage: Mapping[str, int
     """
     code, language = problem.failing.code, problem.failing.language
     found = names_in(code, language)
-    known = {*platform, *defined_in(code)} - KEYWORDS
-    suspects = _suspects(problem, found, known | KEYWORDS)
+    keywords = lexicon_of(language).keywords
+    known = {*platform, *defined_in(code, language)} - keywords
+    suspects = _suspects(problem, found, known | keywords)
     options = {name: _nearest(name, known, usage) for name in suspects}
     suspects = [name for name in suspects if options[name]]
     turns = in_turn(*([(name, new) for new in options[name]] for name in suspects))
@@ -122,7 +79,8 @@ def blamed(problem: Problem) -> Place | None:
     if line is None:
         return None
     code = problem.failing.code
-    told = {word for error in problem.verdict.errors[:1] for word in _WORD.findall(error.message)}
+    quoted = lexicon_of(problem.failing.language).quoted
+    told = {word for error in problem.verdict.errors[:1] for word in quoted.findall(error.message)}
     begin = sum(len(each) + 1 for each in code.split("\n")[:line])
     end = begin + len(code.split("\n")[line])
     found = names_in(code, problem.failing.language)
@@ -135,7 +93,8 @@ def usage_of(programs: Iterable[str], language: str | None) -> Counter[str]:
 
 
 def _suspects(problem: Problem, found: list[tuple[str, int, int]], known: Collection[str]) -> list[str]:
-    told = {word for error in problem.verdict.errors for word in _WORD.findall(error.message)}
+    quoted = lexicon_of(problem.failing.language).quoted
+    told = {word for error in problem.verdict.errors for word in quoted.findall(error.message)}
     code, line = problem.failing.code, problem.error_line
     first = {name: start for name, start, _ in reversed(found) if name not in known}
     there = {name for name, start, _ in found if line is not None and code.count("\n", 0, start) == line}
