@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from redraft.errors import DatasetError
-from redraft.rundir import write_text
+from redraft.rundir import read_json, write_text
 from redraft.rundir.tables import read_table, write_table
 from redraft.visible import visible
 
@@ -107,6 +107,8 @@ def noted(*notes: str | None) -> str | None:
     return "; ".join(note for note in notes if note) or None
 
 
+UNFINISHED = "not converged: "
+"""Begins what notes say of a model whose validation loss still fell when it was stopped."""
 HELD = "samples hold a whole program"
 """In every note that says how many do."""
 
@@ -207,6 +209,24 @@ def _with_reason(row: Result) -> Result:
 
 
 def of_study(run: Path, study: str) -> list[Result]:
-    """The rows of a run's study; none if it wasn't done."""
+    """The rows of a run's study; none if it wasn't done. Those of models that hadn't converged say so."""
     file = run / "results" / f"{study}.parquet"
-    return read(file) if file.exists() else []
+    early = unfinished(run)
+    return [_with_training(row, early) for row in read(file)] if file.exists() else []
+
+
+def unfinished(run: Path) -> frozenset[str]:
+    """The views of a run whose models were stopped before the validation loss stopped falling."""
+    cards = {file.parent.name: read_json(file, remedy=REMEDY) for file in (run / "models").glob("*/redraft.json")}
+    return frozenset(view for view, card in cards.items() if (card.get("training") or {}).get("converged") is False)
+
+
+def _with_training(row: Result, early: frozenset[str]) -> Result:
+    mine = [name for name in (row.model, row.baseline, row.condition.get("against")) if name in early]
+    return replace(row, note=noted(row.note, *(f"{UNFINISHED}{name}" for name in dict.fromkeys(mine))))
+
+
+def early_models(row: Result) -> tuple[str, ...]:
+    """The models of a row that hadn't converged, by its note."""
+    parts = (row.note or "").split("; ")
+    return tuple(part.removeprefix(UNFINISHED) for part in parts if part.startswith(UNFINISHED))

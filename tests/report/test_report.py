@@ -144,9 +144,9 @@ def test_findings_begin_with_the_origin_and_tell_what_is_not_significant(run: Pa
     others = [other for other in rows if other is not row]
     (sentence,) = [s for s in sentences([weak, *others]) if "[−0.20, 0.40]" in s]
     assert "No significant difference" in sentence
-    assert "Planted effect missed" in sentence
+    assert "Planted effect not findable at this size" in sentence, "±0.3 isn't enough to find a difference of 0.05"
     (verdict,) = [v for v in judge([weak, *others]) if v.claim == claim]
-    assert verdict.words == "not significant: planted effect missed"
+    assert verdict.words == "not significant: planted effect not findable at this size"
     (own,) = [
         other for other in rows if (other.model, other.baseline) == (None, "student-mean")
         and (other.metric, other.statistic, other.split) == (claim.metric, claim.statistic, claim.split)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -251,3 +253,67 @@ def test_what_can_be_detected_accounts_for_the_correction() -> None:
     se = 0.28 / 2.8016
     z = np.abs(rng.normal(found[0].smallest_detectable or 0, se, 20_000)) / se
     assert np.mean(2 * norm.sf(z) < 0.05 / 10) == pytest.approx(0.8, abs=0.01)
+
+
+SAME = replace(CLAIM, expected="equivalent")
+ALIKE: dict[str, Any] = {"value": 0.001, "low": -0.005, "high": 0.006, "low_90": -0.004, "high_90": 0.005, "p": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "outcome"),
+    [
+        ((0.021, 0.02), "BLEU, 0 to 1", "not testable"),
+        ((0.985, 0.99), "BLEU, 0 to 1", "not testable"),
+        ((0.3, 0.3), "BLEU, 0 to 1", "equivalent"),
+        ((0.02, 0.3), "BLEU, 0 to 1", "equivalent"),  # as the interval says; one side has room
+        ((0.02, 0.02), "lines", "equivalent"),  # a scale without a ceiling
+    ],
+)
+def test_sides_that_are_alike_at_an_end_of_their_scale_show_nothing(
+    values: tuple[float, float], unit: str, outcome: str
+) -> None:
+    """BLEU of 0.02 for both was called equivalent: two models that know nothing are always alike."""
+    sides = [
+        row_of(statistic="mean", model=side, baseline=None, value=value)
+        for side, value in zip(("trace", "last"), values, strict=True)
+    ]
+    (verdict,) = judge([row_of(unit=unit, **ALIKE), *sides], [SAME])
+    assert verdict.outcome == outcome
+    assert verdict.holds == (outcome == "equivalent")
+    assert ("floor" in verdict.reason or "ceiling" in verdict.reason) == (outcome == "not testable")
+
+
+@pytest.mark.parametrize(
+    ("detectable", "words"), [(0.019, "planted effect missed"), (0.03, "planted effect not findable at this size")]
+)
+def test_a_planted_effect_is_missed_only_if_it_could_be_found(detectable: float, words: str) -> None:
+    planted = replace(CLAIM, planted=True)
+    weak = {"value": 0.0, "low": -0.1, "high": 0.1, "low_90": -0.09, "high_90": 0.09, "p": 0.9}
+    (verdict,) = judge([row_of(planted, "simulated", smallest_detectable=detectable, **weak)], [planted])
+    assert verdict.words.endswith(words)
+    assert words[1:] in claims_table([row_of(planted, "simulated", smallest_detectable=detectable, **weak)],
+                                     [planted]).rows[0][-1]  # fmt: skip
+
+
+def test_a_verdict_on_models_that_had_not_converged_says_so_first_and_is_of_these_checkpoints(tmp_path: Path) -> None:
+    results.write([row_of(), row_of(origin="students", value=-0.1, low=-0.15, high=-0.05, low_90=-0.14, high_90=-0.06,
+                                    split="seen-unseen")], tmp_path / "results" / "behaviour.parquet")  # fmt: skip
+    for view, converged in (("trace", False), ("last", True)):
+        (tmp_path / "models" / view).mkdir(parents=True)
+        (tmp_path / "models" / view / "redraft.json").write_text(json.dumps({"training": {"converged": converged}}))
+    rows = results.of_study(tmp_path, "behaviour")
+    claims = [CLAIM, replace(CLAIM, name="y", split="seen-unseen")]
+    above, below = judge(rows, claims)
+    assert [verdict.outcome for verdict in (above, below)] == ["inconclusive"] * 2
+    assert above.words == "trace not converged, these checkpoints: trace higher"
+    assert below.words == "trace not converged, these checkpoints: trace lower"
+    assert not above.holds
+    assert "Not converged, so what is seen is of these checkpoints: trace." in claims_table(rows, claims).caption
+    assert [verdict.outcome for verdict in judge(results.read(tmp_path / "results" / "behaviour.parquet"), claims)] == [
+        "supported", "contradicted",
+    ]  # fmt: skip
+    own = own_claims().claims[1]
+    results.write([row_of(own)], tmp_path / "results" / "behaviour.parquet")
+    (sentence,) = sentences(results.of_study(tmp_path, "behaviour"))
+    assert "Of these checkpoints, as trace had not converged: the trace model is higher" in sentence
+    assert "supported" not in sentence.lower()

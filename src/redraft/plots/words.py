@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from redraft.execute.judged import OWN
-from redraft.results import HELD, Result
+from redraft.results import HELD, Result, early_models
 
 BANNERS: dict[str, str] = {
     "simulated": "A program with known habits wrote these traces, not people. The report shows whether the models and "
@@ -22,7 +22,13 @@ def definitions(rows: Sequence[Result]) -> str:
     """For a caption: whose definitions and verdicts the rows use; nothing if the corrected ones, and engines'."""
     studies = dict.fromkeys(row.study for row in rows if row.definitions == "released")
     released = f" Metrics of {', '.join(studies)}: by the paper's released code's definitions." if studies else ""
-    return released + verdicts(rows) + whole(rows)
+    return released + verdicts(rows) + whole(rows) + early(rows)
+
+
+def early(rows: Sequence[Result]) -> str:
+    """For a caption: which models had not converged; nothing where all had."""
+    names = dict.fromkeys(name for row in rows for name in early_models(row))
+    return f" Not converged, so what is seen is of these checkpoints: {', '.join(names)}." if names else ""
 
 
 def whole(rows: Sequence[Result]) -> str:

@@ -7,13 +7,18 @@ so. The rule, in this order:
 
 - not testable: no such row, the row is unscored, without interval or with one of no width, or there are fewer students
   or titles than the claim needs;
+- not testable, too, if the two sides are alike because both stand within two margins of an end of their scale;
 - equivalent: two one-sided tests at .05 find the difference within the margin, that is, its 90% bootstrap interval
   lies inside (rows without one: the 95% interval, which is stricter). It comes first: a difference that is certainly
   too small to matter is no support, whichever side of zero it is on;
 - supported: the 95% interval is beyond zero in the claim's direction, p after Holm's correction over the study's
   testable claims is below .05, and the estimate reaches the smallest difference of interest;
 - contradicted: the same on the other side of zero, whatever the size; for a claim of no difference, on either side;
-- inconclusive: everything else.
+- inconclusive: everything else; and of students' traces any verdict on a model that had not converged, of which only
+  what is seen of these checkpoints is told.
+
+In a simulated class a planted effect that isn't found is missed only if a difference of the size of interest would have
+been found with 80% power; else it isn't findable at this size.
 
 A bootstrap p is at least 2 / (B + 1), so a study with n claims can support one only with B above 40 n replicates.
 
@@ -34,7 +39,7 @@ from redraft.data.split import TEST_SPLITS
 from redraft.errors import InputError, suggestion
 from redraft.metrics.agreement import holm
 from redraft.metrics.registry import METRICS
-from redraft.results import Result
+from redraft.results import Result, early_models
 from redraft.studies.registry import STUDIES
 
 FINAL_ONLY = frozenset({"last"})
@@ -52,6 +57,8 @@ STATISTICS = {"within_r": "within-title r", "pooled_r": "pooled r", "between_r":
 """Statistics of several studies -> words; a study's own stand in its `claims.toml`."""
 
 SIGNIFICANT = 0.05
+BOUNDED = ("0 to 1", "share", "1 or 0", "cosine")
+"""Words in the units of scales that end at 0 and at 1."""
 
 Outcome = Literal["supported", "contradicted", "equivalent", "inconclusive", "not testable"]
 
@@ -233,6 +240,10 @@ class Verdict:
     """Why it isn't testable, or what makes it inconclusive."""
     p: float | None = None
     """After Holm's correction over the study's testable claims."""
+    unfinished: tuple[str, ...] = ()
+    """Models compared that had not converged: whatever is seen is seen of these checkpoints."""
+    checkpoints: str = ""
+    """What is seen of them, if any had not."""
 
     @property
     def holds(self) -> bool:
@@ -242,20 +253,36 @@ class Verdict:
     @property
     def words(self) -> str:
         """The outcome in the words the data's origin allows: only students' own traces support a claim."""
-        if self.row is None or self.outcome == "not testable" or self.row.origin == "students":
+        if self.row is None or self.outcome == "not testable":
             return f"{self.outcome} ({self.reason})" if self.reason else self.outcome
+        early = f"{' and '.join(self.unfinished)} not converged, these checkpoints: " if self.unfinished else ""
         seen = f"{self.seen} ({self.reason})" if self.reason else self.seen
+        if self.row.origin == "students":
+            plain = f"{self.outcome} ({self.reason})" if self.reason else self.outcome
+            return f"{early}{seen}" if early else plain
         if self.row.origin == "simulated":
-            if self.claim.planted:
-                return f"{seen}: planted effect {'recovered' if self.holds else 'missed'}"
-            return f"{seen}: nothing planted"
-        return f"{seen}: imitation of a model"
+            return f"{early}{seen}: {self.of_planted if self.claim.planted else 'nothing planted'}"
+        return f"{early}{seen}: imitation of a model"
+
+    @property
+    def of_planted(self) -> str:
+        """What became of a planted effect. It is missed only if one of the size of interest would have been found."""
+        row = self.row
+        assert row is not None
+        if self.holds:
+            return "planted effect recovered"
+        least = row.smallest_detectable
+        if _significant(row, self.p) or (least is not None and least <= self.claim.smallest):
+            return "planted effect missed"
+        return "planted effect not findable at this size"
 
     @property
     def seen(self) -> str:
         """What is seen in the numbers, without any claim."""
         if self.row is None or self.outcome == "not testable":
             return "not testable"
+        if self.checkpoints:
+            return self.checkpoints
         if self.outcome == "equivalent":
             return "no difference that matters"
         if not _significant(self.row, self.p):
@@ -276,8 +303,17 @@ def judge(rows: Sequence[Result], claims: Sequence[Claim] | None = None) -> list
         mine = [i for i, v in enumerate(verdicts) if v.claim.study == study and v.outcome != "not testable"]
         ps = [row.p for i in mine if (row := verdicts[i].row) is not None]
         for i, p in zip(mine, holm(ps), strict=True):
-            verdicts[i] = _judged(replace(verdicts[i], p=p))
+            verdicts[i] = _of_checkpoints(_judged(replace(verdicts[i], p=p), rows))
     return verdicts
+
+
+def _of_checkpoints(verdict: Verdict) -> Verdict:
+    """If a model had not converged, what is seen of these checkpoints; of students' traces no more than that."""
+    early = early_models(verdict.row) if verdict.row is not None else ()
+    if not early or verdict.outcome == "not testable":
+        return verdict
+    told = replace(verdict, unfinished=early, checkpoints=verdict.seen)
+    return replace(told, outcome="inconclusive") if verdict.row and verdict.row.origin == "students" else told
 
 
 def _first(claim: Claim, rows: Sequence[Result]) -> Verdict:
@@ -319,13 +355,14 @@ def _elsewhere(claim: Claim, rows: Iterable[Result]) -> str:
     return f"measured otherwise only: {', '.join(nearest)}" if nearest else "no such measurement"
 
 
-def _judged(verdict: Verdict) -> Verdict:
+def _judged(verdict: Verdict, rows: Sequence[Result]) -> Verdict:
     """The verdict on a testable claim whose corrected p is known."""
     claim, row = verdict.claim, verdict.row
     assert row is not None
     assert row.value is not None
     if is_equivalent(row, claim.margin):
-        return replace(verdict, outcome="equivalent")
+        end = _end_of_scale(claim, row, rows)
+        return replace(verdict, outcome="not testable", reason=end) if end else replace(verdict, outcome="equivalent")
     if not _significant(row, verdict.p):
         return replace(verdict, reason=_disagreement(row, verdict.p))
     ahead = row.value if claim.direction == "higher" else -row.value
@@ -334,6 +371,28 @@ def _judged(verdict: Verdict) -> Verdict:
     if ahead < claim.smallest:
         return replace(verdict, reason="beyond zero, but perhaps too small to matter")
     return replace(verdict, outcome="supported")
+
+
+def _end_of_scale(claim: Claim, row: Result, rows: Sequence[Result]) -> str:
+    """Why two sides that are alike show nothing: both stand at the floor or the ceiling, where there is no room."""
+    if not any(words in row.unit for words in BOUNDED):
+        return ""
+    where = (claim.study, claim.metric, claim.statistic, claim.split, claim.condition, None)
+    alone = {
+        other.model or other.baseline: other.value
+        for other in rows
+        if None in (other.model, other.baseline) and other.value is not None
+        and where == (other.study, other.metric, other.statistic, other.split, other.condition, other.subgroup)
+        and (other.model or other.baseline) in (claim.model, claim.against)
+    }  # fmt: skip
+    if len(alone) < 2:
+        return ""
+    room = 2 * claim.margin
+    if max(alone.values()) <= room:
+        return f"both sides are at the floor ({max(alone.values()):.2g} at most)"
+    if min(alone.values()) >= 1 - room:
+        return f"both sides are at the ceiling ({min(alone.values()):.2g} at least)"
+    return ""
 
 
 def _disagreement(row: Result, p: float | None) -> str:

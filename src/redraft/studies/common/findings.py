@@ -138,6 +138,9 @@ def _outcome(verdict: Verdict) -> str:
         "not significant": f"no significant {what}{sides}",
         "no difference that matters": f"no {what} that matters{sides}",
     }.get(verdict.seen, f"{_name(claim.model)} is {side} than {_name(claim.other) if claim.other else 'zero'}")
+    if verdict.unfinished:
+        names = " and ".join(verdict.unfinished)
+        return f"Of these checkpoints, as {names} had not converged: {seen}"
     if row.origin == "students":
         seen = f"{verdict.outcome}{', as claimed' if verdict.holds else ''}: {seen}"
     return seen[0].upper() + seen[1:]
@@ -182,7 +185,7 @@ def _meaning(verdict: Verdict, row: Result) -> str:
     if row.origin == "simulated":
         if not verdict.claim.planted:
             return "A comparison of models on a simulated class; it says nothing about students."
-        return f"Planted effect {'recovered' if verdict.holds else 'missed'}."
+        return f"{verdict.of_planted[0].upper()}{verdict.of_planted[1:]}."
     return ""
 
 
