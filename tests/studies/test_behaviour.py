@@ -307,6 +307,21 @@ def test_a_model_that_writes_no_whole_program_is_named(tmp_path: Path) -> None:
     assert reasons == {"no sample of last holds a whole program: too little was learned"}
 
 
+def test_near_duplicates_are_looked_for_across_titles_too(tmp_path: Path) -> None:
+    """`square2` shares `square`'s plan: who trained on one has seen the other."""
+    program = "\n".join(f"fd {i}" for i in range(30))
+    traces = [
+        make_trace([program], "a", "square"), make_trace([program + "1"], "b", "square2"),
+        make_trace(["pen red"], "a", "square2"), make_trace(["dot blue"], "b", "square"),
+    ]  # fmt: skip
+    dataset = make_dataset(tmp_path / "d", traces)
+    split = make_split(dataset, SplitConfig(held_students=0, held_titles=0, train_share=1, validation_share=0))
+    pairs = [Pair("b", "square2"), Pair("b", "square")]
+    split.__dict__["of"] = {**split.of, **dict.fromkeys(pairs, "seen-seen")}
+    finals = finals_of(programs_of(dataset), split, pairs)
+    assert near_duplicates(finals, pairs, 0.9).tolist() == [True, False]
+
+
 def test_near_duplicates_and_random_programs(tmp_path: Path) -> None:
     program = "\n".join(f"fd {i}" for i in range(30))
     traces = [make_trace([program], "a"), make_trace([program + "1"], "b"), make_trace(["pen red\ndot blue"], "c")]

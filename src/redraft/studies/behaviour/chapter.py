@@ -27,6 +27,6 @@ METHODS: tuple[str, ...] = (
     "bootstrap's, as resampling adds distance. Two halves of the students lie apart by chance; that distance stands "
     "beside it.",
     "The primary comparisons are repeated without truncated final programs, without test pairs whose final program "
-    "is nearly a training student's (normalised Levenshtein similarity of 0.9 by default), and with only those "
-    "generations that reached their end.",
+    "is nearly a training student's on any title (normalised Levenshtein similarity of 0.9 by default), and with only "
+    "those generations that reached their end.",
 )

@@ -21,6 +21,9 @@ from redraft.metrics.likeness import LIKENESS, Likeness
 from redraft.metrics.programs import Programs
 from redraft.metrics.text import tokens
 
+_AT_ONCE = 256
+"""Test programs compared with all training programs at a time."""
+
 
 class Finals(NamedTuple):
     """Final programs on both sides of a split."""
@@ -41,23 +44,28 @@ def finals_of(programs: Programs, split: Split, pairs: Sequence[Pair]) -> Finals
 
 
 def near_duplicates(finals: Finals, pairs: Sequence[Pair], threshold: float) -> NDArray[np.bool_]:
-    """Which of the (N,) pairs' final programs equal a training student's of the title, up to a share of the characters.
+    """Which of the (N,) pairs' final programs equal a training student's, up to a share of the characters.
+
+    Those of all titles compared count, as titles may share their plans: a model that saw the twin of a program under
+    another title has seen it.
 
     Args:
         finals: The programs.
         pairs: The pairs in question.
         threshold: Normalised Levenshtein similarity from which on programs count as the same, 0 to 1.
     """
-    found = dict.fromkeys(pairs, False)
-    for title, programs in finals.train.items():
-        mine = [pair for pair in pairs if pair.title == title]
-        if mine and programs:
-            likeness = cdist(
-                [finals.test[pair] for pair in mine], sorted(set(programs)), dtype=np.float64,
-                scorer=Levenshtein.normalized_similarity, score_cutoff=threshold,
-            )  # fmt: skip
-            found.update(zip(mine, (likeness.max(axis=1) >= threshold).tolist(), strict=True))
-    return np.array([found[pair] for pair in pairs], dtype=bool)
+    trained = sorted({code for programs in finals.train.values() for code in programs})
+    tested = sorted({finals.test[pair] for pair in pairs})
+    if not trained or not tested:
+        return np.zeros(len(pairs), bool)
+    twins: set[str] = set()
+    for start in range(0, len(tested), _AT_ONCE):
+        some = tested[start : start + _AT_ONCE]
+        likeness = cdist(
+            some, trained, dtype=np.float32, scorer=Levenshtein.normalized_similarity, score_cutoff=threshold, workers=1
+        )
+        twins.update(code for code, most in zip(some, likeness.max(axis=1), strict=True) if most >= threshold - 1e-6)
+    return np.array([finals.test[pair] in twins for pair in pairs], dtype=bool)
 
 
 def random_bleu(

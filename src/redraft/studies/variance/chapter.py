@@ -21,8 +21,8 @@ METHODS: tuple[str, ...] = (
     "variance where every student did every title; one below 0 counts as 0. 95% intervals are from jackknifes over "
     "students and over titles, whose variances add up, with Satterthwaite's degrees of freedom. 'Rest' is "
     "everything that is neither the student's nor the title's alone: chance, and what a student does on this title "
-    "only. A prediction that knows only who the student is can't correlate with the truth within titles by more "
-    "than the root of the student's share within titles.",
+    "only. The shares are estimates, as uncertain as their intervals are wide, and bound no model: one that "
+    "knows more than who the student is may agree with the truth better than they suggest.",
 )
 
 
