@@ -40,7 +40,7 @@ from redraft.data.platform import keeping, told, write_platform
 from redraft.data.reasons import REASONS, in_words, remedy_of_most
 from redraft.data.sources.growth import UNPACK_RATIO
 from redraft.data.sources.reading import is_packed, left_out
-from redraft.data.sources.states import REJECTED, Damaged, Piece, Source, WithCompanions
+from redraft.data.sources.states import REJECTED, Damaged, Piece, Source, WithColumns, WithCompanions
 from redraft.data.spool import LISTED, Spool, Tally, bucket_count
 from redraft.data.store import Dataset, DatasetWriter, Origin, open_dataset
 from redraft.data.trace import SCHEMA
@@ -128,9 +128,10 @@ def ingest(source: Source, out: Path, options: IngestOptions | None = None) -> D
         _say_rejected(rejected)
         if not job.any_traces:
             writer.discard()
+            columns = source.columns_of_reasons if isinstance(source, WithColumns) else {}
             raise InputError(
                 " ".join(["nothing usable was found.", *job.complaints, *job.left_out]), where=_named(source),
-                remedy=remedy_of_most(rejected) if rejected else "There is no row in it.",
+                remedy=remedy_of_most(rejected, columns) if rejected else "There is no row in it.",
             )  # fmt: skip
         for left in job.left_out:
             say(left)

@@ -71,9 +71,15 @@ def in_words(reason: str) -> str:
     return REASONS[reason][0] if reason in REASONS else reason.replace("_", " ")
 
 
-def remedy_of_most(rejected: Mapping[str, int]) -> str:
-    """The counts by reason, the largest first, and what to do about that one."""
+def remedy_of_most(rejected: Mapping[str, int], columns: Mapping[str, str | None]) -> str:
+    """The counts by reason, the largest first, and what to do about that one.
+
+    Args:
+        rejected: Reason -> rows.
+        columns: Reason -> the column that it is about, where that is known.
+    """
     counts = sorted(rejected.items(), key=lambda item: (-item[1], item[0]))
-    told = ", ".join(f"{count:,} {reason} ({in_words(reason)})" for reason, count in counts)
+    where = {reason: f" in the column {name!r}" for reason, name in columns.items() if name}
+    told = ", ".join(f"{count:,} {reason} ({in_words(reason)}{where.get(reason, '')})" for reason, count in counts)
     remedy = next((REASONS[reason][1] for reason, _ in counts if reason in REASONS), "")
     return f"Not used: {told}. {remedy}".strip()

@@ -22,6 +22,8 @@ from redraft.data.sources.reading import line_blocks, unpacked
 
 _LOOKED_AT = 1000
 """Records whose keys are the columns' names."""
+_RARE = 200
+"""A column is a key of more than one in so many records."""
 _MISSING = object()
 
 
@@ -32,13 +34,18 @@ def is_json(head: bytes) -> bool:
 
 
 def json_names(file: Path, ratio: int = UNPACK_RATIO) -> list[str]:
-    """The columns' names: keys of the first records, those of objects within them with dots."""
+    """The columns' names: keys of the first records, those of objects within them with dots.
+
+    A key that one of many records has alone may be an id, and is no column.
+    """
     found: dict[str, int] = {}
+    count = 0
     for _, record, _ in islice(json_records(file, 1 << 22, ratio), _LOOKED_AT):
         if isinstance(record, dict):
+            count += 1
             for name in _names(record, ""):
                 found[name] = found.get(name, 0) + 1
-    return list(found)
+    return [name for name, times in found.items() if times * _RARE > count]
 
 
 def _names(record: dict[str, Any], before: str) -> Iterator[str]:

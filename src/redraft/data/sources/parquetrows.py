@@ -82,6 +82,10 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    return any(is_kind(kind) for is_kind in _TEXTS)
+
+
 def _in_words(kind: pa.DataType) -> str:
     if pa.types.is_date(kind):
         return "days without a time"
@@ -195,7 +199,7 @@ def _check_chunks(file: Path, columns: list[str], packed: int, ratio: int) -> No
 
 def text_sizes(values: pa.Array) -> np.ndarray | int:
     """Bytes of each value as text; those of numbers and times are few."""
-    if not pa.types.is_dictionary(values.type):
+    if not pa.types.is_dictionary(values.type) or not _is_text(values.type.value_type):
         return 0
     lengths = pc.binary_length(values.dictionary).take(values.indices)
     found: np.ndarray = pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False)
@@ -205,9 +209,11 @@ def text_sizes(values: pa.Array) -> np.ndarray | int:
 def _as_text(values: pa.Array) -> pa.Array:
     """Texts as bytes, which may not be UTF-8; numbers and times as text."""
     kind = values.type
-    if pa.types.is_dictionary(kind):
+    if pa.types.is_dictionary(kind) and _is_text(kind.value_type):
         return values.dictionary.cast(pa.binary()).take(values.indices)
-    if any(is_kind(kind) for is_kind in _TEXTS):
+    if pa.types.is_dictionary(kind):
+        values, kind = values.dictionary_decode(), kind.value_type
+    if _is_text(kind):
         return values.cast(pa.binary())
     if pa.types.is_timestamp(kind):
         moment = values.cast(pa.timestamp("us", kind.tz), safe=False)

@@ -40,6 +40,14 @@ __all__ = [
 
 _LOOKED_AT = 1 << 20
 """Bytes of a table looked at to tell a header from data."""
+_USUAL = frozenset({
+    "student", "students", "pupil", "learner", "user", "users", "username", "userid", "subject", "owner", "author",
+    "who", "id", "uid", "title", "task", "problem", "exercise", "assignment", "question", "item", "activity", "code",
+    "source", "program", "submission", "text", "content", "answer", "time", "timestamp", "date", "when", "created",
+    "submitted", "at", "event", "order", "score", "grade", "points", "mark", "result", "verdict", "language", "lang",
+    "session", "course", "year", "name", "attempt", "file", "version", "status", "action", "type",
+})  # fmt: skip
+"""Words of columns' names; a first line without any of them may be a row of data, of which nothing is shown."""
 _ANY = Dialect()
 
 
@@ -91,19 +99,26 @@ def require_columns(file: Path, wanted: Sequence[str], said: Dialect = _ANY) -> 
         InputError: Some are missing, all named, with a suggestion; of what may be a row of data nothing is shown.
     """
     known = column_names(file, said, wanted)
-    if not set(wanted) & set(known) and has_no_header(file, said):
+    named = set(wanted) & set(known)
+    if not named and (has_no_header(file, said) or not any(map(_is_usual, known))):
         raise InputError(
             f"seems to have no line of column names; {', '.join(map(repr, wanted))} are wanted.",
             where=file,
             remedy="Write the columns' names into the first line.",
         )
+    if not named and _kind(file) == "json":  # keys may be ids
+        raise InputError(
+            f"its objects have none of the keys {', '.join(map(repr, wanted))}.", where=file,
+            remedy="Name keys of its objects; one inside another with a dot.",
+        )  # fmt: skip
     missing = [name for name in dict.fromkeys(wanted) if name not in known]
     if missing:
-        told = [f"has no column {name!r}. {suggestion(name, known)}" for name in missing]
+        names = [name for name in known if not _is_datum(name)]  # of a line of data nothing is shown
+        told = [f"has no column {name!r}. {suggestion(name, names)}" for name in missing]
         near = [text for text in told if "Did you mean" in text]
         others = [repr(name) for name in missing if not any(repr(name) in text for text in near)]
         if others:
-            shown = ", ".join(sorted({*known})[:50])
+            shown = ", ".join(sorted({*names})[:50])
             near.append(f"has no column {' nor '.join(others)}. Known are: {shown}.")
         raise InputError(" ".join(near), where=file)
     if is_parquet(file):
@@ -126,6 +141,12 @@ def has_no_header(file: Path, said: Dialect = _ANY) -> bool:
     first, *others = max(tables, key=lambda rows: len(rows[0]) if rows else 0) or [[]]
     again = any(len(row) > place and row[place] == cell for row in others for place, cell in enumerate(first))
     return again or not others or any(map(_is_datum, first))
+
+
+def _is_usual(name: str) -> bool:
+    """Whether a name is made of a word that columns are usually called by."""
+    words = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).casefold()
+    return bool(_USUAL.intersection(re.split(r"[^a-z]+", words)))
 
 
 def _is_datum(cell: str) -> bool:

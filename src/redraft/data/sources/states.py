@@ -112,6 +112,15 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class WithColumns(Protocol):
+    """A source of columns that the user named."""
+
+    @property
+    def columns_of_reasons(self) -> Mapping[str, str | None]:
+        """Reason -> the column that it is about."""
+
+
+@runtime_checkable
 class WithCompanions(Protocol):
     """A source that keeps more than states."""
 

@@ -39,7 +39,7 @@ from redraft.progress import say
 _ROLES = ("student", "title", "code", "time", "order", "language_column", "mode", "score", "verdict", "timezone_column")
 _STATES = """
 WITH numbered AS (
-    SELECT *, trim(title, $white) AS bare,
+    SELECT *, trim(title, $white) AS bare, trim(student, $white) AS bare_student,
         CASE WHEN $decimal = '.' THEN "order" WHEN NOT contains("order", '.') THEN replace("order", ',', '.') END
             AS number
     FROM draft
@@ -49,7 +49,7 @@ SELECT row, student, title, micros, code,
     0.0 AS tie, coalesce(languages.name, $language::VARCHAR) AS language, nullif(trim(mode, $white), '') AS mode,
     false AS truncated, scores.value AS score, verdicts.name AS verdict,
     CASE WHEN NOT ({where}) THEN 'not_where'
-        WHEN coalesce(student, '') = '' THEN 'no_student'
+        WHEN coalesce(bare_student, '') = '' OR bare_student = 'NA' OR lower(bare_student) IN $missing THEN 'no_student'
         WHEN coalesce(bare, '') = '' OR bare = 'NA' OR lower(bare) IN $missing THEN 'no_title'
         WHEN $timed AND micros IS NULL THEN coalesce(moments.why, 'bad_time')
         WHEN rank IS NULL OR isnan(rank) THEN 'bad_order'
@@ -240,6 +240,16 @@ class Table:
         """Batches of rows."""
         for rows in read_rows(file, self._columns, work, self._said):
             yield Piece(rows.size, partial(self._parse, number, rows, work))
+
+    @property
+    def columns_of_reasons(self) -> Mapping[str, str | None]:
+        """Reason -> the column that it is about."""
+        return {
+            **dict.fromkeys(("bad_time", "date_only", "day_or_month", "twice_that_day"), self.time),
+            "bad_timezone": self.timezone_column, "no_student": self.student, "rounded_id": self.student,
+            "no_title": self.title, "no_code": self.code, "bad_order": self.order, "bad_score": self.score,
+            "bad_verdict": self.verdict,
+        }  # fmt: skip
 
     @property
     def _roles(self) -> dict[str, str | None]:
