@@ -62,6 +62,7 @@ def test_a_directory_of_programs_below_students_or_not(tmp_path: Path) -> None:
     folder = data_set(tmp_path / "p", main, files, CodeStateRepresentation="Directory")
     dataset = read(tmp_path, folder)
     assert codes(dataset) == {ANN: ["a\r\nb", "a\nz", "four"]}
+    assert {state.language for trace in dataset.traces() for state in trace.states} == {"python"}
     assert dataset.manifest.rejected == {"not_utf8_code": 1, "no_code": 1}
 
 
@@ -220,6 +221,35 @@ def test_what_the_platform_said(tmp_path: Path) -> None:
         ("error", "compiled"), ("failed", "tested"), ("timeout", "ran"), ("ok", "compiled"),
     ]  # fmt: skip
     assert rows[0]["errors"] == [{"kind": "syntax", "message": 'line 7: error: ";" expected', "line": 7}]
+
+
+def test_files_tell_the_language_where_tools_do_not(tmp_path: Path) -> None:
+    main = "EventType,SubjectID,CodeStateID,ToolInstances\nSubmit,ann,1,VPL 3\nSubmit,ann,2,VPL 3\n"
+    files: dict[str, str | bytes] = {"CodeStates/1/Main.java": "a", "CodeStates/2/notes.txt": "b"}
+    folder = data_set(tmp_path / "p", main, files)
+    with pytest.raises(RedraftError, match="--title"):
+        read(tmp_path, folder)
+    (trace,) = read(tmp_path, folder, title="p").traces()
+    assert [(state.code, state.language) for state in trace.states] == [("a", "java"), ("b", None)]
+    assert trace.title == "p"
+
+
+def test_a_table_without_a_header_shows_no_cell(tmp_path: Path) -> None:
+    folder = data_set(
+        tmp_path / "p", "ann,secret,x\nbob,other,y\n", {"CodeStates/CodeStates.csv": "CodeStateID,Code\n"}
+    )
+    with pytest.raises(RedraftError, match="first line") as told:
+        read(tmp_path, folder)
+    assert "secret" not in str(told.value)
+
+
+def test_keystrokes_are_rebuilt_where_no_row_names_a_code_state(tmp_path: Path) -> None:
+    main = "".join(
+        line + (",CodeStateID\n" if line.startswith("EventID") else ",\n") if line[:1].isalnum() and line.count(",") > 7 else line + "\n"
+        for line in STROKES.splitlines()[:4]
+    )  # fmt: skip
+    folder = data_set(tmp_path / "k", main, {"CodeStates/CodeStates.csv": "CodeStateID,Code\nx,y\n"})
+    assert codes(read(tmp_path, folder)) == {(keyed_hash("ann", KEY), "a1"): ["print"]}
 
 
 def test_a_wrong_folder_is_said_to_be_one(tmp_path: Path) -> None:

@@ -131,6 +131,7 @@ PLANTED: list[tuple[str, dict[str, str | bytes | None], str, int | None, str | N
     ("code-state-missing", changed(5, CodeStateID="c3"), MAIN, 5, "CodeStateID"),
     ("code-state-missing", changed(5, CodeStateID="c2.0"), MAIN, 5, "CodeStateID"),
     ("code-states-missing", metadata("tion,Table", "tion,Directory"), "CodeStates", None, None),
+    ("code-states-missing", {STATES: None}, "CodeStates", None, None),
     ("code-state-twice", {STATES: CODES + "c2,x,a.py\n"}, STATES, 4, "CodeStateID"),
     ("code-state-blank", {STATES: CODES + ",x,a.py\n"}, STATES, 4, "CodeStateID"),
     ("section-needless", {STATES: "CodeStateID,Code,CodeStateSection\nc1,a,a.py\nc2,a,a.py\n"}, STATES, None, "CodeStateSection"),

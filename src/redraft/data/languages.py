@@ -80,7 +80,8 @@ LANGUAGES = {
 }
 """Name -> language."""
 _SPELLED = {word: each.name for each in LANGUAGES.values() for word in (each.name, *each.spellings)}
-_SUFFIXES = {suffix: each.name for each in LANGUAGES.values() for suffix in each.suffixes}
+SUFFIXES = {suffix: each.name for each in LANGUAGES.values() for suffix in each.suffixes}
+"""How a file's name ends -> the name of its language."""
 
 
 def known_language(word: str) -> str | None:
@@ -112,7 +113,7 @@ def language_named(word: str) -> str:
 
 def language_of(file: str | Path) -> str | None:
     """The language of a program's file, by its name's end; None if that tells none."""
-    return _SUFFIXES.get(Path(file).suffix.lower())
+    return SUFFIXES.get(Path(file).suffix.lower())
 
 
 def labels(names: tuple[str, ...]) -> str:

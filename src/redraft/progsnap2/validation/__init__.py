@@ -60,7 +60,7 @@ def validate(path: str | Path, *, memory: str = "1GB") -> Iterator[Deviation]:
             yield from codestates.check_table(layout, code_label, code_columns, work)
         elif representation:
             yield from codestates.check_files(layout, representation, work)
-        if representation and {"CodeStateID", "SubjectID"} <= set(known):
+        if {"CodeStateID", "SubjectID"} <= set(known):
             yield from codestates.check_events(main, representation, work)
         yield from files.check_link_tables(layout, columns, work)
 
@@ -76,7 +76,7 @@ def _representation(layout: Layout) -> tuple[str, list[Deviation]]:
         return there, []
     if said not in METADATA["CodeStateRepresentation"].values and there:
         return there, []  # told of the metadata's value
-    message = f"CodeStateRepresentation is {said if there else 'given'}, but there are no such code states"
-    if there and said in METADATA["CodeStateRepresentation"].values:
-        message = f"CodeStateRepresentation is {said}, but the code states are in the {there} layout"
+    if not there:
+        return there, []  # told if an event names a code state
+    message = f"CodeStateRepresentation is {said}, but the code states are in the {there} layout"
     return there, [deviation("code-states-missing", "CodeStates", message)]

@@ -88,6 +88,12 @@ def _named(work: Workspace, *, by_subject: bool) -> Iterator[Wanted]:
 
 def check_events(label: str, representation: str, work: Workspace) -> Iterator[Deviation]:
     """The events whose code state isn't there, or can't be read."""
+    if not representation:
+        with work.cursor() as duck:
+            if duck.sql("SELECT 1 FROM event WHERE \"CodeStateID\" <> '' LIMIT 1").fetchall():
+                text = "there are no code states, but events name some"
+                yield deviation("code-states-missing", "CodeStates", text)
+        return
     key = _KEY[representation]
     queries = (
         ("code-state-missing", f"SELECT row, NULL FROM event ANTI JOIN (SELECT DISTINCT key FROM code) known "

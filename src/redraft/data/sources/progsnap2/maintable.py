@@ -7,21 +7,22 @@ In: a `Layout` and which events and titles are wanted. Out: rows in batches, by 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from redraft.data.duck import Workspace, in_batches
+from redraft.data.duck import Workspace
 from redraft.data.languages import known_language, language_named
 from redraft.data.sources.progsnap2.layout import Layout
 from redraft.data.sources.progsnap2.said import RESULT
 from redraft.data.sources.progsnap2.specification import COLUMNS, FALSE, TRUE
 from redraft.data.sources.progsnap2.survey import MISSING, Survey, survey
 from redraft.data.sources.rows import Rows, column_names, read_rows
-from redraft.data.sources.times import Clock, zoned_moments
+from redraft.data.sources.times import Clock, zone_named
 
 Titles = Literal["auto", "problem", "assignment", "both"]
 
@@ -44,14 +45,12 @@ SELECT row, "EventID" AS event_id, CASE WHEN $own THEN "SubjectID" WHEN {MISSING
     CASE WHEN $own OR NOT {MISSING.format('"AssignmentID"')} THEN "AssignmentID" ELSE '' END AS assignment_id,
     CASE WHEN $whole_problems THEN regexp_replace(problem_id, '\\.0$', '') ELSE problem_id END AS problem,
     CASE WHEN $whole_assignments THEN regexp_replace(assignment_id, '\\.0$', '') ELSE assignment_id END AS assignment,
-    CASE WHEN $titles = 'assignment' THEN assignment
+    coalesce(nullif(CASE WHEN $titles = 'assignment' THEN assignment
         WHEN problem = '' THEN assignment
         WHEN assignment <> '' AND ($titles = 'both' OR ($titles = 'auto' AND problem_id IN $shared))
             THEN assignment || '/' || problem
-        ELSE problem END AS title,
+        ELSE problem END, ''), $title) AS title,
     lower(trim("EventType")) AS type, type IN $events AS chosen,
-    coalesce(nullif("ServerTimestamp", ''), "ClientTimestamp") AS stamp,
-    CASE WHEN "ServerTimestamp" <> '' THEN "ServerTimezone" ELSE "ClientTimezone" END AS zone,
     nullif("X-EditorMode", '') AS mode, coalesce(lower("X-Truncated") IN $true, false) AS truncated,
     TRY_CAST(coalesce(nullif("Order", ''), nullif("X-ElapsedTime", '')) AS DOUBLE) AS number,
     lower(trim("Correct")) AS is_correct, TRY_CAST("Score" AS DOUBLE) AS share,
@@ -62,10 +61,12 @@ SELECT row, "EventID" AS event_id, CASE WHEN $own THEN "SubjectID" WHEN {MISSING
     CASE WHEN result IS NULL THEN NULL WHEN {RESULT.format('"ExecutionResult"')} IS NULL THEN 'compiled'
         WHEN result = 'failed' THEN 'tested' ELSE 'ran' END AS result_of,
     coalesce(TRY_CAST("X-Sample" AS BIGINT), 0) AS trace, coalesce(lower("X-Ended") NOT IN $false, true) AS ended,
-    language, {{more}}
-FROM main JOIN tool USING ("ToolInstances", "X-Language")
+    language, stamp, micros, why, {{more}}
+FROM main
 """
-"""What a row says, whatever its program; `main` has all of `READ` and the columns of `more`."""
+"""What a row says, whatever its program; `main` is what `MainTable.told` gives, with the columns of `more`."""
+_BETWEEN = "\x1f"
+"""Between two texts that are looked up together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,8 @@ class MainTable:
     events: tuple[str, ...]
     """The types of events that make a draft."""
     titles: Titles
+    title: str
+    """Of rows that say none; empty: they are rejected."""
     clock: Clock
     """How times are read."""
 
@@ -140,7 +143,7 @@ class MainTable:
         found = self.survey
         own = self.is_own
         return {
-            "events": self.wanted, "true": TRUE, "false": FALSE, "own": own, "titles": self.titles,
+            "events": self.wanted, "true": TRUE, "false": FALSE, "own": own, "titles": self.titles, "title": self.title,
             "shared": sorted(found.shared) or [""], "whole_problems": found.whole_problems and not own,
             "whole_assignments": found.whole_assignments and not own, "grades": found.grade_scale(),
         }  # fmt: skip
@@ -155,34 +158,43 @@ class MainTable:
                 table=pa.table({"row": table["row"], **{n: table[n] if n in there else nothing for n in names}})
             )
 
-    def tables(self, main: pa.Table) -> dict[str, pa.Table]:
-        """What `EVENT` joins: the rows, the languages of tools, and the moments of times."""
+    def told(self, main: pa.Table) -> pa.Table:
+        """Rows of `READ`, and what `EVENT` needs beside them: language, stamp, micros and why (there are none).
+
+        They are looked up here, as each join of a query takes megabytes of a database that may have few.
+        """
         if not self.timed and not {"Order", "X-ElapsedTime"} & self.named.keys():  # the rows' order is all there is
-            place = main.schema.get_field_index("Order")
-            main = main.set_column(place, "Order", main["row"].cast(pa.string()))
-        return {
-            "main": in_batches(main),
-            "tool": _tools(main["ToolInstances"], main["X-Language"], own=self.is_own),
-            "moments": _moments(main, self.clock),
-        }
+            main = main.set_column(main.schema.get_field_index("Order"), "Order", main["row"].cast(pa.string()))
+        server = pc.not_equal(main["ServerTimestamp"], "")
+        stamp, zone = (
+            pc.if_else(server, main[f"Server{what}"], main[f"Client{what}"]) for what in ("Timestamp", "Timezone")
+        )
+        languages = _each(
+            [main["ToolInstances"], main["X-Language"]],
+            lambda pair: ((pair[1] or None) if self.is_own else _language(*pair),), [pa.string()],
+        )  # fmt: skip
+        times = _each([stamp, zone], self._moment, [pa.int64(), pa.string()])
+        named = {"language": languages[0], "stamp": stamp, "micros": times[0], "why": times[1]}
+        return pa.table({**dict(zip(main.column_names, main.columns, strict=True)), **named})
+
+    def _moment(self, pair: tuple[str, str]) -> tuple[int | None, str | None]:
+        text, zone = pair
+        own = zone_named(zone) if zone.strip() else None
+        if not text or (own is None and zone.strip()):
+            return None, "bad_timezone" if text else None
+        return self.clock.read(text, own)
 
 
-def _moments(main: pa.Table, clock: Clock) -> pa.Table:
-    """Each distinct pair of a time and its zone with its moment: columns text, zone, micros."""
-    columns = zip(TIMES, ("ServerTimezone", "ClientTimezone"), strict=True)
-    pairs = pa.concat_tables([pa.table({"text": main[time], "zone": main[zone]}) for time, zone in columns])
-    return zoned_moments(pairs["text"], pairs["zone"], clock)
-
-
-def _tools(instances: pa.ChunkedArray, languages: pa.ChunkedArray, *, own: bool) -> pa.Table:
-    """Each distinct pair of ToolInstances and X-Language with the language it names."""
-    pairs = pa.table({"ToolInstances": instances, "X-Language": languages})
-    pairs = pairs.group_by(["ToolInstances", "X-Language"]).aggregate([])
-    found = [
-        (row["X-Language"] or None) if own else _language(row["ToolInstances"], row["X-Language"])
-        for row in pairs.to_pylist()
-    ]
-    return pairs.append_column("language", pa.array(found, pa.string()))
+def _each(
+    columns: Sequence[pa.ChunkedArray], of: Callable[[tuple[str, str]], Sequence[object]], kinds: Sequence[pa.DataType]
+) -> list[pa.Array]:
+    """What a function gives for each row of two columns, asked once for each distinct pair."""
+    joined = pc.binary_join_element_wise(*columns, _BETWEEN)
+    joined = joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
+    coded = joined.dictionary_encode()
+    texts = [text.split(_BETWEEN, 1) for text in coded.dictionary.to_pylist()]
+    found = [of((first, second)) for first, second in texts]
+    return [pa.array([one[place] for one in found], kind).take(coded.indices) for place, kind in enumerate(kinds)]
 
 
 def _language(tools: str, own: str) -> str | None:

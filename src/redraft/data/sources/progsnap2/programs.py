@@ -1,4 +1,4 @@
-"""The programs that events name, in a workspace's table `code_state`: key, code, and what is wrong with it.
+"""The programs that events name, in a workspace's table `code_state`: key, code, its file's ending, and what is wrong.
 
 In: a data set's code states, in whichever layout. Out: that table. Of a code state that stands in several rows without
 sections, the first row counts, and how often that is so is said.
@@ -29,6 +29,8 @@ KEYS = {
 }
 """The key of an event's code state, in SQL, by where programs come from."""
 _WANTED_AT_ONCE = 10_000
+_SUFFIX = r"regexp_extract(lower({}), '\.[a-z0-9+#]+$')"
+"""The end of a file's name, in SQL."""
 
 
 def load_table(file: Path, work: Workspace) -> Iterator[tuple[int, list[tuple[int, str]]]]:
@@ -94,14 +96,31 @@ def _begin(duck: duckdb.DuckDBPyConnection) -> None:
 
 def _finish(duck: duckdb.DuckDBPyConnection) -> int:
     """Join sections; how many code states stand twice with different programs."""
-    twice = duck.sql(
-        "SELECT count(*) FROM (SELECT key, section FROM code_row GROUP BY key, section "
-        "HAVING count(*) > 1 AND count(DISTINCT hash(code)) > 1)"
+    rows, keys, places = duck.sql(
+        "SELECT count(*), count(DISTINCT key), count(DISTINCT (key, section)) FROM code_row"
     ).fetchall()[0]
-    duck.sql(
-        "CREATE OR REPLACE TABLE code_state AS SELECT key, string_agg(code, chr(10) ORDER BY row) AS code, "
-        "max(CASE wrong WHEN 'not_utf8' THEN 'not_utf8_code' WHEN 'too_long' THEN 'too_long_code' ELSE wrong END) "
-        "AS wrong FROM (SELECT DISTINCT ON (key, section) * FROM code_row ORDER BY key, section, row) GROUP BY key"
-    )
-    duck.sql("DROP TABLE code_row")
-    return int(twice[0])
+    twice = 0
+    if rows > places:
+        twice = duck.sql(
+            "SELECT count(*) FROM (SELECT key, section FROM code_row GROUP BY key, section "
+            "HAVING count(*) > 1 AND count(DISTINCT hash(code)) > 1)"
+        ).fetchall()[0][0]
+        duck.sql("CREATE OR REPLACE TABLE once AS SELECT DISTINCT ON (key, section) * FROM code_row "
+                 "ORDER BY key, section, row")  # fmt: skip
+        duck.sql("DROP TABLE code_row")
+        duck.sql("ALTER TABLE once RENAME TO code_row")
+    duck.sql("DROP TABLE IF EXISTS code_state")
+    wrong = "CASE wrong WHEN 'not_utf8' THEN 'not_utf8_code' WHEN 'too_long' THEN 'too_long_code' ELSE wrong END"
+    if places == keys:  # of one section each, as most data sets have it
+        duck.sql("ALTER TABLE code_row RENAME TO code_state")
+        duck.sql("ALTER TABLE code_state DROP COLUMN row")
+        duck.sql("ALTER TABLE code_state RENAME COLUMN section TO suffix")
+        duck.sql(f"UPDATE code_state SET suffix = {_SUFFIX.format('suffix')} WHERE suffix <> ''")
+        duck.sql(f"UPDATE code_state SET wrong = {wrong} WHERE wrong IS NOT NULL")
+    else:
+        duck.sql(
+            f"CREATE TABLE code_state AS SELECT key, string_agg(code, chr(10) ORDER BY row) AS code, "
+            f"{_SUFFIX.format('arg_min(section, row)')} AS suffix, max({wrong}) AS wrong FROM code_row GROUP BY key"
+        )
+        duck.sql("DROP TABLE code_row")
+    return int(twice)

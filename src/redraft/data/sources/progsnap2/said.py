@@ -18,6 +18,7 @@ COLUMNS = (
 )  # fmt: skip
 EVENTS = ("compile", "compile.error", "run.test", "debug.test")
 """Types of events that say something of a program, in lower case."""
+ERRORS = "STRUCT(kind VARCHAR, message VARCHAR, line INTEGER)[]"
 RESULT = (
     "CASE lower(trim({})) WHEN 'success' THEN 'ok' WHEN 'warning' THEN 'ok' WHEN 'error' THEN 'error' "
     "WHEN 'timeout' THEN 'timeout' WHEN 'testfailed' THEN 'failed' END"
@@ -39,9 +40,9 @@ CREATE OR REPLACE TABLE said AS
 WITH keyed AS (
     SELECT 'E' || parent AS key, * FROM said_row WHERE parent <> ''
     UNION ALL SELECT 'E' || above.parent, said_row.* FROM said_row JOIN said_row above ON above.event = said_row.parent
-        WHERE above.parent <> ''
+        WHERE above.parent NOT IN ('', said_row.parent)
     UNION ALL SELECT 'S' || program, * FROM said_row WHERE program IS NOT NULL
-), distinct_row AS (SELECT DISTINCT ON (key, row) * FROM keyed)
+)
 SELECT key,
     CASE WHEN bool_or(type LIKE 'compile%' AND result = 'error') THEN 'error'
         WHEN bool_or(type LIKE '%.test' AND result = 'timeout') THEN 'timeout'
@@ -53,7 +54,7 @@ SELECT key,
         WHEN bool_or(result = 'ok') THEN 'compiled' END AS judged,
     list({'kind': 'syntax', 'message': message, 'line': line} ORDER BY row)
         FILTER (type = 'compile.error' AND message IS NOT NULL) AS errors
-FROM distinct_row GROUP BY key
+FROM keyed GROUP BY key
 """
 
 
@@ -63,10 +64,7 @@ def begin(duck: duckdb.DuckDBPyConnection) -> None:
         "CREATE OR REPLACE TABLE said_row (row BIGINT, type VARCHAR, event VARCHAR, parent VARCHAR, program VARCHAR, "
         "result VARCHAR, message VARCHAR, line INTEGER)"
     )
-    duck.sql(
-        "CREATE OR REPLACE TABLE said (key VARCHAR, verdict VARCHAR, judged VARCHAR, "
-        "errors STRUCT(kind VARCHAR, message VARCHAR, line INTEGER)[])"
-    )
+    duck.sql(f"CREATE OR REPLACE TABLE said (key VARCHAR, verdict VARCHAR, judged VARCHAR, errors {ERRORS})")
 
 
 def add(duck: duckdb.DuckDBPyConnection, rows: pa.Table, but: list[str]) -> None:

@@ -25,6 +25,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from redraft.data.duck import Workspace, in_batches
+from redraft.data.languages import SUFFIXES
 from redraft.data.sources.growth import Growth
 from redraft.data.sources.progsnap2 import said
 from redraft.data.sources.progsnap2.codestates import contents_digest
@@ -39,14 +40,17 @@ from redraft.data.store import Origin
 from redraft.errors import InputError, UsageError
 from redraft.progress import say
 
+_ENDINGS = " ".join(f"WHEN '{suffix}' THEN '{name}'" for suffix, name in SUFFIXES.items())
+"""What the ends of files' names say of their language, in SQL."""
 _STATES = f"""
 WITH event AS ({EVENT.format(more="{more}")})
-SELECT event.row, student, title, trace, ended, micros, {{code}} AS code, language, mode, truncated, score,
-    CASE WHEN $by_order THEN number ELSE micros::DOUBLE END AS rank,
+SELECT event.row, student, title, trace, ended, micros, {{code}} AS code,
+    coalesce(language, CASE WHEN NOT $own THEN CASE code_state.suffix {_ENDINGS} END END) AS language, mode, truncated,
+    score, CASE WHEN $by_order THEN number ELSE micros::DOUBLE END AS rank,
     CASE WHEN $by_order THEN 0 ELSE coalesce(number, 0) END AS tie,
-    coalesce(result, by_event.verdict, by_code.verdict) AS verdict,
-    CASE WHEN result IS NOT NULL THEN result_of ELSE coalesce(by_event.judged, by_code.judged) END AS judged,
-    CASE WHEN coalesce(result, 'error') <> 'ok' THEN coalesce(by_event.errors, by_code.errors) END AS errors,
+    coalesce(result, {{verdict}}) AS verdict,
+    CASE WHEN result IS NOT NULL THEN result_of ELSE {{judged}} END AS judged,
+    CASE WHEN coalesce(result, 'error') <> 'ok' THEN {{errors}} END AS errors,
     CASE WHEN NOT chosen THEN 'other_event'
         WHEN student = '' THEN 'no_student'
         WHEN title = '' THEN 'no_title'
@@ -55,8 +59,10 @@ SELECT event.row, student, title, trace, ended, micros, {{code}} AS code, langua
         WHEN code_state.wrong IS NOT NULL THEN code_state.wrong
         WHEN {{code}} IS NULL THEN 'no_code'
     END AS reason
-FROM event LEFT JOIN moments ON moments.text = stamp AND moments.zone = event.zone
-    LEFT JOIN code_state ON code_state.key = event.key
+FROM event LEFT JOIN code_state ON code_state.key = event.key
+    {{said}}
+"""
+_SAID = """
     LEFT JOIN said by_event ON by_event.key = 'E' || event_id
     LEFT JOIN said by_code ON by_code.key = 'S' || program
 """
@@ -73,6 +79,8 @@ class ProgSnap2:
     """The folder that holds MainTable.csv, or a zip of it."""
     events: Sequence[str] = ("Submit", "Run.Program")
     """The event types that make a state, separated by commas, in any case."""
+    title: str | None = None
+    """The title of drafts that say none: a data set of one problem may have no ProblemID."""
     drafts: str | None = None
     """Rebuild drafts from keystrokes: `events`, as they were at the events, or `pauses=SECONDS`, after such pauses.
     By default `events`, where there are keystrokes and no programs."""
@@ -104,12 +112,17 @@ class ProgSnap2:
     def inputs(self) -> Sequence[Path]:
         """The data set's tables and metadata, checked: the code states' table first, as the events need it."""
         lay = self.layout
+        if not self.main.named:
+            raise InputError(
+                "has none of ProgSnap2's columns in its first line.", where=self._where,
+                remedy="Write their names there, or read the programs with `redraft ingest table`.",
+            )  # fmt: skip
         needed = ["EventType", "SubjectID"]
         require_columns(lay.main, [self.main.named.get(name, name) for name in needed])
-        if not set(TITLES) & self.main.named.keys():
+        if not set(TITLES) & self.main.named.keys() and not self.title:
             raise InputError(
                 "has neither a column ProblemID nor AssignmentID.", where=self._where,
-                remedy="Add one that says what was to be written.",
+                remedy="If all was written for one problem, name that with --title.",
             )  # fmt: skip
         mode = self.mode
         if mode == "Table":
@@ -125,7 +138,7 @@ class ProgSnap2:
     def options(self) -> Mapping[str, Any]:
         """The event types, what a title is, how drafts are made, and what the code states' files hold."""
         found: dict[str, Any] = {"events": sorted(self.events)}
-        for name in ("time_format", "timezone"):
+        for name in ("time_format", "timezone", "title"):
             if getattr(self, name) is not None:
                 found[name] = getattr(self, name)
         if self.titles != "auto":
@@ -167,7 +180,7 @@ class ProgSnap2:
     def main(self) -> MainTable:
         """The main table."""
         return MainTable(
-            layout=self.layout, events=tuple(self.events), titles=self.titles,
+            layout=self.layout, events=tuple(self.events), titles=self.titles, title=self.title or "",
             clock=clock(self.time_format, self.timezone),
         )  # fmt: skip
 
@@ -199,7 +212,8 @@ class ProgSnap2:
                 )  # fmt: skip
             return "keystrokes"
         layout = self.layout.representation() if "CodeStateID" in self.main.named else ""
-        if layout:
+        others = self.main.inline or strokes
+        if layout and not (others and not self.main.survey.with_code):
             return layout  # type: ignore[return-value]
         if self.main.inline:
             return "inline"
@@ -262,8 +276,8 @@ class ProgSnap2:
                 size += lay.code_table.stat().st_size
             else:
                 size += load_folder(self.main, self.mode if self.mode in ("Directory", "Git") else None, work)
-            said.begin(duck)
-            if any(name.strip().lower() in said.EVENTS for name in self.main.survey.events):
+            if self._any_said:
+                said.begin(duck)
                 for rows in self.main.read(said.COLUMNS, work):
                     said.add(duck, rows.table, self.main.wanted)
                 said.join(duck)
@@ -273,6 +287,12 @@ class ProgSnap2:
             portions = [rows] if self.mode == "inline" else self._with_short_code(rows, growth, work)
             for part in portions:
                 yield Piece(part.size, partial(self._parse, number, part, work))
+
+    @property
+    def _any_said(self) -> bool:
+        """Whether events other than the wanted ones say something of programs."""
+        there = {name.strip().lower() for name in self.main.survey.events}
+        return bool(there.intersection(said.EVENTS).difference(self.main.wanted))
 
     def _with_short_code(self, rows: Rows, growth: Growth, work: Workspace) -> Iterator[Rows]:
         """The same rows in portions whose programs take few bytes: many events may share a long one."""
@@ -297,10 +317,14 @@ class ProgSnap2:
         more = [f"{KEYS[self.mode]} AS key", '"SubjectID" || chr(1) || "CodeStateID" AS program']
         if self.mode == "inline":
             more.append(code)
+        with_said = self._any_said
         query = _STATES.replace("{more}", ", ".join(more)).replace("{code}", code)
+        query = query.replace("{said}", _SAID if with_said else "")
+        for name, kind in (("verdict", "VARCHAR"), ("judged", "VARCHAR"), ("errors", said.ERRORS)):
+            other = f"coalesce(by_event.{name}, by_code.{name})" if with_said else f"NULL::{kind}"
+            query = query.replace(f"{{{name}}}", other)
         with work.cursor() as duck:
-            for name, table in self.main.tables(rows.table).items():
-                duck.register(name, table)
+            duck.register("main", in_batches(self.main.told(rows.table)))
             values = self.main.values() | {"by_order": self.main.by_order}
             return to_part(number, rows, duck.sql(query, params=values).to_arrow_table(), whole=self.main.is_own)
 

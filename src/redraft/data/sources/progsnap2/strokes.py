@@ -36,7 +36,7 @@ SELECT event.row, student, title, trim("CodeStateSection") AS file, micros, type
         WHEN micros IS NULL AND (stamp <> '' OR NOT ($by_order OR $numbered)) THEN coalesce(why, 'bad_time')
         WHEN rank IS NULL OR isnan(rank) THEN 'bad_order'
     END AS reason
-FROM ({event}) event LEFT JOIN moments ON moments.text = stamp AND moments.zone = event.zone
+FROM ({event}) event
 """
 _FOUND = """
 SELECT stroke.row, student,
@@ -59,8 +59,7 @@ def load_strokes(main: MainTable, work: Workspace, *, pauses: bool) -> None:
         )
         duck.sql("CREATE OR REPLACE TABLE unread (row BIGINT, reason VARCHAR)")
         for rows in main.read((*READ, *EXTRA), work):
-            for name, table in main.tables(rows.table).items():
-                duck.register(name, table)
+            duck.register("main", in_batches(main.told(rows.table)))
             duck.sql(_KEEP.replace("{event}", event), params=values)
             if rows.bad_rows:
                 duck.register("bad", pa.table({"row": rows.bad_rows, "reason": rows.bad_reasons}))
