@@ -110,6 +110,9 @@ def test_the_picture_shows_the_field_or_more_or_only_whats_drawn() -> None:
     ground = {"kind": "dot", "x": 0, "y": 0, "diameter": 2000, "color": "skyblue"}
     assert bounds(read_drawing(_with(ground, LINE))) == (-200, -150, 200, 150), "it colours the field, no more"
     assert bounds(read_drawing(_with({**LINE, "y1": 1e9})))[3] == REACH
+    text = {"kind": "text", "x": -190, "y": 0, "text": "a long line of words", "size": 20, "side": "right"}
+    assert bounds(read_drawing(_with(text))) == (-200, -150, 200, 150)
+    assert bounds(read_drawing(_with({**text, "side": "left"}))).left < -300
 
 
 def test_the_eraser_hides_what_was_before() -> None:

@@ -91,16 +91,32 @@ def _extent(mark: Mark) -> Iterator[tuple[float, float]]:
         xs, ys = zip(*points, strict=True)
         yield min(xs) - reach, min(ys) - reach
         yield max(xs) + reach, max(ys) + reach
-    if not mark.paths:
+    if mark.kind == "text":
+        yield from _text_extent(mark)
+    elif not mark.paths:
         across, up = mark.size
-        if mark.kind == "text":
-            lines = mark.text.splitlines()
-            size = across
-            across = max((text_width(line, size, mark) for line in lines), default=0) * abs(mark.scale[0])
-            up = LINE_HEIGHT * size * len(lines) * abs(mark.scale[1])
         reach = math.hypot(across, up) / 2 if mark.direction else 0
         yield mark.x - (reach or across / 2), mark.y - (reach or up / 2)
         yield mark.x + (reach or across / 2), mark.y + (reach or up / 2)
+
+
+_BEFORE = {"start": 0.0, "middle": 0.5, "end": 1.0}
+"""Which share of a text lies left of its place."""
+
+
+def _text_extent(mark: Mark) -> Iterator[tuple[float, float]]:
+    lines, size = mark.text.splitlines(), mark.size[0] or FONT
+    across = max((text_width(line, size, mark) for line in lines), default=0) * abs(mark.scale[0])
+    up = LINE_HEIGHT * size * len(lines) * abs(mark.scale[1])
+    left, below = across * _BEFORE[mark.align], up * (0.5 - 0.5 * mark.rise)
+    if mark.baseline:
+        below = (LINE_HEIGHT - ASCENT) * size
+    if mark.direction:
+        reach = math.hypot(max(left, across - left), max(below, up - below))
+        left = below = reach
+        across = up = 2 * reach
+    yield mark.x - left, mark.y - below
+    yield mark.x + across - left, mark.y + up - below
 
 
 def svg(drawing: Drawing, *, title: str = "What the program drew", crop: bool = False) -> str:
@@ -257,11 +273,11 @@ def _label(root: Element, mark: Mark) -> None:
     top = y - high * (0.5 + 0.5 * mark.rise)
     wide = max(text_width(line, size, mark) for line in lines)
     if mark.ground != "none":
-        left = x - wide * {"start": 0, "middle": 0.5, "end": 1}[mark.align]
+        left = x - wide * _BEFORE[mark.align]
         _rectangle(group, left, top, wide, high, fill=mark.ground)
     if len(lines) > 1:
         # Lines of one label begin below each other, wherever the label stands.
-        x -= wide * {"start": 0, "middle": 0.5, "end": 1}[mark.align]
+        x -= wide * _BEFORE[mark.align]
         style["text-anchor"] = "start"
     for row, line in enumerate(lines):
         down = y if mark.baseline else top + size * (ASCENT + LINE_HEIGHT * row)
