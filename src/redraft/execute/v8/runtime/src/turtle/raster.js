@@ -9,13 +9,15 @@ import { abs, append, atan2, ceil, cos, floor, list, max, min, PI, record, round
 
 const Bytes = globalThis.Uint8ClampedArray;
 const Floats = globalThis.Float32Array;
+const Words = globalThis.Uint32Array;
 // Lines across a pixel at which coverage is measured.
 const LINES = 4;
 // Edges a shape may have: what is beyond them costs more than any program shows.
 const MAX_EDGES = 100_000;
 
 export function newBitmap(width, height) {
-  return record({ width, height, data: new Bytes(width * height * 4) });
+  const data = new Bytes(width * height * 4);
+  return record({ width, height, data, words: new Words(data.buffer) });
 }
 
 function addEdges(edges, polygon) {
@@ -32,20 +34,21 @@ function addEdges(edges, polygon) {
   }
 }
 
-/** Add a span's share of each pixel it covers. */
-function cover(row, from, to, share) {
+/** Add a span's share of each pixel it covers: `parts` are shares of single pixels, `steps` hold from there on. */
+function cover({ parts, steps }, from, to, share) {
   const left = max(from, 0);
-  const right = min(to, row.length);
+  const right = min(to, parts.length);
   if (!(right > left)) return;
   const first = floor(left);
   const last = floor(right);
   if (first === last) {
-    row[first] += (right - left) * share;
+    parts[first] += (right - left) * share;
     return;
   }
-  row[first] += (first + 1 - left) * share;
-  for (let x = first + 1; x < last; x += 1) row[x] += share;
-  if (last < row.length) row[last] += (right - last) * share;
+  parts[first] += (first + 1 - left) * share;
+  steps[first + 1] += share;
+  steps[last] -= share;
+  if (last < parts.length) parts[last] += (right - last) * share;
 }
 
 function crossings(active, y) {
@@ -67,7 +70,10 @@ function coverLine(row, active, y, evenOdd) {
   }
 }
 
-/** Calls `paintRow(y, coverage, left, right)` for each row of pixels that the polygons cover. */
+/**
+ * Calls `paintRow({ y, left, right, parts, steps })` for each row of pixels that the polygons cover: a pixel's share is its
+ * `parts` and all `steps` from `left` up to it.
+ */
 function scan(bitmap, polygons, evenOdd, paintRow) {
   const edges = list();
   for (let i = 0; i < polygons.length; i += 1) addEdges(edges, polygons[i]);
@@ -85,7 +91,7 @@ function scan(bitmap, polygons, evenOdd, paintRow) {
   left = max(0, floor(left));
   right = min(bitmap.width, ceil(right));
   if (!(right > left)) return;
-  const row = new Floats(bitmap.width);
+  const row = record({ y: 0, left, right, parts: new Floats(bitmap.width), steps: new Floats(bitmap.width + 1) });
   let active = list();
   let next = 0;
   for (let y = max(0, floor(edges[0].top)); y < min(bitmap.height, ceil(bottom)); y += 1) {
@@ -94,16 +100,18 @@ function scan(bitmap, polygons, evenOdd, paintRow) {
     for (; next < edges.length && edges[next].top < y + 1; next += 1) if (edges[next].bottom > y) append(kept, edges[next]);
     active = kept;
     if (active.length === 0) continue;
-    for (let x = left; x < right; x += 1) row[x] = 0;
+    for (let x = left; x < right; x += 1) row.parts[x] = row.steps[x] = 0;
+    row.steps[right] = 0;
     for (let line = 0; line < LINES; line += 1) coverLine(row, active, y + (line + 0.5) / LINES, evenOdd);
-    paintRow(y, row, left, right);
+    row.y = y;
+    paintRow(row);
   }
 }
 
-/** One pixel under a share of a colour; `mode` is how a canvas calls it. */
-function blend(data, at, color, share, mode) {
+/** One pixel under a share of a colour, or with that share taken away. */
+function blend(data, at, color, share, erase) {
   const below = data[at + 3] / 255;
-  if (mode === "erase") {
+  if (erase) {
     data[at + 3] = 255 * below * (1 - share);
     return;
   }
@@ -121,25 +129,42 @@ function blend(data, at, color, share, mode) {
 
 /** Fill polygons by the non-zero rule (or the even-odd one); `clip` is a coverage to stay within, or null. */
 export function fillPolygons(bitmap, polygons, { color, erase, evenOdd, clip }) {
-  const { data, width } = bitmap;
+  const { data, width, words } = bitmap;
   const alpha = color[3] / 255;
   if (alpha === 0) return;
-  scan(bitmap, polygons, evenOdd, (y, row, left, right) => {
+  const plain = alpha === 1 && !erase && !clip;
+  const word = wordOf(color);
+  scan(bitmap, polygons, evenOdd, ({ y, parts, steps, left, right }) => {
+    let held = 0;
     for (let x = left; x < right; x += 1) {
-      let share = row[x] > 0.996 ? 1 : row[x];
-      if (clip) share *= clip[y * width + x];
-      if (share > 0.002) blend(data, 4 * (y * width + x), color, share * alpha, erase ? "erase" : "over");
+      held += steps[x];
+      let share = held + parts[x];
+      if (share > 0.996) share = 1;
+      if (plain && share === 1) words[y * width + x] = word;
+      else if (share > 0.002) {
+        if (clip) share *= clip[y * width + x];
+        blend(data, 4 * (y * width + x), color, share * alpha, erase);
+      }
     }
   });
+}
+
+const spelling = new Bytes(4);
+/** A colour as four bytes of a bitmap, in this machine's order. */
+function wordOf(color) {
+  for (let i = 0; i < 4; i += 1) spelling[i] = color[i];
+  return new Words(spelling.buffer)[0];
 }
 
 /** How far each pixel lies within polygons, from 0 to 1, and within `outer` where that isn't null. */
 export function coverage(bitmap, polygons, outer) {
   const whole = new Floats(bitmap.width * bitmap.height);
-  scan(bitmap, polygons, false, (y, row, left, right) => {
+  scan(bitmap, polygons, false, ({ y, parts, steps, left, right }) => {
+    let held = 0;
     for (let x = left; x < right; x += 1) {
       const at = y * bitmap.width + x;
-      whole[at] = outer ? row[x] * outer[at] : row[x];
+      held += steps[x];
+      whole[at] = min(1, held + parts[x]) * (outer ? outer[at] : 1);
     }
   });
   return whole;
