@@ -206,3 +206,19 @@ def test_other_files_of_a_folder_are_named(tmp_path: Path, capsys: pytest.Captur
         assert name in said
     with pytest.raises(InputError, match="spreadsheet"):
         read(table(folder / "part-1.csv", folder / "book.xlsx", time=None), tmp_path)
+
+
+def test_what_platforms_hand_out_under_a_wrong_name_is_named(tmp_path: Path) -> None:
+    wrong = {
+        "marks.xls": (b"<html><table><tr><td>anna</td></tr></table>", "a page of HTML"),
+        "one.json": (b'{\n "student": "anna"\n}', "no line of it is a JSON object"),
+        "old.csv": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "an Excel workbook"),
+        "data.csv": (b"SQLite format 3\x00" + bytes(99), "an SQLite database"),
+        "cut.parquet": (b"PAR1 and no more", "can't be read"),
+    }
+    for name, (data, cause) in wrong.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(InputError, match=cause) as error:
+            read(table(tmp_path / name, time=None), tmp_path)
+        assert name in str(error.value)
+        assert "anna" not in str(error.value)

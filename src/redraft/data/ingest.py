@@ -37,7 +37,7 @@ from redraft.data.duck import Workspace, parse_memory
 from redraft.data.gather import ORDER, gather, limited, whole_pairs
 from redraft.data.identity import clean_id, key_fingerprint, keyed_hash, load_key
 from redraft.data.platform import keeping, told, write_platform
-from redraft.data.reasons import REASONS, in_words, remedy_of_most
+from redraft.data.reasons import MENDABLE, REASONS, in_words, remedy_of_most
 from redraft.data.sources.growth import UNPACK_RATIO
 from redraft.data.sources.reading import is_packed, left_out
 from redraft.data.sources.states import REJECTED, Damaged, Piece, Source, WithColumns, WithCompanions
@@ -377,3 +377,5 @@ def _say_rejected(rejected: Mapping[str, int]) -> None:
         for reason, count in sorted(rejected.items(), key=lambda item: (-item[1], item[0])):
             words = f" ({in_words(reason)})" if reason in REASONS else ""
             say(f"{count:>12,}  {reason}{words}")
+        if mendable := {reason: count for reason, count in rejected.items() if reason in MENDABLE}:
+            say(REASONS[max(mendable, key=lambda reason: mendable[reason])][1])

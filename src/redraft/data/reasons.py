@@ -65,6 +65,12 @@ REASONS: Mapping[str, tuple[str, str]] = {
 }  # fmt: skip
 """Reason -> what it means, and what to do if it is why nothing is left."""
 
+MENDABLE = frozenset({
+    "not_utf8", "not_text", "bad_time", "date_only", "day_or_month", "twice_that_day", "bad_timezone", "bad_order",
+    "bad_score", "bad_verdict", "rounded_id",
+})  # fmt: skip
+"""Reasons that an option or another export removes: what to do is told even if only some rows are lost by them."""
+
 
 def in_words(reason: str) -> str:
     """What a reason means."""

@@ -50,6 +50,8 @@ class Opened(NamedTuple):
 
 _opened: dict[tuple[Path, int, int], Opened | Damaged] = {}
 _root: list[Path] = []
+_given: dict[Path, str] = {}
+"""What a file that was unpacked is called in its archive."""
 
 
 def open_archive(file: Path, stream: IO[bytes], head: bytes) -> Opened:
@@ -77,6 +79,11 @@ def open_archive(file: Path, stream: IO[bytes], head: bytes) -> Opened:
     if isinstance(outcome, Damaged):
         raise Damaged(outcome.reason, str(outcome))
     return outcome
+
+
+def given_name(file: Path) -> str:
+    """What a file is called for the user: one that was unpacked by its archive and its name there."""
+    return _given.get(file, str(file))
 
 
 def _private_root() -> Path:
@@ -112,7 +119,12 @@ class _Members:
     """The files written so far, and the bounds they keep to."""
 
     def __init__(self, file: Path, folder: Path) -> None:
-        self._folder, self._files, self._skipped = folder, dict[str, Path](), list[tuple[str, str]]()
+        self._archive, self._folder, self._files, self._skipped = (
+            file,
+            folder,
+            dict[str, Path](),
+            list[tuple[str, str]](),
+        )
         self._count = self._written = 0
         self._left = ALWAYS + UNPACK_RATIO * file.stat().st_size
 
@@ -164,6 +176,7 @@ class _Members:
             self._files[name].unlink()
             del self._files[name]
         self._files[name] = target
+        _given[target] = f"{self._archive}/{name}"
 
     def opened(self) -> Opened:
         """All of them."""

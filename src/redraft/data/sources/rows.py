@@ -48,6 +48,8 @@ _USUAL = frozenset({
     "session", "course", "year", "name", "attempt", "file", "version", "status", "action", "type",
 })  # fmt: skip
 """Words of columns' names; a first line without any of them may be a row of data, of which nothing is shown."""
+_MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|table|\?xml|head|meta|style)\b", re.IGNORECASE)
+"""How pages begin that learning platforms hand out as spreadsheets."""
 _ANY = Dialect()
 
 
@@ -63,7 +65,10 @@ def _kind(file: Path) -> str:
         if found := foreign(raw.read(HEAD), file.name):
             raise Damaged("foreign_file", f"it is {found.kind}. {found.remedy}")
     with unpacked(file) as (stream, _):
-        return "json" if is_json(stream.read(1 << 16)) else "csv"
+        start = stream.read(1 << 16)
+    if _MARKUP.match(start):
+        raise Damaged("foreign_file", "it is a page of HTML or XML. Save it as CSV (UTF-8) or Parquet, and give that")
+    return "json" if is_json(start) else "csv"
 
 
 def column_names(file: Path, said: Dialect = _ANY, wanted: Sequence[str] = ()) -> list[str]:
@@ -100,17 +105,19 @@ def require_columns(file: Path, wanted: Sequence[str], said: Dialect = _ANY) -> 
     """
     known = column_names(file, said, wanted)
     named = set(wanted) & set(known)
+    if not known and _kind(file) == "json":
+        raise InputError("no line of it is a JSON object.", where=file, remedy="Write an object per line, or a list.")
+    if not named and _kind(file) == "json":  # keys may be ids
+        raise InputError(
+            f"its objects have none of the keys {', '.join(map(repr, wanted))}.", where=file,
+            remedy="Name keys of its objects; one inside another with a dot.",
+        )  # fmt: skip
     if not named and (has_no_header(file, said) or not any(map(_is_usual, known))):
         raise InputError(
             f"seems to have no line of column names; {', '.join(map(repr, wanted))} are wanted.",
             where=file,
             remedy="Write the columns' names into the first line.",
         )
-    if not named and _kind(file) == "json":  # keys may be ids
-        raise InputError(
-            f"its objects have none of the keys {', '.join(map(repr, wanted))}.", where=file,
-            remedy="Name keys of its objects; one inside another with a dot.",
-        )  # fmt: skip
     missing = [name for name in dict.fromkeys(wanted) if name not in known]
     if missing:
         names = [name for name in known if not _is_datum(name)]  # of a line of data nothing is shown

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from redraft.data.duck import Workspace, in_batches
 from redraft.data.identity import MISSING
 from redraft.data.languages import language_named, language_option
+from redraft.data.sources.archives import given_name
 from redraft.data.sources.dialect import Dialect, dialect
 from redraft.data.sources.growth import UNPACK_RATIO
 from redraft.data.sources.portions import Bounds
@@ -156,7 +157,7 @@ class Table:
     @cached_property
     def _files(self) -> list[Path]:
         found: list[Path] = []
-        problems: list[InputError] = []
+        problems: list[str] = []
         files = expand(self._given)
         named = {path for path in self._given if path.is_file()}
         for file in files:
@@ -164,12 +165,10 @@ class Table:
                 require_columns(file, self._columns, self._said)
                 found.append(file)
             except InputError as error:
-                problems.append(error)
-                if file in named:
+                if file in named or len(files) == 1:
                     raise
+                problems.append(str(error).replace(str(file), given_name(file)))
         if not found:
-            if len(problems) == 1:
-                raise problems[0]
             raise InputError(
                 f"none of its {len(files)} files has the columns; the first: {problems[0]}",
                 where=", ".join(map(str, self._given)),
