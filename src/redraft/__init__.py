@@ -147,9 +147,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its home on first use; the version is the installed package's (pyproject.toml)."""
+    """Import a public name (or the module progsnap2) on first use; the version is the installed package's."""
     if name == "__version__":
         return import_module("importlib.metadata").version("redraft")
+    if name == "progsnap2":
+        return import_module("redraft.progsnap2")
     from redraft.data.sources.registry import SOURCES
 
     homes = _HOMES | {source: home for home, _, source in (target.partition(":") for target in SOURCES.values())}

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-LONGEST_FILE = 2_000_000
+LONGEST_FILE = 500_000
 """Characters of a file; what makes it longer is a bad edit."""
 _OFFSET = re.compile(r"(?:text:)?\s*(\d{1,9})(?:\.0+)?(?:\s*-\s*(?:text:)?\d+(?:\.0+)?)?", re.IGNORECASE)
 
