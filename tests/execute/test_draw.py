@@ -371,3 +371,16 @@ def test_a_program_that_cannot_be_read(tmp_path: Path) -> None:
     for name in ("a.coffee", "b.coffee"):
         with pytest.raises(RedraftError, match=name):
             _draw(tmp_path / name, "--out", tmp_path / "o.svg")
+
+
+def test_copies_and_what_lies_on_them_are_seen() -> None:
+    code = (
+        "s = new Sprite {width: 40, height: 40, color: teal}\ns.fd 50\nc = s.copy()\nc.fd 100\ndrawon c\npen red\nfd 15"
+    )
+    with make_engine("v8", EngineOptions(workers=1, drawing=True)) as engine:
+        (cell,) = cells([Chosen(code=code)], engine)
+    assert cell.drawing is not None
+    first, copy, main = cell.drawing.turtles
+    assert (first.color, copy.color, main.name) == ("teal", "teal", "turtle")
+    assert (first.y, copy.y) == (50, 150)
+    assert [mark.on for mark in cell.drawing.visible] == [copy.id]

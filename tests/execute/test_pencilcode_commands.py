@@ -571,6 +571,10 @@ DRAWN: dict[str, list[tuple[str, list[dict[str, Any]]]]] = {
             "label 'a<br>b', {color: red, fontFamily: 'monospace', fontWeight: 'bold'}",
             [{"kind": "text", "text": "a\nb", "color": "red", "family": "monospace", "bold": True}],
         ),
+        ("label 'a', {id: 'score'}; $('#score').text('b').css {color: red}", [{"text": "b", "color": "red"}]),
+        ("label 'a', {id: 'score'}; $('#score').fd 20; $('#score').rt 90", [{"y": 20, "direction": 90}]),
+        ("label 'a'; $('label').remove()", [{"text": ""}]),
+        ("label 'a'; cg()", [{"text": "a"}, {"kind": "erase"}]),
         ("origin.movexy 10, 5; pen red; fd 9", [{"kind": "line", "points": [10, 5, 10, 14]}]),
         (
             "s = new Sprite '60x60'; drawon s; pen red; fd 20; s.moveto 100, 0; s.rt 90",

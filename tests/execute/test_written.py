@@ -67,11 +67,14 @@ def test_grounds_edges_and_boxes() -> None:
     assert (ground.color, ground.kind) == ("yellow", "fill")
     left, right = ground.paths[0][0][0], ground.paths[0][1][0]
     assert right - left == pytest.approx(text_width("Big", 16, text))
-    boxes = [{"tag": "div", "style": {"display": "inline-block", "width": "1.2em", "height": "1.2em", "background": c}}
-             for c in ("red", "blue")]  # fmt: skip
+    square = {"display": "inline-block", "width": "1.2em", "height": "1.2em", "textAlign": "center"}
+    boxes = [{"tag": "div", "style": {**square, "background": color}} for color in ("red", "blue")]
     red, blue = lay_out([{"tag": "pre", "nodes": boxes}], FIELD)
     assert red.paths[0][1][0] == pytest.approx(blue.paths[0][0][0]), "side by side"
     assert red.paths[0][1][0] - red.paths[0][0][0] == pytest.approx(1.2 * 13.333)
+    letters = [{"tag": "div", "style": square, "nodes": [name]} for name in "ab"]
+    a, b = texts({"tag": "pre", "nodes": letters})
+    assert b.x - a.x == pytest.approx(1.2 * 13.333, abs=0.5)
     button, label = lay_out([{"tag": "button", "nodes": ["go on"]}], FIELD)
     assert (button.color, button.stroke, label.text) == ("#efefef", "#767676", "go on")
 

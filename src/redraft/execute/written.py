@@ -328,11 +328,18 @@ def _merged(marks: list[Mark]) -> list[Mark]:
     found: list[Mark] = []
     for mark in marks:
         last = found[-1] if found else None
-        if last and last.kind == mark.kind == "text" and replace(last, text="", x=0) == replace(mark, text="", x=0):
+        if last and _goes_on(last, mark):
             found[-1] = replace(last, text=last.text + mark.text)
         else:
             found.append(mark)
     return [mark for mark in found if mark.kind != "text" or mark.text.strip()]
+
+
+def _goes_on(last: Mark, mark: Mark) -> bool:
+    """Whether a text looks like the last one and begins where that ends."""
+    if not last.kind == mark.kind == "text" or replace(last, text="", x=0) != replace(mark, text="", x=0):
+        return False
+    return abs(last.x + text_width(last.text, last.size[0], last) - mark.x) < 0.1
 
 
 def _words(text: str, style: Style) -> list[Piece]:

@@ -30,6 +30,7 @@ import { hideInSources, installSources } from "./language/sources.js";
 import { normalizeHeading } from "./turtle/geometry.js";
 import { turtlesInPage } from "./turtle/sprite.js";
 import { isPainted } from "./turtle/surfaces.js";
+import { refreshLabels } from "./turtle/labels.js";
 import { installTimers } from "./time/timers.js";
 
 const SOURCE_URL = "\n//# sourceURL=program.js";
@@ -180,6 +181,7 @@ function result() {
   };
   if (run.drawing) {
     passToEnd();
+    guard(refreshLabels);
     // Guarded: a program may have broken the page; its drawing is worth less than its verdict.
     const background = guard(() => sliceString(safeText(body.style.backgroundColor || body.style.background || ""), 0, 100));
     properties.drawing = drawingRecord(guard(turtleRecords) ?? list(), background || null, guard(snapshot) ?? null,

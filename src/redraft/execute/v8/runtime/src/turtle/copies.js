@@ -8,6 +8,7 @@ import { wrapCommand, wrapRaw, planEach } from "./command.js";
 import { now } from "../time/clock.js";
 import { picture } from "./context.js";
 import { markAsset } from "./drawing.js";
+import { sync } from "./loops.js";
 import { keys, min, NativeError, round } from "../language/primordials.js";
 import { toQuery } from "../jquery/query.js";
 import { hullOfPixels } from "./raster.js";
@@ -40,7 +41,10 @@ export const copy = wrapCommand("copy", 0, (cc, query) => {
     next += 1;
     cc.resolve();
   });
-  return toQuery(copies);
+  const copied = toQuery(copies);
+  // What a copy is told waits until it is one.
+  sync(copied, query);
+  return copied;
 });
 
 /** The corners of what isn't transparent, in a turtle's own coordinates. */

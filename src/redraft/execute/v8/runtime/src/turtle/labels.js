@@ -5,11 +5,14 @@
 import { current, isNumeric, one, placeTurtle } from "./body.js";
 import { insideTick, isInstant, moveMs, planEach } from "./command.js";
 import { now } from "../time/clock.js";
-import { createElement, field, hooks } from "../page/elements.js";
+import { createElement, field, hooks, isVisible } from "../page/elements.js";
+import { Object } from "../language/lists.js";
 import { addItem, rounded } from "./drawing.js";
 import { isPlainObject } from "./pen.js";
 import { animate, plan } from "../time/queue.js";
-import { execPattern, indexOfString, keys, NativeString, NativeTypeError, safeText } from "../language/primordials.js";
+import {
+  append, execPattern, indexOfString, keys, list, NativeString, NativeTypeError, record, safeText,
+} from "../language/primordials.js";
 import { query as find, Query } from "../jquery/query.js";
 import { linesOf, lookOf } from "../page/writing.js";
 
@@ -72,6 +75,32 @@ function place(out, turtle, side) {
   return state;
 }
 
+// The labels that are in the record and weren't cleared since.
+let shown = list();
+
+/** The field was cleared: the labels so far are in the record as they were. */
+export function forgetLabels() {
+  shown = list();
+}
+
+/** Bring the record's labels up to date: a program may have changed, moved, hidden or removed them since. */
+export function refreshLabels() {
+  for (let i = 0; i < shown.length; i += 1) {
+    const { item, out, x, y, heading } = shown[i];
+    if (!isVisible(out)) {
+      item.text = "";
+      continue;
+    }
+    const state = current(out);
+    item.text = linesOf(out);
+    item.x = rounded(item.x + state.x - x);
+    item.y = rounded(item.y + state.y - y);
+    item.direction = rounded(item.direction + state.heading - heading);
+    Object.assign(item, lookOf(out));
+  }
+  forgetLabels();
+}
+
 export function label(cc, query, html, second, third) {
   const swap = (!third || typeof third === "string") && (isNumeric(second) || isPlainObject(second));
   let styles = swap ? second : third;
@@ -93,10 +122,11 @@ export function label(cc, query, html, second, third) {
     if (styles && "class" in styles) one(out).addClass(`${styles.class}`);
     const state = place(out, turtle, side);
     const scale = has(side, "scaled") ? { scale: rounded(turtle.scaleX), scaleY: rounded(turtle.scaleY) } : {};
-    addItem("text", now(), now(), {
+    const item = addItem("text", now(), now(), {
       x: rounded(turtle.x), y: rounded(turtle.y), text: linesOf(out), direction: rounded(state.heading), side, ...scale,
       ...lookOf(out), by: turtle.id,
     });
+    if (item !== null) append(shown, record({ item, out, x: state.x, y: state.y, heading: state.heading }));
     if (!isInstant(element)) animate(element, moveMs(element, inTick));
     plan(element, cc.resolve);
   });

@@ -12,6 +12,7 @@ import {
 import { clearTexts, FIELD_HEIGHT, FIELD_WIDTH } from "./drawing.js";
 import { body, createElement, Element, field } from "../page/elements.js";
 import { hatch } from "./sprite.js";
+import { forgetLabels } from "./labels.js";
 import { eraseField, setFieldCanvas } from "./surfaces.js";
 import { enqueue, plan, stopAll, whenIdle } from "../time/queue.js";
 import {
@@ -146,7 +147,7 @@ function enqueueAll(thing, task) {
 }
 
 /** Elements wait for each other; what has no queue never comes, and the rest wait for it in vain. */
-function sync(...args) {
+export function sync(...args) {
   const { elements, completion } = gather(args);
   if (elements.length < 2) return;
   const ready = list();
@@ -193,6 +194,7 @@ function doneMethod(fn) {
 function clearField({ canvas, turtles, text }) {
   if (canvas) {
     eraseField(now());
+    forgetLabels();
     find(".turtlelabel").remove();
   }
   if (turtles) find(field).find(".turtle").not(find(mainElement())).remove();

@@ -21,10 +21,22 @@ const MAX_KEPT = 500;
 // The turtles so far, for the drawing's record: no look-up of the page's that a program could have broken.
 const made = list();
 
+function isTurtle(node) {
+  for (let i = 0; i < made.length; i += 1) if (made[i] === node) return true;
+  // A copy of one.
+  const turtle = node.state?.turtle;
+  return turtle !== undefined && turtle.shape !== "element";
+}
+
 /** The turtles that are in the page, the first few hundred. */
 export function turtlesInPage() {
   const there = list();
-  for (let i = 0; i < made.length; i += 1) if (document.contains(made[i])) append(there, made[i]);
+  const { nodes } = field;
+  // In the order of the page, in which they lie over each other; those inside other elements last.
+  for (let i = 0; i < nodes.length && there.length < MAX_KEPT; i += 1) if (isTurtle(nodes[i])) append(there, nodes[i]);
+  for (let i = 0; i < made.length; i += 1) {
+    if (made[i].parent !== field && document.contains(made[i])) append(there, made[i]);
+  }
   return there;
 }
 
