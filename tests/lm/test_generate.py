@@ -82,7 +82,7 @@ def make_model(lm: StudentLM, *, end: int | None = None, temperature: float = 1.
         run_id=None,
         restart=lambda ids, length: ids[-OVERLAP:],
         shows_ids=frozenset(),
-        shown=lambda ids: [],
+        shown=lambda ids, place=None: [],
         grammar=lambda ids: None,
     )
     model = Model(lm=lm, codec=codec, students=StudentIndex(["a", "b", "c"]), card={})

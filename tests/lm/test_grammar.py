@@ -98,7 +98,9 @@ def drawn(draw: st.DrawFn) -> tuple[Codec, list[int], list[int]]:
         if token == codec.end_id:
             break
         grammar = grammar.after(token)
-        ids += codec.shown(ids)
+        shown = codec.shown(ids, grammar)
+        assert shown == codec.shown(ids), "the place knows what reading all of it finds"
+        ids += shown
         if token == codec.run_id and rng.random() < 0.5:
             ids += codec.feedback(draw(messages))
     return codec, begun, ids

@@ -57,7 +57,7 @@ def make_model(shape: str, vocabulary: int) -> Model:
             parameter.copy_(torch.randn_like(parameter) * 0.25 + (parameter.ndim == 1))
     codec: Any = SimpleNamespace(
         student_id=PLACEHOLDER, end_id=-1, run_id=None, restart=lambda ids, length: ids[-7:],
-        shows_ids=frozenset(), shown=lambda ids: [], grammar=lambda ids: None,
+        shows_ids=frozenset(), shown=lambda ids, place=None: [], grammar=lambda ids: None,
     )  # fmt: skip
     known = StudentIndex(["a", "b", "c"])
     return Model(lm=StudentLM(lm, students, PLACEHOLDER, context=12), codec=codec, students=known, card={})

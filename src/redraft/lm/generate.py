@@ -340,7 +340,7 @@ class _Row:
         self.new, self.guessed = [tokens[right]], []
         if tokens[right] == self._model.codec.end_id or self._drawn == self._room:
             self._fill()
-        self._put(self._model.codec.shown(self.draft.ids))
+        self._put(self._model.codec.shown(self.draft.ids, self.grammars[0]))
 
     def _put(self, ids: Sequence[int]) -> None:
         """Put in ids that aren't drawn."""

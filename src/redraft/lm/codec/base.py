@@ -236,8 +236,13 @@ class Codec(ABC):
     def _feedback(self, message: str) -> list[Part]:
         return [self._error_id, Told(message, self.config.feedback_tokens), self._seen_id]
 
-    def shown(self, ids: Sequence[int]) -> list[int]:
-        """What the codec puts in behind `ids`, all of a trace so far: something if the last one is of `shows_ids`."""
+    def shown(self, ids: Sequence[int], place: Grammar | None = None) -> list[int]:
+        """What the codec puts in behind `ids`, all of a trace so far: something if the last one is of `shows_ids`.
+
+        Args:
+            ids: The ids.
+            place: The place behind them, if they were drawn by the grammar; it knows without reading them again.
+        """
         return []
 
     def texts(self, trace: Trace) -> Iterator[str]:

@@ -203,6 +203,8 @@ class Rules:
 class Between:
     """Between states, where an end was said or none has been begun."""
 
+    line = None
+
     def __init__(self, rules: Rules, before: Before, *, first: bool = False) -> None:
         self._rules, self._before = rules, before
         self.may = rules.between(before.counts, first)
@@ -217,6 +219,7 @@ class _Part:
     """Within a relative time."""
 
     __slots__ = ("_before", "_rules", "_trail", "may")
+    line = None
 
     def __init__(self, rules: Rules, before: Before, trail: Trail) -> None:
         self._rules, self._before, self._trail = rules, before, trail
@@ -236,6 +239,7 @@ class _Date:
     """Within a time in full, or behind it."""
 
     __slots__ = ("_before", "_begun", "_rules", "_trail", "may")
+    line = None
 
     def __init__(self, rules: Rules, before: Before, trail: Trail, begun: str) -> None:
         self._rules, self._before, self._trail, self._begun = rules, before, trail, begun
@@ -268,6 +272,15 @@ class _Edit:
         self._letter = letter
         """The first bytes of a letter whose others are to come."""
         self.may = self._allowed() if may is None else may
+
+    @property
+    def line(self) -> str | None:
+        """As `Grammar` says; lines above the pointer are the old program's own."""
+        lines, token = self._before.lines, self._trail[1] if self._trail else -1
+        kind = self._rules.kinds[token]
+        if kind == KEEP and self._above < len(lines):
+            return "".join(words(lines[self._above])[: token - self._rules.codec.keeps.start + 1])
+        return lines[self._above - 1] if kind == UP and self._above else None
 
     def _allowed(self) -> May:
         rules, mode, above = self._rules, self._mode, self._above

@@ -28,6 +28,7 @@ from redraft.errors import InputError
 from redraft.lm.codec.base import CodecConfig, Part
 from redraft.lm.codec.diff import DiffCodec
 from redraft.lm.codec.edits import Editor, Keep, Step, Up
+from redraft.lm.codec.grammar import Grammar
 from redraft.lm.codec.told import Flags, Told, within
 from redraft.lm.tokenizer import Tokenizer
 
@@ -56,10 +57,12 @@ class EchoCodec(DiffCodec):
     def _echo(self, line: str | None) -> list[Part]:
         return [Told("" if line is None else f"\n{line}", self.config.echo_tokens), self._shown_id]
 
-    def shown(self, ids: Sequence[int]) -> list[int]:
+    def shown(self, ids: Sequence[int], place: Grammar | None = None) -> list[int]:
         """The echo of the last id, if it leads somewhere."""
         if not ids or ids[-1] not in self.shows_ids:
             return []
+        if place is not None:
+            return self._tokenized(self._echo(place.line))
         start = self._state_starts(ids)[-1:].sum()
         lines = [lines_of(read.state.code) for read in self._read(ids[:start])]
         editor = Editor([*lines[-1]] if lines else [])

@@ -26,5 +26,9 @@ class Grammar(Protocol):
     def may(self) -> May:
         """What each id would say if it came next; one at least may come, until the trace has ended."""
 
+    @property
+    def line(self) -> str | None:
+        """The program's line that the last id's step leads to, or what is kept of it; None: there is none."""
+
     def after(self, token: int) -> Grammar:
         """The place behind one more id, which need not be one that may come."""
