@@ -258,13 +258,14 @@ def test_a_wrong_folder_is_said_to_be_one(tmp_path: Path) -> None:
         read(tmp_path, tmp_path / "p")
 
 
-def test_events_that_are_not_there_are_listed_with_counts(tmp_path: Path) -> None:
+def test_events_that_are_not_there_are_listed_with_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main = MAIN + event(1, "1", kind="File.Edit") + event(2, "1", kind="File.Edit") + event(3, "1", kind="Maria Smith")
     folder = data_set(tmp_path / "p", main, {"CodeStates/CodeStates.csv": "CodeStateID,Code\n1,a\n"})
     with pytest.raises(RedraftError, match=r"File\.Edit \(2\), 1 of types that aren't the format's") as told:
         read(tmp_path, folder)
     assert "Maria" not in str(told.value)
-    assert codes(read(tmp_path, folder, events=("file.edit",))) == {ANN: ["a"]}
+    assert codes(read(tmp_path, folder, events=("file.edit", "Resource.View"))) == {ANN: ["a"]}
+    assert "types Resource.View. There are: File.Edit (2)" in capsys.readouterr().err
 
 
 def test_titles_are_told_apart_by_assignment_where_problems_are_ambiguous(tmp_path: Path) -> None:

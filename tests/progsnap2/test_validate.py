@@ -210,6 +210,12 @@ def test_warnings_alone_break_nothing(tmp_path: Path, capsys: pytest.CaptureFixt
     assert (told["errors"], told["warnings"], told["valid"]) == (0, 1, True)
 
 
+def test_a_folder_that_is_not_there_prints_no_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["validate", "progsnap2", str(tmp_path / "none"), "--json"])
+    assert (ended.value.code, capsys.readouterr().out) == (1, "")
+
+
 def test_the_documentation_lists_every_rule() -> None:
     page = (Path(__file__).parents[2] / "docs/progsnap2.md").read_text()
     for name, rule in RULES.items():

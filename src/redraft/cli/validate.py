@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -35,9 +36,11 @@ def progsnap2(
     from redraft.progsnap2 import validate
 
     counts: Counter[str] = Counter({"error": 0, "warning": 0})
+    found = validate(folder, memory=memory)
+    first = next(found, None)  # before anything is printed, as this may fail
     if as_json:
         print('{"deviations": [', end="")
-    for one in validate(folder, memory=memory):
+    for one in chain([first] if first else [], found):
         if as_json:
             print(f"{',' if counts.total() else ''}\n  {json.dumps(asdict(one))}", end="")
         else:

@@ -9,7 +9,6 @@ CodeState.csv, in CodeStates/, LinkTables/ or beside the main table; all of them
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import zipfile
 from collections.abc import Iterator
@@ -268,9 +267,3 @@ def repositories(folder: Path) -> Iterator[Path]:
                 yield entry
             elif depth < 3 and not entry.name.startswith("."):
                 queue.append((entry, depth + 1))
-
-
-def remove(layout: Layout) -> None:
-    """Remove what a zip was unpacked to."""
-    if layout.temporary is not None:
-        shutil.rmtree(layout.temporary.name, ignore_errors=True)

@@ -19,7 +19,7 @@ from redraft.data.duck import Workspace
 from redraft.data.languages import known_language, language_named
 from redraft.data.sources.progsnap2.layout import Layout
 from redraft.data.sources.progsnap2.said import RESULT
-from redraft.data.sources.progsnap2.specification import COLUMNS, FALSE, TRUE
+from redraft.data.sources.progsnap2.specification import COLUMNS, FALSE, TRUE, UNKNOWN
 from redraft.data.sources.progsnap2.survey import MISSING, Survey, survey
 from redraft.data.sources.rows import Rows, column_names, read_rows
 from redraft.data.sources.times import Clock, zone_named
@@ -40,7 +40,7 @@ READ = (
 
 EVENT = f"""
 SELECT row, "EventID" AS event_id, CASE WHEN $own THEN "SubjectID" WHEN {MISSING.format('"SubjectID"')}
-        OR trim("SubjectID") = 'UNKNOWN' THEN '' ELSE "SubjectID" END AS student,
+        OR trim("SubjectID") = '{UNKNOWN}' THEN '' ELSE "SubjectID" END AS student,
     CASE WHEN $own OR NOT {MISSING.format('"ProblemID"')} THEN "ProblemID" ELSE '' END AS problem_id,
     CASE WHEN $own OR NOT {MISSING.format('"AssignmentID"')} THEN "AssignmentID" ELSE '' END AS assignment_id,
     CASE WHEN $whole_problems THEN regexp_replace(problem_id, '\\.0$', '') ELSE problem_id END AS problem,

@@ -40,6 +40,7 @@ from redraft.data.store import Origin
 from redraft.errors import InputError, UsageError
 from redraft.progress import say
 
+DEFAULT_EVENTS = ("Submit", "Run.Program")
 _ENDINGS = " ".join(f"WHEN '{suffix}' THEN '{name}'" for suffix, name in SUFFIXES.items())
 """What the ends of files' names say of their language, in SQL."""
 _STATES = f"""
@@ -77,7 +78,7 @@ class ProgSnap2:
 
     folder: Path
     """The folder that holds MainTable.csv, or a zip of it."""
-    events: Sequence[str] = ("Submit", "Run.Program")
+    events: Sequence[str] = DEFAULT_EVENTS
     """The event types that make a state, separated by commas, in any case."""
     title: str | None = None
     """The title of drafts that say none: a data set of one problem may have no ProblemID."""
@@ -251,6 +252,10 @@ class ProgSnap2:
     def _tell(self) -> None:
         """Say what was decided for the user."""
         found, file = self.main.survey, self._where
+        there = {name.strip().lower() for name in found.events}
+        absent = [name for name in self.events if name.strip().lower() not in there]
+        if absent and tuple(self.events) != DEFAULT_EVENTS and self.pause is None:
+            say(f"{file}: none of its events is of the types {', '.join(absent)}. There are: {found.listed()}")
         if found.shared and self.titles == "auto":
             say(f"{file}: {len(found.shared):,} ProblemIDs stand in several assignments; their titles are "
                 "AssignmentID/ProblemID (--titles problem merges them)")  # fmt: skip
