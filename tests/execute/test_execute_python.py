@@ -137,6 +137,9 @@ def one(engine: Python, code: str, language: str | None = "python") -> Verdict:
         ("import maths", "uncaught", "ModuleNotFoundError: No module named 'maths'", 1),
         ("import sys\nsys.exit('no')", "exit", "no", 2),
         ("int('x')", "uncaught", "ValueError: invalid literal for int() with base 10: 'x'", 1),
+        ("class A:\n    def __repr__(self): return repr(self)\nrepr(A())", "uncaught", "RecursionError: maximum recursion depth exceeded", 2),
+        ("from math import squareroot", "uncaught", "ImportError: cannot import name 'squareroot' from 'math'", 1),
+        ("from random import radnint", "uncaught", "ImportError: cannot import name 'radnint' from 'random'. Did you mean: 'randint'?", 1),
         ("def f(): return f()\nf()", "uncaught", "RecursionError: maximum recursion depth exceeded", 1),
     ],
 )  # fmt: skip
@@ -160,6 +163,8 @@ def test_errors_are_as_a_student_sees_them(engine: Python, code: str, kind: str,
         "with open('mine.txt', 'w') as f: f.write('x')\nassert open('mine.txt').read() == 'x'",
         "import time\nstart = time.time()\ntime.sleep(10 ** 6)\nassert 10 ** 6 <= time.time() - start < 10 ** 6 + 10",
         "é = 'ü'\nprint(é * 3)",
+        "\ufeffprint(1)\r\nif True:\r\n    print(2)\r\n",
+        "def g(n): return 0 if n == 0 else sum(map(g, [n - 1]))\ng(450)",
         "if __name__ == '__main__': print(1)\nelse: raise Exception",
     ],
 )

@@ -15,6 +15,7 @@ import ctypes
 import json
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 
 from redraft.execute.python.bundle import Loaded
@@ -25,8 +26,11 @@ from redraft.execute.v8.sealing import Seal
 from redraft.execute.v8.usage import RunLimits
 from redraft.execute.v8.zygote import Ran
 
-FLAGS = ("--single-threaded", "--wasm-sync-tier-up")
-"""V8's flags: no threads, which a copy wouldn't have; so what runs long is compiled for speed on the spot."""
+FLAGS = ("--single-threaded", "--wasm-sync-tier-up", "--stack-size=3900")
+"""V8's flags: no threads, which a copy wouldn't have; so what runs long is compiled for speed on the spot. And a stack
+(in KB) that is deep enough for Python to find its own limit of recursion before."""
+STACK = 8 << 20
+"""Bytes of the stack that V8's thread gets, whatever the user's limits say."""
 TRIAL = json.dumps({"do": "run", "code": "print(sum(range(10 ** 5)), 2 ** 0.5, {1: [2]})", "seed": 0, "lines": None})
 """What the first copy runs."""
 MAX_RUNS = 100
@@ -39,6 +43,7 @@ class Nursery:
 
     def __init__(self, library: ctypes.CDLL, seal: Seal, *, loaded: Loaded, limits: RunLimits) -> None:
         self._limits, self._seal = limits, seal
+        _deepen()
         self._isolate = Isolate(library, int(limits.heap_mb * 1e6))
         self._eval(loaded.script)
         for name, data in loaded.files.items():
@@ -143,6 +148,15 @@ class _Checking:
         if told["ended"] in ("done", "exit"):
             return json.dumps(told).encode("ascii")
         return json.dumps({"lost": told["ended"]}).encode("ascii")
+
+
+def _deepen() -> None:
+    """Have threads made from now on with a large stack, if the C library can."""
+    attributes, library = ctypes.create_string_buffer(256), ctypes.CDLL(None)
+    with suppress(AttributeError):
+        library.pthread_attr_init(attributes)
+        library.pthread_attr_setstacksize(attributes, ctypes.c_size_t(STACK))
+        library.pthread_setattr_default_np(attributes)
 
 
 def _told(ran: Ran) -> dict[str, Any]:

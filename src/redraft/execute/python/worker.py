@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import warnings
 from functools import partial
@@ -27,6 +28,8 @@ MAX_ERRORS = 20
 MAX_MESSAGE = 500
 LACKING = ("file", "thread", "network")
 """Causes of an error that lie in this world, not in the program."""
+_PLACE = re.compile(r" \((?:unknown location|/lib/python[^)]*)\)")
+"""Where a module lies in the sandbox."""
 KINDS = ("syntax", "uncaught", "exit", "check", "timeout", "stuck", "memory", "output", "crash")
 
 
@@ -56,7 +59,8 @@ def run(zygote: Zygote, task: dict[str, Any]) -> dict[str, Any]:
 def clean(error: dict[str, Any], code: str) -> dict[str, Any]:
     """An error record, nothing in it trusted."""
     line, kind = error.get("line"), error.get("kind")
-    message = str(error.get("message", ""))[:MAX_MESSAGE].replace("[Errno 44]", "[Errno 2]")  # as Linux numbers it
+    message = _PLACE.sub("", str(error.get("message", ""))[:MAX_MESSAGE])
+    message = message.replace("[Errno 44]", "[Errno 2]")  # as Linux numbers it
     lines = code.count("\n") + 1
     kind = "memory" if error.get("cause") == "memory" else kind
     return {

@@ -134,7 +134,7 @@ class Program:
         self._lines = code.count("\n") + 1
         self._settle(message)
         try:
-            compiled = compile(code, FILE, "exec", dont_inherit=True)
+            compiled = compile(code.removeprefix("\ufeff"), FILE, "exec", dont_inherit=True)
         except _PARSING as error:
             return self._told("done", [self._not_parsed(error)])
         module = types.ModuleType("__main__")
