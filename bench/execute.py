@@ -42,7 +42,7 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while not self._stop_asked.wait(0.5):
-            self.peak = max(self.peak, sum(_proportional_mb(pid) for pid in _descendants()))
+            self.peak = max(self.peak, sum(_proportional_mb(pid) for pid in descendants()))
 
     def end(self) -> float:
         self._stop_asked.set()
@@ -50,7 +50,7 @@ class Watch(threading.Thread):
         return self.peak
 
 
-def _descendants() -> list[int]:
+def descendants() -> list[int]:
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

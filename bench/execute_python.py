@@ -2,18 +2,21 @@
 
 A fixed random draw of the distinct programs supplied beside the project (newcaledonia; without them, small programs made
 here) is judged without a cache, the engine's start included. `--endless` of them are replaced by programs that never end,
-each of which takes all the processor time that a program may use. Memory is that of the pool's processes, copies included,
-as proportional set size.
+each of which takes all the processor time that a program may use. Processor time is told beside the rate, as the latter
+says little on a busy machine. Memory is that of the pool's processes, copies included, as proportional set size.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import os
 import random
 import time
+from contextlib import suppress
+from pathlib import Path
 
-from execute import Watch
+from execute import Watch, descendants
 from supplied import ROLLOUTS
 
 from redraft.execute.engine import EngineOptions, execute, make_engine
@@ -34,6 +37,16 @@ def draw(wanted: int) -> list[Program]:
     return [Program(id=str(number), code=code, language="python") for number, code in enumerate(drawn)]
 
 
+def processor_seconds() -> float:
+    """What the pool's processes used until now, with those of their copies that have ended."""
+    total = 0
+    for pid in descendants():
+        with suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += sum(map(int, fields[11:15]))
+    return total / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", type=int, default=1000)
@@ -51,11 +64,13 @@ def main() -> None:
         for verdict in execute(programs, made):
             first = first or time.perf_counter() - started
             counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
-    seconds = time.perf_counter() - started
+        used = processor_seconds()
+    seconds = time.perf_counter() - started  # the end included, too
     said = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     print(
         f"python: {len(programs)} programs, {len(programs) / seconds:.0f} per second, {first:.1f} s to the first verdict"
     )
+    print(f"{used:.1f} s of processor time, the start included: {1000 * used / len(programs):.0f} ms a program")
     print(f"pool's peak memory {watch.end():.0f} MB ({said})")
 
 

@@ -23,7 +23,7 @@ queue random re sched secrets shutil signal statistics string struct sys tempfil
 tokenize traceback types typing unicodedata unittest urllib.parse uuid warnings weakref zlib"""
 """Modules that are loaded before the first copy is made, so that no program waits for them."""
 BEGIN = """
-import builtins, importlib, sys, types
+import builtins, gc, importlib, sys, types
 for name in {known!r}.split():
     importlib.import_module(name)
 def begin(name, text):
@@ -35,13 +35,15 @@ def begin(name, text):
 inside = {{name: begin(name, text) for name, text in {texts!r}.items()}}
 for name in inside:
     del sys.modules[name]
-def start(host, inside=inside):
+def start(host, inside=inside, gc=gc):
     program, checks = inside[{program!r}], inside[{checks!r}]
     from pyodide.ffi import run_sync
     ask = lambda text: run_sync(host.ask(text))
     takes = program.Program(host, ask).take
     tests = checks.Checks(ask).take
     program.harden()
+    gc.collect()
+    gc.freeze()  # or each copy's first collection would touch, and so copy, every page
     return lambda text: (tests if text.startswith('{{"do": "check"') else takes)(text)
 for _ in range(3):  # so that V8 compiles for speed what every program uses, before the first copy
     exec(compile({warm!r}, "warm", "exec"), {{}})
