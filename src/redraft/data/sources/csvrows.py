@@ -27,7 +27,9 @@ from redraft.data.sources.states import Damaged
 MOST_COLUMNS = 10_000
 """Of a table; a reader takes kilobytes for each."""
 _BAD_AT_ONCE = 1 << 17
-_BACKSLASHED = rb'(?:^|[\n\r%b])"(?:[^"\\]|\\[^"])*\\"(?=[^"\r\n%b])'
+_LOOKED_AT = 1 << 18
+"""Bytes in which odd quotes and line ends are looked for."""
+_BACKSLASHED = rb'(?:^|[\n\r%b])"[^"\\]*(?:\\[^"][^"\\]*)*\\"(?=[^"\r\n%b])'
 """A quoted cell in which a quote stands behind a backslash, and then neither a quote nor the cell's end."""
 
 
@@ -68,13 +70,14 @@ def _refuse_odd(head: bytes, separator: str) -> None:
     Raises:
         Damaged: Quotes behind backslashes, or two kinds of line ends.
     """
+    head = head[:_LOOKED_AT]
     sign = re.escape(separator.encode())
     if re.search(_BACKSLASHED % (sign, sign), head):
         raise Damaged(
             "odd_quotes", "its quotes stand behind backslashes (write a quote in a quoted cell as two quotes)"
         )
     first = re.search(rb"[^\r\n](\r\n|\r|\n)", head)
-    if first and first[1] == b"\r" and b"\n" in re.sub(rb'"(?:[^"]|"")*"', b"", head).replace(b"\r\n", b""):
+    if first and first[1] == b"\r" and b"\n" in re.sub(rb'"[^"]*(?:""[^"]*)*"', b"", head).replace(b"\r\n", b""):
         raise Damaged(
             "odd_line_ends",
             "its rows end with a carriage return alone, and line feeds stand in its cells without quotes "

@@ -32,6 +32,8 @@ from redraft.errors import UsageError
 
 EPOCHS = {"s": 10**6, "ms": 10**3, "us": 1, "ns": None, "excel": None}
 """Formats that are numbers: what since 1970, or Excel's days since 1900."""
+_LONGEST = 100
+"""Characters of a time."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST, _LATEST = 631_152_000, 4_102_444_800
 """Seconds since 1970 of the years 1990 and 2100."""
@@ -87,6 +89,8 @@ class Clock:
     def read(self, text: str, zone: tzinfo | None = None) -> Moment:
         """The moment of a text; `zone`, if known, is that of this time alone."""
         text = text.strip()
+        if len(text) > _LONGEST:
+            return BAD
         zone = zone or self.zone
         try:
             if self.format in EPOCHS:
@@ -246,7 +250,7 @@ class DayMonth:
     def look(self, texts: Iterable[str]) -> None:
         """Take in some values."""
         for text in texts:
-            if match := _DAY_MONTH.fullmatch(text.strip()):
+            if len(text) <= _LONGEST and (match := _DAY_MONTH.fullmatch(text.strip())):
                 self.any = True
                 self._rest = self._rest or _format_of(match)
                 first, second = int(match["first"]), int(match["second_"])
