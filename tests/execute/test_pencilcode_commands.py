@@ -198,6 +198,7 @@ VALUES: dict[str, list[tuple[str, str, Any]]] = {
     ],
     "origin": [
         ("fd 30; origin.movexy 50, -20", "[pagexy().pageX, pagexy().pageY, getxy()]", [650, 440, [0, 30]]),
+        ("speed 1; origin.fd 20", "pagexy().pageY", 430),
         ("origin.movexy 50, -20; moveto 10, 10", "[pagexy().pageX, pagexy().pageY, getxy()]", [660, 460, [10, 10]]),
         ("origin.movexy 50, -20; fd 9; home()", "[pagexy().pageX, (new Turtle).pagexy().pageY]", [650, 470]),
     ],

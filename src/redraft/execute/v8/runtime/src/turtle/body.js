@@ -47,14 +47,18 @@ export function turtleOf(element) {
   return element.state.turtle ?? placeTurtle(element, initialPlace(element));
 }
 
+/** The speed an element has until it is given one: the origin moves at once, whatever turtles do. */
+export const usualSpeed = (element) => (element === origin ? Infinity : "turtle");
+
 /** Make the turtle state of an element that stands at a place {x, y, width, height}. */
 export function placeTurtle(element, at) {
   const turtle = record({
-    id: made, x: at.x, y: at.y, pageX: at.x, pageY: at.y, homeX: at.x, homeY: at.y, heading: 0, scaleX: 1, scaleY: 1, twist: 0, unit: 1,
+    id: made, x: at.x, y: at.y, pageX: at.x, pageY: at.y, homeX: at.x, homeY: at.y,
+    heading: 0, scaleX: 1, scaleY: 1, twist: 0, unit: 1,
     width: at.width, height: at.height, originX: at.width / 2, originY: at.height / 2, hull: null,
     shape: "element", color: null, url: null,
-    gone: false, style: null, down: false, radius: 0, corners: newCorners(), speed: "turtle", drawOn: null, waitsFor: null,
-    motion: null,
+    gone: false, style: null, down: false, radius: 0, corners: newCorners(), speed: usualSpeed(element), drawOn: null,
+    waitsFor: null, motion: null,
   });
   made += 1;
   element.state.turtle = turtle;

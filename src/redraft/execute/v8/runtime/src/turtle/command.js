@@ -4,6 +4,7 @@
 // be a function (a continuation, as `await ... defer()` hands over): it is called once all the elements have done the
 // command, never in the same breath.
 
+import { usualSpeed } from "./body.js";
 import { countCall, countFlush, later, MOVE_MS, QUEUE_MS } from "../time/clock.js";
 import { finish, isFull, isIdle, plan, queueLength } from "../time/queue.js";
 import { append, apply, NativeError } from "../language/primordials.js";
@@ -31,7 +32,7 @@ export const isNamedSpeed = (value) => value === "turtle" || value in NAMED_SPEE
 /** How long a move of this element takes, in milliseconds. */
 export function moveMs(element, inTick = state.insideTick > 0) {
   const turtle = element.state?.turtle;
-  const speed = turtle === undefined ? "turtle" : turtle.speed;
+  const speed = turtle === undefined ? usualSpeed(element) : turtle.speed;
   if (typeof speed === "number") return 1000 / speed;
   if (speed !== "turtle") return NAMED_SPEEDS[speed];
   return inTick ? 0 : state.turtleMs;
