@@ -13,24 +13,6 @@ from redraft.execute.engine import EngineOptions, execute, make_engine
 from redraft.execute.verdict import Program, Verdict
 
 FILE = CASES / "33-real-runtime" / "programs.jsonl"
-OPEN = frozenset(
-    [
-        "canvas-api",
-        "copy-sprite",
-        "dot-transparent",
-        "empty-sprite",
-        "empty-sprite-2",
-        "image-size",
-        "label-class",
-        "label-heading",
-        "label-place",
-        "origin-moves",
-        "pencil-size",
-        "piano-keys",
-        "pixels",
-    ]
-)
-"""What isn't right yet."""
 
 
 def _rows() -> list[dict[str, str]]:
@@ -50,13 +32,7 @@ def _verdicts() -> dict[str, Verdict]:
         return {verdict.id: verdict for verdict in execute(programs, engine)}
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
-        pytest.param(row, id=row["id"], marks=[pytest.mark.xfail(strict=False)] if row["id"] in OPEN else [])
-        for row in ROWS
-    ],
-)
+@pytest.mark.parametrize("row", ROWS, ids=[row["id"] for row in ROWS])
 def test_a_program_of_each_kind_has_the_real_runtimes_verdict(row: dict[str, str]) -> None:
     verdict = _verdicts()[row["id"]]
     assert verdict.verdict == row["right"], (row["why"], [error.message for error in verdict.errors])
