@@ -90,6 +90,18 @@ def test_suggestions_for_a_python_program(
         assert {"print", "len", "append", "split"} <= platform_names(runner)
 
 
+def test_another_engine_is_named_where_the_default_one_judges_no_python(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    file = tmp_path / "draft.py"
+    file.write_text("pritn(1)")
+    with pytest.raises(SystemExit) as ended:
+        main(["suggest", "--model", str(run / "models" / "trace"), "--title", "area", "--student", "x", str(file)])
+    assert ended.value.code == 1
+    assert "take --engine python." in " ".join(capsys.readouterr().err.split())
+
+
 def test_names_of_python_programs() -> None:
     code = '''import math, random as r
 from os import path as p

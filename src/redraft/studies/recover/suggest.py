@@ -17,6 +17,7 @@ from typing import Any
 from redraft.data.languages import labels
 from redraft.data.trace import State
 from redraft.errors import InputError
+from redraft.execute.registry import ENGINES
 from redraft.lm.checkpoint import Model
 from redraft.lm.continuation import Continuation, edit_bits, go_on, prefix_of
 from redraft.lm.neural_cache.store import NeuralCache
@@ -149,13 +150,20 @@ def _problem(states: Sequence[State], title: str, student: str | None, runner: R
         why = "; ".join(error.message for error in verdicts[-1].errors) or "what it shows depends on missing images"
         raise InputError(
             f"whether the last program runs can't be told ({why}).",
-            remedy=f"Suggestions need programs that the engine judges, in {labels(runner.languages)}.",
+            remedy=f"Suggestions need programs that the engine judges, in {labels(runner.languages)}."
+            + _others(states[-1]),
         )
     if last:
         return None
     return Problem(
         student=student, title=title, states=tuple(states), runs=tuple(runs(v) for v in verdicts), verdict=verdicts[-1]
     )
+
+
+def _others(state: State) -> str:
+    """Which engines judge a draft's language, for a remedy."""
+    able = [name for name, entry in ENGINES.items() if state.language in entry.languages]
+    return f" For this one take --engine {' or '.join(able)}." if able else ""
 
 
 def _sampling(config: SuggestConfig) -> SampleConfig:
