@@ -15,48 +15,18 @@ from typing import Any
 
 from redraft.execute.drawing import Mark, clean, css_colour
 from redraft.execute.fonts import ASCENT, LINE_HEIGHT, text_width
+from redraft.execute.pagestyle import Style, border_of, css_of, pixels, styled
 
 MARGIN = 8.0
 MOST_NODES = 5_000
 DEEPEST = 40
-_SIZES = {"h1": 2.0, "h2": 1.5, "h3": 1.17, "h4": 1.0, "h5": 0.83, "h6": 0.67, "small": 0.83, "big": 1.2, "sub": 0.83,
-          "sup": 0.83}  # fmt: skip
 _SPACE = {"p": 1.0, "pre": 1.0, "ul": 1.0, "ol": 1.0, "blockquote": 1.0, "h1": 0.67, "h2": 0.83, "h3": 1.0, "h4": 1.33,
           "h5": 1.67, "h6": 2.33}  # fmt: skip
-_BOLD = frozenset(["b", "strong", "h1", "h2", "h3", "h4", "h5", "h6", "th"])
-_ITALIC = frozenset(["i", "em", "cite", "var", "dfn", "address"])
-_MONO = frozenset(["pre", "code", "tt", "kbd", "samp", "textarea"])
 _BLOCK = frozenset(re.findall(r"\w+", """
     address article aside blockquote body center dd details div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6
     header hr html li main nav ol p pre section table tbody td tfoot th thead tr ul"""))  # fmt: skip
 _CELLS = frozenset(("td", "th"))
 _WIDGETS = frozenset(("button", "input", "select", "textarea", "img", "canvas", "video", "audio", "iframe"))
-_NUMBER = re.compile(r"\s*(-?\d*\.?\d+)(px|pt|em|rem|%)?\s*$")
-_EDGES = frozenset(["solid", "dashed", "dotted", "double", "inset", "outset", "groove", "ridge"])
-_LARGEST = 2_000.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Style:
-    """What text inherits."""
-
-    size: float = 16.0
-    family: str = "serif"
-    bold: bool = False
-    italic: bool = False
-    color: str = "black"
-    align: str = "left"
-    kept: bool = False
-    """Blanks and line ends are kept."""
-    ground: str = "none"
-    """Of text inside a line."""
-    start: float = 0.0
-    """When it was written."""
-
-    @property
-    def line(self) -> float:
-        """Height of a line."""
-        return round(LINE_HEIGHT * self.size) if self.size > 8 else LINE_HEIGHT * self.size
 
 
 @dataclass(slots=True)
@@ -136,48 +106,48 @@ class _Layout:
         return marks, wide, high + (space if depth == 0 else 0)
 
     def _is_free(self, node: Any) -> bool:
-        css = _css(node)
+        css = css_of(node)
         return isinstance(node, Mapping) and ("at" in node or css.get("position") in ("absolute", "fixed"))
 
     def _put_free(self, node: Any, style: Style, depth: int) -> None:
-        css = _css(node)
+        css = css_of(node)
         inner = {**node, "style": {**css, "position": "static", "display": "inline-block"}}
         at = inner.pop("at", None)
         pieces = self.inline(inner, style, self.field[0], depth)
         marks, wide, high = _lines(pieces, style, self.field[0])
         if isinstance(at, Mapping):
-            x, y = (_px(at.get(axis), 0) for axis in ("x", "y"))
+            x, y = (pixels(at.get(axis), 0) for axis in ("x", "y"))
             self.free += [_moved(mark, x - wide / 2, y + high / 2) for mark in marks]
             return
-        left = _px(css.get("left"), self.field[0] - wide - _px(css.get("right"), 0) if "right" in css else MARGIN)
-        top = _px(css.get("top"), self.field[1] - high - _px(css.get("bottom"), 0) if "bottom" in css else MARGIN)
+        left = pixels(css.get("left"), self.field[0] - wide - pixels(css.get("right"), 0) if "right" in css else MARGIN)
+        top = pixels(css.get("top"), self.field[1] - high - pixels(css.get("bottom"), 0) if "bottom" in css else MARGIN)
         self.free += [_moved(mark, left - self.field[0] / 2, self.field[1] / 2 - top) for mark in marks]
 
     def _one(
         self, node: Mapping[str, Any], style: Style, width: float, depth: int
     ) -> tuple[list[Mark], float, float, float]:
         """A block's marks, width and height, and the space it needs above and below."""
-        tag, css = str(node.get("tag")), _css(node)
-        own = _styled(node, style)
+        tag, css = str(node.get("tag")), css_of(node)
+        own = styled(node, style)
         space = _SPACE.get(tag, 0.0) * own.size
         space = (
-            _px(css.get("marginTop", css.get("margin")), space) if ("marginTop" in css or "margin" in css) else space
+            pixels(css.get("marginTop", css.get("margin")), space) if ("marginTop" in css or "margin" in css) else space
         )
         left = 40.0 if tag in ("ul", "ol", "blockquote", "dd") else 0.0
-        left = _px(css.get("marginLeft"), left)
+        left = pixels(css.get("marginLeft"), left)
         if tag == "hr":
             return [_edge(((0, -1), (width, -1)), "gray", own.start)], width, 2, 8
         if tag == "table":
             found, wide, high = _Table(self, own, depth).lay(node)
         else:
-            pad, edge = _px(css.get("padding"), 0), _border(css)[0]
+            pad, edge = pixels(css.get("padding"), 0), border_of(css)[0]
             inset = pad + edge
-            given = _px(css.get("width"), 0, width)
+            given = pixels(css.get("width"), 0, width)
             room = (given or width - left) - (0 if given else 2 * inset)
             found, wide, high = self.block(_without_gaps(node, css), own, room, depth + 1)
             shrinks = css.get("display") in ("table", "inline-block") or given
             full = (given or wide) + 2 * inset if shrinks else width - left
-            high = _px(css.get("height"), high) + 2 * inset
+            high = pixels(css.get("height"), high) + 2 * inset
             found = _framed(_all_moved(found, inset, inset), css, full, high, own.start)
             wide = full if shrinks or own.align != "left" else wide + 2 * inset
         if tag == "li":
@@ -191,18 +161,21 @@ class _Layout:
         if not isinstance(node, Mapping) or depth > DEEPEST or self.left < 0:
             return []
         self.left -= 1
-        tag, css, own = str(node.get("tag")), _css(node), _styled(node, style)
+        tag, css, own = str(node.get("tag")), css_of(node), styled(node, style)
         if css.get("visibility") == "hidden":
             own = replace(own, color="none", ground="none")
         if tag == "br":
             return [Piece(0, own.line, own, ends=True)]
         if tag in _WIDGETS:
-            return [Piece(_px(css.get("marginLeft"), 0), 0, own), _widget(node, tag, css, own)]
+            return [Piece(pixels(css.get("marginLeft"), 0), 0, own), _widget(node, tag, css, own)]
         if css.get("display") == "inline-block":
             inner = {**node, "style": {name: value for name, value in css.items() if name != "display"}}
-            given, inset = _px(css.get("width"), 0, own.size), _px(css.get("padding"), 0) + _border(css)[0]
+            given, inset = pixels(css.get("width"), 0, own.size), pixels(css.get("padding"), 0) + border_of(css)[0]
             marks, wide, high = self.block(inner.get("nodes"), own, given or width, depth + 1)
-            wide, high = (given or wide) + 2 * inset, (_px(css.get("height"), high, own.size) or own.line) + 2 * inset
+            wide, high = (
+                (given or wide) + 2 * inset,
+                (pixels(css.get("height"), high, own.size) or own.line) + 2 * inset,
+            )
             framed = _framed(_all_moved(marks, inset, inset), css, wide, high, own.start)
             return [Piece(wide, high, own, marks=tuple(framed))]
         pieces: list[Piece] = []
@@ -229,7 +202,7 @@ class _Table:
         for row in rows:
             high, across = max((cell[2] for cell in row), default=0), 0.0
             for (found, own, tall, node, style), room in zip(row, wide, strict=False):
-                css = _css(node)
+                css = css_of(node)
                 shift = {"center": 0.5, "right": 1.0}.get(style.align, 0.0) * (room - own)
                 inner = _all_moved(found, shift, (high - tall) / 2)
                 marks += _all_moved(_framed(inner, css, room, high, style.start, collapsed=True), across, down)
@@ -238,12 +211,12 @@ class _Table:
         return marks, sum(wide) + 1, down + 1
 
     def _cell(self, node: Mapping[str, Any]) -> tuple[list[Mark], float, float, Mapping[str, Any], Style]:
-        css, style = _css(node), _styled(node, self.style)
+        css, style = css_of(node), styled(node, self.style)
         if node.get("tag") == "th" and "textAlign" not in css:
             style = replace(style, align="center")
-        edge = _border(css)[0]
-        pad = _px(css.get("padding"), 1)
-        given = _px(css.get("width"), 0), _px(css.get("height"), 0)
+        edge = border_of(css)[0]
+        pad = pixels(css.get("padding"), 1)
+        given = pixels(css.get("width"), 0), pixels(css.get("height"), 0)
         marks, wide, high = self.layout.block(
             node.get("nodes"), replace(style, align="left"), given[0] or self.layout.field[0], self.depth + 2
         )
@@ -357,7 +330,7 @@ def _words(text: str, style: Style) -> list[Piece]:
 
 def _widget(node: Mapping[str, Any], tag: str, css: Mapping[str, str], style: Style) -> Piece:
     """A button, a box to write into, or an outline of what isn't known."""
-    own = replace(style, size=_px(css.get("fontSize"), 13.333), family="sans-serif", ground="none")
+    own = replace(style, size=pixels(css.get("fontSize"), 13.333), family="sans-serif", ground="none")
     kind = str(node.get("type", ""))
     label = _text_of(node) if tag in ("button", "select") else clean(node.get("value"), 100)
     words = text_width(label, own.size, own)
@@ -367,9 +340,9 @@ def _widget(node: Mapping[str, Any], tag: str, css: Mapping[str, str], style: St
     high = own.line + (5 if tag == "button" else 3)
     wide = {"button": words + 16, "select": words + 26, "input": 175.0, "textarea": 182.0}.get(tag, 0.0)
     if tag not in ("button", "select", "input", "textarea"):
-        high = _px(css.get("height"), 0)
-        wide = _px(css.get("width"), high)
-    wide, high = _px(css.get("width"), wide), _px(css.get("height"), high)
+        high = pixels(css.get("height"), 0)
+        wide = pixels(css.get("width"), high)
+    wide, high = pixels(css.get("width"), wide), pixels(css.get("height"), high)
     if not wide or not high:
         return Piece(0, 0, style)
     button = tag == "button" or kind in ("button", "submit")
@@ -397,7 +370,7 @@ def _framed(marks: list[Mark], css: Mapping[str, str], wide: float, high: float,
             collapsed: bool = False) -> list[Mark]:  # fmt: skip
     """Marks on the ground and inside the edge that a style gives them."""
     ground = css_colour(css.get("backgroundColor", css.get("background")), "none")
-    edge, color = _border(css)
+    edge, color = border_of(css)
     if ground == "none" and not edge:
         return marks
     inset = 0 if collapsed else edge / 2
@@ -415,19 +388,6 @@ def _edge(path: tuple[tuple[float, float], ...], color: str, start: float) -> Ma
     return Mark(kind="line", paths=(path,), color=color, width=1, cap="butt", start=start, end=start, front=True)
 
 
-def _border(css: Mapping[str, str]) -> tuple[float, str]:
-    """Width and colour of an edge; 0: none."""
-    words = css.get("border", "").split()
-    style = css.get(
-        "borderStyle", next((w for w in words if w in ("solid", "dashed", "dotted", "double", "inset")), "none")
-    )
-    if style in ("none", "hidden"):
-        return 0.0, "black"
-    width = _px(css.get("borderWidth", next((w for w in words if _NUMBER.match(w)), "3px")), 3)
-    colour = css.get("borderColor", next((w for w in words if css_colour(w, "none") != "none"), "black"))
-    return min(width, 100), css_colour(colour)
-
-
 def _without_gaps(node: Mapping[str, Any], css: Mapping[str, str]) -> Any:
     """What is in a node; a table has no blanks between its parts, not even one that only looks like a table."""
     nodes = node.get("nodes")
@@ -436,62 +396,10 @@ def _without_gaps(node: Mapping[str, Any], css: Mapping[str, str]) -> Any:
     return [child for child in nodes if not (isinstance(child, str) and child.strip(" \t\n\r\f") == "")]
 
 
-def _css(node: Any) -> Mapping[str, str]:
-    style = node.get("style") if isinstance(node, Mapping) else None
-    if not isinstance(style, Mapping):
-        return {}
-    return {name: value[:80] for name, value in style.items() if isinstance(name, str) and isinstance(value, str)}
-
-
 def _is_block(node: Any) -> bool:
     if not isinstance(node, Mapping):
         return False
-    display = _css(node).get("display")
+    display = css_of(node).get("display")
     if display:
         return not display.startswith("inline")
     return node.get("tag") in _BLOCK
-
-
-def _styled(node: Mapping[str, Any], style: Style) -> Style:
-    """The style inside a node."""
-    tag, css = str(node.get("tag")), _css(node)
-    size = style.size * _SIZES.get(tag, 1.0)
-    size = 13.333 if tag in _MONO and style.family != "monospace" else size
-    size = _px(css.get("fontSize"), size, style.size)
-    family = "monospace" if tag in _MONO else style.family
-    given = f"{css.get('fontFamily', '')} {css.get('font', '')}".lower()
-    if shorthand := re.search(r"([\d.]+)px", css.get("font", "")):
-        size = _px(shorthand[1], size)
-    if re.search("mono|courier|consol", given):
-        family = "monospace"
-    elif re.search("sans|arial|helvetica|verdana|tahoma|comic|impact", given):
-        family = "sans-serif"
-    elif re.search("serif|times|georgia", given):
-        family = "serif"
-    weight, slant = (
-        f"{css.get('fontWeight', '')} {css.get('font', '')}",
-        f"{css.get('fontStyle', '')} {css.get('font', '')}",
-    )
-    bold = tag in _BOLD or style.bold or bool(re.search("bold|[6-9]00", weight))
-    start = node.get("t0")
-    return Style(
-        size=min(max(size, 1), 400), family=family, bold=bold and "normal" not in weight,
-        italic=tag in _ITALIC or style.italic or bool(re.search("italic|oblique", slant)),
-        color=css_colour(css.get("color", node.get("color")), "#0000ee" if tag == "a" else style.color),
-        align={"center": "center", "right": "right", "end": "right"}.get(
-            css.get("textAlign", ""), "left" if "textAlign" in css else "center" if tag == "center" else style.align
-        ),
-        kept=tag == "pre" or css.get("whiteSpace", "").startswith("pre") or style.kept, ground="none",
-        start=float(start) if isinstance(start, int | float) and 0 <= start < 1e9 else style.start,
-    )  # fmt: skip
-
-
-def _px(value: Any, otherwise: float, whole: float = 16.0) -> float:
-    """A length in pixels; `whole` is what an em or a hundred per cent are."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(min(max(value, -_LARGEST), _LARGEST)) if value == value else otherwise
-    found = _NUMBER.match(value) if isinstance(value, str) else None
-    if found is None:
-        return otherwise
-    unit = {"pt": 4 / 3, "em": whole, "rem": 16.0, "%": whole / 100}.get(found[2] or "", 1.0)
-    return min(max(float(found[1]) * unit, -_LARGEST), _LARGEST)
