@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import os
 import re
-import secrets
 import shlex
 import stat
 import unicodedata
@@ -21,6 +20,7 @@ from pathlib import Path
 from redraft.data.store import SIMULATION_NOTE
 from redraft.errors import InputError
 from redraft.progress import say
+from redraft.rundir import make_secret
 
 KEY_BYTES = 32
 _AROUND = re.compile(
@@ -74,14 +74,7 @@ def load_key(file: Path | None = None) -> bytes:
     path = file or default_key_file()
     try:
         if file is None and not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            try:
-                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            except FileExistsError:
-                pass
-            else:
-                with os.fdopen(descriptor, "wb") as new:
-                    new.write(secrets.token_bytes(KEY_BYTES))
+            make_secret(path, KEY_BYTES)
         _refuse_open(path)
         key = path.read_bytes()
     except OSError as error:

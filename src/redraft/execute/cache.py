@@ -23,7 +23,6 @@ from __future__ import annotations
 import hmac
 import json
 import os
-import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,7 +35,7 @@ from typing import Any
 from redraft.errors import RedraftError
 from redraft.execute.verdict import Attempt, ErrorRecord, Outcome, error_rows
 from redraft.progress import say
-from redraft.rundir import atomic_file
+from redraft.rundir import make_secret
 
 FOLDER, FILE = "outcomes-2", "outcomes.sqlite"
 """The folder's name carries the format's version: another format is another folder."""
@@ -201,10 +200,8 @@ def _load_key(file: Path) -> bytes:
         key = file.read_bytes()
         if is_private and len(key) == _KEY_BYTES:
             return key
-    file.unlink(missing_ok=True)
-    with atomic_file(file) as temporary:
-        temporary.chmod(0o600)
-        temporary.write_bytes(secrets.token_bytes(_KEY_BYTES))
+        file.unlink()
+    make_secret(file, _KEY_BYTES)
     return file.read_bytes()
 
 

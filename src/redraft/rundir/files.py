@@ -139,6 +139,19 @@ def flush(folder: Path) -> None:
         fsync(Path(root))
 
 
+def make_secret(path: Path, size: int) -> None:
+    """Make a file of random bytes that is its owner's alone, unless there is one: of several makers the first wins."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = temporary_name(path)
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(size))
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def what_is_at(path: Path) -> Literal["nothing", "link", "file", "folder", "device"]:
     """What stands at `path` itself, links not followed; a device is whatever is none of the others."""
     try:
