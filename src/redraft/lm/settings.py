@@ -247,9 +247,9 @@ class SampleConfig:
 
     per_pair: int = 5
     """Samples of each (student, title)."""
-    top_p: float = 0.9
-    """Nucleus: the likeliest tokens that together have this probability (paper section 4.1). What students do now and
-    then lies outside: slips, second thoughts (docs/training.md has what other values give)."""
+    top_p: float = 0.8
+    """Nucleus: the likeliest tokens that together have this probability; the paper's is .9 (section 4.1). What students
+    do now and then lies outside: slips, second thoughts (docs/training.md has what other values give)."""
     endings: Literal["exact", "nucleus"] = "exact"
     """exact: that the trace ends, or the draft does, is drawn with the model's own probability, and the nucleus leaves
     out only ways of going on; nucleus: it leaves out endings too, as the paper's does."""
