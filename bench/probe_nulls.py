@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from redraft.data.trace import State, Trace
+from redraft.execute.judged import Judgements
 from redraft.metrics.ridge import Floats
 from redraft.results import Result
 from redraft.studies.probe.code_rows import _Work
@@ -62,7 +63,7 @@ def _drawn(rng: np.random.Generator) -> Prefixes:
         Trace(student=f"s{s:02d}", title=f"t{t}", states=(State(code="fd 1"),), source="drawn")
         for s in range(STUDENTS) for t in range(TRACES)
     ]  # fmt: skip
-    asked = prefixes_of(traces, {}, ProbeConfig())
+    asked = prefixes_of(traces, Judgements(), ProbeConfig())
     cause = rng.normal(size=STUDENTS)[asked.student] + rng.normal(size=len(traces))[asked.trace]
     targets = {"attempts_left": cause, "backtracks": (cause > 1).astype(float)}
     return replace(asked, targets=targets, asked={name: np.isfinite(values) for name, values in targets.items()})
