@@ -24,6 +24,7 @@ from redraft.execute.v8.copies import NEVER, V8Zygote
 from redraft.execute.v8.isolate import COMPILING, Isolate, load_library
 from redraft.execute.v8.sealing import Seal
 from redraft.execute.v8.usage import RunLimits
+from redraft.execute.v8.working import work
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 PROT_READ_EXEC, PRIVATE_ANONYMOUS = 0x5, 0x22
@@ -167,7 +168,7 @@ def main() -> None:
         case "escape":
             escape(given.folder, given.pid)
         case "worker":
-            worker.main()
+            work(worker.serve)
         case "compile":
             compile_texts()
     print(end="", flush=True)

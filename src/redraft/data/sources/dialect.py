@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
+from redraft.data.sources.reading import Begun
 from redraft.errors import UsageError
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -106,24 +107,6 @@ class _Transcoded(io.RawIOBase):
         return count
 
 
-class _Prefixed(io.RawIOBase):
-    """A stream, and what was read of it before."""
-
-    def __init__(self, start: bytes, stream: IO[bytes]) -> None:
-        self._start, self._stream = start, stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, space: Any) -> int:
-        if self._start:
-            count = min(len(self._start), len(space))
-            space[:count] = self._start[:count]
-            self._start = self._start[count:]
-            return count
-        return cast(io.RawIOBase, self._stream).readinto(space) or 0
-
-
 def _filled(stream: IO[bytes], count: int) -> bytes:
     parts: list[bytes] = []
     while count and (part := stream.read(count)):
@@ -139,7 +122,7 @@ def plain_text(stream: IO[bytes], said: Dialect) -> tuple[IO[bytes], bytes, str 
     encoding = marked or said.encoding or _by_zeros(head)
     head = head[len(mark) :]
     if encoding and encoding != "utf-8":
-        text = cast(IO[bytes], _Transcoded(cast(IO[bytes], _Prefixed(head, stream)), encoding))
+        text = cast(IO[bytes], _Transcoded(cast(IO[bytes], Begun(head, stream)), encoding))
         head = _filled(text, HEAD).removeprefix(codecs.BOM_UTF8)
     else:
         text = stream
@@ -147,7 +130,7 @@ def plain_text(stream: IO[bytes], said: Dialect) -> tuple[IO[bytes], bytes, str 
     if match := _SEP_LINE.match(head):
         separator = match[1].decode("utf-8", "replace").replace("\\t", "\t")
         head = head[match.end() :]
-    return cast(IO[bytes], io.BufferedReader(_Prefixed(head, text), _PART)), head, separator
+    return cast(IO[bytes], io.BufferedReader(Begun(head, text), _PART)), head, separator
 
 
 def _by_zeros(head: bytes) -> str | None:

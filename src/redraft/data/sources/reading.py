@@ -217,19 +217,21 @@ def unpacked(file: Path, ratio: int = UNPACK_RATIO) -> Iterator[tuple[IO[bytes],
                 with _plain(file, ratio) as (again, _):
                     open_archive(file, again, start)
                 raise Damaged("foreign_file", "it is an archive of several files (give it as an input of its own)")
-            yield cast(IO[bytes], io.BufferedReader(_Begun(start, stream), 1 << 16)), raw
+            yield cast(IO[bytes], io.BufferedReader(Begun(start, stream), 1 << 16)), raw
 
 
-class _Begun(io.RawIOBase):
+class Begun(io.RawIOBase):
     """A stream of which the beginning was looked at."""
 
     def __init__(self, start: bytes, stream: IO[bytes]) -> None:
         self._start, self._stream = start, stream
 
     def readable(self) -> bool:
+        """Always."""
         return True
 
     def readinto(self, space: Any) -> int:
+        """Fill `space`, as far as there is something; how many bytes."""
         if self._start:
             count = min(len(self._start), len(space))
             space[:count] = self._start[:count]

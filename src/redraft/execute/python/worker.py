@@ -10,10 +10,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
-import warnings
 from functools import partial
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 from redraft.execute.python.absent import is_absent
 from redraft.execute.python.bundle import load
@@ -21,11 +19,10 @@ from redraft.execute.python.nursery import FLAGS, Nursery
 from redraft.execute.v8.sealing import Seal
 from redraft.execute.v8.seccomp import TALKING
 from redraft.execute.v8.usage import RunLimits
-from redraft.execute.v8.worker import prefer_to_die
+from redraft.execute.v8.working import MAX_MESSAGE, work
 from redraft.execute.v8.zygote import Zygote
 
 MAX_ERRORS = 20
-MAX_MESSAGE = 500
 LACKING = ("file", "thread", "network")
 """Causes of an error that lie in this world, not in the program."""
 _PLACE = re.compile(r" \((?:unknown location|/lib/python[^)]*)\)")
@@ -91,27 +88,6 @@ def serve(source: BinaryIO, out: BinaryIO, seal: Seal) -> None:
         out.flush()
 
 
-def main() -> NoReturn:
-    """Serve, then leave at once."""
-    seal = Seal()
-    seal.begin()
-    prefer_to_die()
-    os.environ["TZ"] = "UTC"
-    # Newer Pythons warn of forking beside threads; the copies need none of them.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    # Nothing else that writes to standard output may spoil the answers.
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    source = os.fdopen(0, "rb")
-    code = 1
-    try:
-        serve(source, out, seal)
-        code = 0
-    except BaseException as error:  # noqa: BLE001 - told to the pool; a traceback could hold a program
-        sys.stderr.write(f"{type(error).__name__}: {error}\n"[:MAX_MESSAGE])
-        sys.stderr.flush()
-    os._exit(code)
-
-
 if __name__ == "__main__":
-    main()
+    os.environ["TZ"] = "UTC"
+    work(serve)

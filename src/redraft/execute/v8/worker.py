@@ -12,23 +12,19 @@ too long costs the worker. It ends by `os._exit`: a clean exit may hang in V8.
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
-import sys
-import warnings
-from contextlib import suppress
 from ctypes import CDLL
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 from redraft.execute.v8.copies import V8Zygote
 from redraft.execute.v8.isolate import COMPILING, Isolate, load_library
 from redraft.execute.v8.sealing import Seal
 from redraft.execute.v8.usage import RunLimits
+from redraft.execute.v8.working import MAX_MESSAGE, work
 from redraft.execute.v8.zygote import Ran
 
 MAX_ERRORS = 20
-MAX_MESSAGE = 500
 COMPILER_MB = 160
 _DIED_OF_MEMORY = re.compile(rb"out of memory|\bOOM\b|invalid (?:\w+ )*(?:size|length)|allocation failed", re.I)
 _LINE = re.compile(r"[^:]*:(\d+):")
@@ -188,12 +184,6 @@ def answer(compiler: Compiler, zygote: V8Zygote, task: dict[str, Any]) -> dict[s
         return {"ended": "crash"}  # a program made the runtime say something else
 
 
-def prefer_to_die() -> None:
-    """Be the first to go when the machine's memory runs out."""
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - a kernel file
-        file.write("1000")
-
-
 def serve(source: BinaryIO, out: BinaryIO, seal: Seal) -> None:
     """Answer every line until the input ends."""
     setup = json.loads(source.readline())
@@ -214,26 +204,5 @@ def serve(source: BinaryIO, out: BinaryIO, seal: Seal) -> None:
         out.flush()
 
 
-def main() -> NoReturn:
-    """Serve, then leave at once."""
-    seal = Seal()
-    seal.begin()
-    prefer_to_die()
-    # Newer Pythons warn of forking beside threads; the copies need none of them.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    # Nothing else that writes to standard output may spoil the answers.
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    source = os.fdopen(0, "rb")
-    code = 1
-    try:
-        serve(source, out, seal)
-        code = 0
-    except BaseException as error:  # noqa: BLE001 - told to the pool; a traceback could hold a program
-        sys.stderr.write(f"{type(error).__name__}: {error}\n"[:MAX_MESSAGE])
-        sys.stderr.flush()
-    os._exit(code)
-
-
 if __name__ == "__main__":
-    main()
+    work(serve)
