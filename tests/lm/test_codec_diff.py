@@ -498,7 +498,7 @@ def test_a_model_of_edits_is_trained_sampled_and_kept(tmp_path: Path) -> None:
     config = replace(TOY, codec="diff", codec_options=CodecConfig(relative_time=True), steps=200, lr=2e-2)
     model = train(dataset, split=split, view="trace", out=tmp_path / "m", config=config)
     assert load_model(tmp_path / "m").codec.name == "diff"
-    drawn = sample(model, requests_for(split), out=tmp_path / "g", config=SampleConfig(per_pair=2))
+    drawn = sample(model, requests_for(split), out=tmp_path / "g", config=SampleConfig(per_pair=2, top_p=0.9))
     codes = {state.code for trace in drawn.traces() for state in trace.states}
     real = {state.code for trace in dataset.traces() for state in trace.states}
     assert len(codes & real) > len(codes) / 2  # a toy this small is learned

@@ -88,7 +88,7 @@ def make_model(lm: StudentLM, *, end: int | None = None, temperature: float = 1.
     model = Model(lm=lm, codec=codec, students=StudentIndex(["a", "b", "c"]), card={})
     if end is None:
         prefixes = [len(draft.ids) for draft in drafts_of()]
-        samples = samples_of(model, rounds=1, temperature=temperature)
+        samples = samples_of(model, rounds=1, temperature=temperature, top_p=0.9)
         drawn = Counter(token for ids, n in zip(samples, prefixes, strict=True) for token in ids[n:])
         end = min(drawn, key=lambda token: abs(drawn[token] - drawn.total() / 150))
     codec.end_id = end
@@ -468,7 +468,7 @@ def test_samples_have_the_models_distribution(told: Counter[str]) -> None:
     drafts = [Draft(student=2, ids=list(prefix), stream=(0, "r", i)) for i in range(n)]
     model = make_model(lm, end=END)
     model.codec.grammar = Counting  # type: ignore[method-assign, assignment]
-    generate(model, drafts, SampleConfig(batch=16, rounds=1))
+    generate(model, drafts, SampleConfig(batch=16, rounds=1, top_p=0.9))
     assert 0 < told["right"] < told["guessed"]
     counts = Counter(tuple(draft.ids[len(prefix) :]) for draft in drafts)
     assert set(counts) <= {ids for ids, p in expected.items() if p}

@@ -147,7 +147,7 @@ def test_killed_study_draws_nothing_again(studied: Studied, monkeypatch: pytest.
         raise AssertionError("drawn again")
 
     monkeypatch.setattr("redraft.lm.sample.generate", fail)
-    assert steer(studied.run, CONFIG) == studied.rows == results.of_study(studied.run, "steer")
+    assert steer(studied.run, CONFIG) == studied.rows == results.read(studied.run / "results/steer.parquet")
 
 
 def test_too_few_students_are_an_answer(studied: Studied, tmp_path: Path) -> None:

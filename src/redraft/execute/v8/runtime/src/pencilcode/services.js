@@ -88,7 +88,8 @@ export const SERVICES = {
 each(words("click dblclick mouseup mousedown mousemove keydown keyup keypress"),
   (name) => { SERVICES[name] = windowEvent(name); });
 // Events of the mouse as programs find them before the mouse has done anything.
-each(words("mouse click dblclick mouseup mousedown mousemove"), (name) => { SERVICES[`last${name}`] = makeEvent(); });
+each(words("lastmouse lastclick lastdblclick lastmouseup lastmousedown lastmousemove"),
+  (name) => { SERVICES[name] = makeEvent(); });
 
 /** socket.io's `io(...)`: a connection that never comes about. */
 export function io() {
