@@ -34,7 +34,7 @@ def without(name, globals=None, locals=None, fromlist=(), level=0):
 builtins.__import__ = without
 """
 COPIES = (
-    *(f"redraft.execute.v8.{name}" for name in ("copies", "isolate", "sealing", "worker", "zygote")),
+    *(f"redraft.execute.v8.{name}" for name in ("copies", "isolate", "sealing", "worker", "working", "zygote")),
     *(f"redraft.execute.python.{name}" for name in ("nursery", "talk", "worker")),
     "redraft.__main__",
 )
