@@ -146,8 +146,12 @@ def make_secret(path: Path, size: int) -> None:
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(secrets.token_bytes(size))
-        with suppress(FileExistsError):
+        try:
             os.link(temporary, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a disk without hard links: of makers at the same moment, the last wins
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
