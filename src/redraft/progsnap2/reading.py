@@ -20,7 +20,7 @@ from redraft.data.duck import Workspace, in_batches, parse_memory
 from redraft.data.sources.growth import UNPACK_RATIO
 from redraft.data.sources.progsnap2.codestates import Wanted, directory_rows, git_rows
 from redraft.data.sources.progsnap2.layout import Layout, find_layout
-from redraft.data.sources.progsnap2.specification import METADATA
+from redraft.data.sources.progsnap2.specification import METADATA, Representation
 from redraft.data.sources.rows import column_names, read_rows, require_columns
 from redraft.data.sources.states import Damaged
 from redraft.errors import InputError
@@ -53,8 +53,8 @@ class DataSet:
         return {name: known.default for name, known in METADATA.items()} | self._layout.metadata()
 
     @cached_property
-    def representation(self) -> str:
-        """Table, Directory or Git: how its code states are kept; empty if there are none."""
+    def representation(self) -> Representation | None:
+        """How its code states are kept; None if there are none."""
         return self._layout.representation()
 
     @cached_property

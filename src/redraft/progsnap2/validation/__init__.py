@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from redraft.data.sources.progsnap2.layout import Layout, find_layout, named
-from redraft.data.sources.progsnap2.specification import COLUMNS, METADATA, REQUIRED
+from redraft.data.sources.progsnap2.specification import COLUMNS, METADATA, REQUIRED, Representation
 from redraft.errors import InputError
 from redraft.progsnap2.reading import workspace
 from redraft.progsnap2.validation import codestates, files, maintable
@@ -65,13 +65,13 @@ def validate(path: str | Path, *, memory: str = "1GB") -> Iterator[Deviation]:
         yield from files.check_link_tables(layout, columns, work)
 
 
-def _representation(layout: Layout) -> tuple[str, list[Deviation]]:
+def _representation(layout: Layout) -> tuple[Representation | None, list[Deviation]]:
     """How the code states are kept, and whether that is what the metadata say."""
     try:
         said = layout.metadata().get("CodeStateRepresentation", METADATA["CodeStateRepresentation"].default)
         there = layout.representation()
-    except InputError:
-        said = there = "Table" if layout.code_table else ""
+    except InputError:  # the metadata can't be read, which is told by itself
+        return "Table" if layout.code_table else None, []
     if there and there == said:
         return there, []
     if said not in METADATA["CodeStateRepresentation"].values and there:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from redraft.data.duck import Workspace, in_batches
 from redraft.data.sources.progsnap2.codestates import Wanted, directory_rows, git_rows
 from redraft.data.sources.progsnap2.layout import Layout
-from redraft.data.sources.progsnap2.specification import CODE_COLUMNS
+from redraft.data.sources.progsnap2.specification import CODE_COLUMNS, Representation
 from redraft.data.sources.states import Damaged
 from redraft.progsnap2.validation.maintable import check_columns, read_table
 from redraft.progsnap2.validation.rules import Deviation, deviation
@@ -61,7 +61,7 @@ def check_table(layout: Layout, label: str, columns: list[str], work: Workspace)
             yield deviation("section-needless", label, "no code state has two sections", column="CodeStateSection")
 
 
-def check_files(layout: Layout, representation: str, work: Workspace) -> Iterator[Deviation]:
+def check_files(layout: Layout, representation: Representation, work: Workspace) -> Iterator[Deviation]:
     """What deviates in the files of code states that events name; their keys go into the table `code`."""
     with work.cursor() as duck:
         duck.sql("CREATE OR REPLACE TABLE code (row BIGINT, key VARCHAR, section VARCHAR, wrong VARCHAR)")
@@ -86,7 +86,7 @@ def _named(work: Workspace, *, by_subject: bool) -> Iterator[Wanted]:
                 yield Wanted(one or "", name)
 
 
-def check_events(label: str, representation: str, work: Workspace) -> Iterator[Deviation]:
+def check_events(label: str, representation: Representation | None, work: Workspace) -> Iterator[Deviation]:
     """The events whose code state isn't there, or can't be read."""
     if not representation:
         with work.cursor() as duck:

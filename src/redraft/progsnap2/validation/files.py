@@ -10,7 +10,7 @@ from pathlib import Path
 
 from redraft.data.duck import Workspace
 from redraft.data.sources.progsnap2.layout import Layout
-from redraft.data.sources.progsnap2.specification import METADATA, OLDER_NAMES, VERSION, is_own
+from redraft.data.sources.progsnap2.specification import METADATA, OLDER_NAMES, VERSION, Representation, is_own
 from redraft.data.sources.rows import column_names
 from redraft.errors import InputError
 from redraft.progsnap2.validation.maintable import COMMAS, read_table
@@ -24,7 +24,7 @@ def label_of(layout: Layout, file: Path) -> str:
     return file.relative_to(layout.root).as_posix()
 
 
-def check_names(layout: Layout, representation: str) -> Iterator[Deviation]:
+def check_names(layout: Layout, representation: Representation | None) -> Iterator[Deviation]:
     """Names of files that differ from the specification's, and files that it doesn't know."""
     wanted = {layout.main: "MainTable.csv", layout.metadata_file: "DatasetMetadata.csv"}
     if representation == "Table":

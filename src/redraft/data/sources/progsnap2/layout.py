@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from redraft.data.sources.growth import UNPACK_RATIO, Growth
-from redraft.data.sources.progsnap2.specification import METADATA, OLDER_NAMES
+from redraft.data.sources.progsnap2.specification import OLDER_NAMES, REPRESENTATIONS, Representation
 from redraft.data.sources.reading import unpacked
 from redraft.data.sources.states import Damaged
 from redraft.errors import InputError
@@ -94,11 +94,10 @@ class Layout:
             ) from error
         return rows
 
-    def representation(self) -> str:
-        """Table, Directory or Git: what the metadata say, unless what is there says otherwise; '' if nothing is."""
-        said = self.metadata().get("CodeStateRepresentation", "")
-        known = {value.lower(): value for value in METADATA["CodeStateRepresentation"].values}
-        wanted = known.get(said.lower(), "Table")
+    def representation(self) -> Representation | None:
+        """What the metadata say, unless what is there says otherwise; None if nothing is."""
+        said = self.metadata().get("CodeStateRepresentation", "").lower()
+        wanted: Representation = next((known for known in REPRESENTATIONS if known.lower() == said), "Table")
         folder = self.code_folder is not None and any(entry.is_dir() for entry in self.code_folder.iterdir())
         if wanted == "Table" and self.code_table is None and folder:
             wanted = "Directory"
@@ -107,7 +106,7 @@ class Layout:
         if wanted != "Table" and self.code_folder is not None and next(repositories(self.code_folder), None):
             return "Git"
         there = self.code_table is not None if wanted == "Table" else folder
-        return wanted if there else ""
+        return wanted if there else None
 
 
 def find_layout(given: Path) -> Layout:

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
@@ -32,6 +32,7 @@ from redraft.data.sources.progsnap2.codestates import contents_digest
 from redraft.data.sources.progsnap2.layout import Layout, find_layout
 from redraft.data.sources.progsnap2.maintable import EVENT, READ, TITLES, MainTable, Titles
 from redraft.data.sources.progsnap2.programs import KEYS, load_folder, load_table
+from redraft.data.sources.progsnap2.specification import Representation
 from redraft.data.sources.progsnap2.strokes import load_strokes, stroke_parts
 from redraft.data.sources.rows import Rows, in_portions, require_columns, to_part
 from redraft.data.sources.states import RAW_STATES, REJECTED, Part, Piece
@@ -102,8 +103,8 @@ class ProgSnap2:
     @property
     def origin(self) -> Origin:
         """Students, unless the data set says otherwise, as those that redraft writes do."""
-        said_so = self.main.metadata.get("X-Origin", "students")
-        return said_so if said_so in ("model", "simulated") else "students"  # type: ignore[return-value]
+        said = self.main.metadata.get("X-Origin")
+        return next((origin for origin in get_args(Origin) if origin == said), "students")
 
     @property
     def whole_drafts(self) -> bool:
@@ -198,7 +199,7 @@ class ProgSnap2:
         return float(match[1])
 
     @cached_property
-    def mode(self) -> Literal["Table", "Directory", "Git", "inline", "keystrokes"]:
+    def mode(self) -> Representation | Literal["inline", "keystrokes"]:
         """Where the programs come from.
 
         Raises:
@@ -212,10 +213,10 @@ class ProgSnap2:
                     where=self._where, remedy="Leave --drafts out.",
                 )  # fmt: skip
             return "keystrokes"
-        layout = self.layout.representation() if "CodeStateID" in self.main.named else ""
+        layout = self.layout.representation() if "CodeStateID" in self.main.named else None
         others = self.main.inline or strokes
         if layout and not (others and not self.main.survey.with_code):
-            return layout  # type: ignore[return-value]
+            return layout
         if self.main.inline:
             return "inline"
         if strokes:

@@ -6,7 +6,7 @@ the CSSPLICE group (Price et al., ProgSnap2, ITiCSE 2020, doi 10.1145/3341525.33
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 VERSION = "1.0"
 UNKNOWN = "UNKNOWN"
@@ -14,6 +14,9 @@ UNKNOWN = "UNKNOWN"
 OWN = "X-"
 """What a name begins with that isn't of the specification: of a column, a value or an event."""
 
+Representation = Literal["Table", "Directory", "Git"]
+"""How code states are kept."""
+REPRESENTATIONS: tuple[Representation, ...] = get_args(Representation)
 Kind = Literal["ID", "URL", "Path", "Location", "String", "Integer", "Real", "Boolean", "Timestamp", "Enum"]
 
 
@@ -30,7 +33,7 @@ METADATA = {
     "IsEventOrderingConsistent": Property("Boolean", "false"),
     "EventOrderScope": Property("Enum", "None", ("Global", "Restricted", "None")),
     "EventOrderScopeColumns": Property("String", ""),
-    "CodeStateRepresentation": Property("Enum", "Table", ("Table", "Directory", "Git")),
+    "CodeStateRepresentation": Property("Enum", "Table", REPRESENTATIONS),
     "ProgramInputLinkTable": Property("String", ""),
 }
 OLDER_NAMES = {
