@@ -70,7 +70,7 @@ def main() -> None:
     print(
         f"python: {len(programs)} programs, {len(programs) / seconds:.0f} per second, {first:.1f} s to the first verdict"
     )
-    print(f"{used:.1f} s of processor time, the start included: {1000 * used / len(programs):.0f} ms a program")
+    print(f"{used:.1f} s of processor time, the start included: {1000 * used / len(programs):.0f} ms per program")
     print(f"pool's peak memory {watch.end():.0f} MB ({said})")
 
 
