@@ -168,7 +168,7 @@ def main() -> None:
         case "escape":
             escape(given.folder, given.pid)
         case "worker":
-            work(worker.serve)
+            work(worker.prepare)
         case "compile":
             compile_texts()
     print(end="", flush=True)

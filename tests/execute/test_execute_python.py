@@ -12,7 +12,6 @@ import pytest
 
 from processes import descendants
 from redraft.execute.engine import EngineOptions, execute, isolation
-from redraft.execute.python import engine as module
 from redraft.execute.python.engine import LIMITS, Python
 from redraft.execute.v8.usage import RunLimits
 from redraft.execute.verdict import Program, Verdict
@@ -265,6 +264,6 @@ def test_every_wall_of_the_other_engine_stands_here_too() -> None:
 
 
 def test_a_worker_says_why_it_doesnt_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "COMMAND", (*module.COMMAND[:1], "-c", "raise SystemExit('not today')"))
+    monkeypatch.setattr(Python, "command", (*Python.command[:1], "-c", "raise SystemExit('not today')"))
     with pytest.raises(Exception, match="not today"), Python(EngineOptions(workers=1)) as made:
         one(made, "1")

@@ -16,7 +16,6 @@ from redraft.cli import main
 from redraft.errors import RedraftError, UsageError
 from redraft.execute.cache import Cache
 from redraft.execute.engine import Done, EngineOptions, Job, execute, isolation, refuse_lacking
-from redraft.execute.v8 import engine as v8
 from redraft.execute.v8.engine import V8
 from redraft.execute.v8.usage import RunLimits
 from redraft.execute.verdict import Attempt, Outcome, Program, Verdict
@@ -207,7 +206,7 @@ def test_strict_runs_programs_only_behind_every_wall(tmp_path: Path, capsys: pyt
 
 
 def test_a_wall_that_this_system_lacks_is_told_and_refused_if_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(v8, "COMMAND", (*BROKEN, "worker", "--without", "landlock"))
+    monkeypatch.setattr(V8, "command", (*BROKEN, "worker", "--without", "landlock"))
     assert {wall.name: wall.problem for wall in isolation("v8")}["landlock"] == "not here"
     with pytest.raises(RedraftError, match="landlock"):
         refuse_lacking("v8", isolation("v8"))
@@ -216,15 +215,15 @@ def test_a_wall_that_this_system_lacks_is_told_and_refused_if_asked(monkeypatch:
     with pytest.raises(RedraftError, match="landlock"), V8(EngineOptions(workers=1, strict=True)):
         pass
     # A worker refuses by itself, too, should it find less than the first one.
-    setup = json.dumps(v8._setup(RunLimits(), strict=True)).encode() + b"\n"
-    done = subprocess.run(v8.COMMAND, input=setup, capture_output=True, check=False, timeout=60)
+    setup = json.dumps(V8.setup(RunLimits(), strict=True)).encode() + b"\n"
+    done = subprocess.run(V8.command, input=setup, capture_output=True, check=False, timeout=60)
     assert done.returncode
     assert b"landlock" in done.stderr
     assert done.stdout == b""
 
 
 def test_a_filter_that_v8_cant_live_behind_is_left_out_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(v8, "COMMAND", (*BROKEN, "worker", "--without", "room"))
+    monkeypatch.setattr(V8, "command", (*BROKEN, "worker", "--without", "room"))
     problems = {wall.name: wall.problem for wall in isolation("v8") if wall.problem}
     assert "V8 doesn't run behind it" in problems["seccomp"]
     with V8(EngineOptions(workers=1)) as made:

@@ -12,9 +12,9 @@ import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import NamedTuple, Protocol
 
 from redraft.errors import RedraftError, UsageError, suggestion
@@ -121,8 +121,7 @@ def make_engine(name: str, options: EngineOptions) -> AbstractContextManager[Eng
     """
     if name not in ENGINES:
         raise UsageError(f"no engine is called {name!r}.", where="--engine", remedy=suggestion(name, ENGINES))
-    module, _, attribute = ENGINES[name].factory.partition(":")
-    factory: EngineFactory = getattr(import_module(module), attribute)
+    factory: EngineFactory = resolve_name(ENGINES[name].factory)
     return factory(options)
 
 
@@ -141,8 +140,7 @@ def isolation(name: str) -> list[Wall]:
             where="--isolation",
             remedy=f"Take one that can: {told}.",
         )
-    module, _, attribute = where.partition(":")
-    found: list[Wall] = getattr(import_module(module), attribute)()
+    found: list[Wall] = resolve_name(where)()
     return found
 
 

@@ -41,13 +41,13 @@ ENGINES: dict[str, EngineEntry] = {
     ),
     "v8": EngineEntry(
         factory="redraft.execute.v8.engine:V8",
-        isolation="redraft.execute.v8.engine:isolation",
+        isolation="redraft.execute.v8.engine:V8.isolation",
         languages=(COFFEESCRIPT, JAVASCRIPT),
         summary="embedded, headless, in virtual time",
     ),
     "python": EngineEntry(
         factory="redraft.execute.python.engine:Python",
-        isolation="redraft.execute.python.engine:isolation",
+        isolation="redraft.execute.python.engine:Python.isolation",
         languages=(PYTHON,),
         summary="CPython in WebAssembly, with or without checks of what functions give",
         checks=True,

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
 from redraft.execute.python.absent import is_absent
 from redraft.execute.python.bundle import load
@@ -19,7 +19,7 @@ from redraft.execute.python.nursery import FLAGS, Nursery
 from redraft.execute.v8.sealing import Seal
 from redraft.execute.v8.seccomp import TALKING
 from redraft.execute.v8.usage import RunLimits
-from redraft.execute.v8.working import MAX_MESSAGE, work
+from redraft.execute.v8.working import MAX_MESSAGE, Answer, work
 from redraft.execute.v8.zygote import Zygote
 
 MAX_ERRORS = 20
@@ -67,27 +67,24 @@ def clean(error: dict[str, Any], code: str) -> dict[str, Any]:
     }
 
 
-def serve(source: BinaryIO, out: BinaryIO, seal: Seal) -> None:
-    """Answer every line until the input ends."""
-    setup = json.loads(source.readline())
+def answer(zygote: Zygote, task: dict[str, Any]) -> dict[str, Any]:
+    """Run a program; whatever happens, an answer."""
+    try:
+        return run(zygote, task)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {"ended": "crash"}  # a program made Python say something else
+
+
+def prepare(setup: dict[str, Any], seal: Seal) -> Answer:
+    """Load the process that is copied."""
     make = partial(Nursery, loaded=load(), limits=RunLimits(**setup["limits"]))
     zygote = Zygote(make, FLAGS, TALKING, seal)
     seal.settle()
     seal.enclose()
     seal.problems = zygote.problems() | seal.problems
-    if setup["strict"] and seal.problems:
-        raise OSError(f"isolation lacks {', '.join(seal.problems)}")
-    out.write(json.dumps({"ready": True, "problems": seal.problems}).encode("ascii") + b"\n")
-    out.flush()
-    while line := source.readline():
-        try:
-            made = run(zygote, json.loads(line))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            made = {"ended": "crash"}  # a program made Python say something else
-        out.write(json.dumps(made).encode("ascii") + b"\n")
-        out.flush()
+    return partial(answer, zygote)
 
 
 if __name__ == "__main__":
     os.environ["TZ"] = "UTC"
-    work(serve)
+    work(prepare)

@@ -1,6 +1,7 @@
 """The V8 engine: programs in embedded V8, a watched process for each, with our own headless runtime in virtual time.
 
-engine     jobs in, outcomes out                     pool     worker processes, watched and replaced
+pooled     what engines with a pool share            pool     worker processes, watched and replaced
+engine     jobs in, outcomes out                     working  how every worker begins, answers and ends
 worker     compiles, and has programs run            zygote   the process that is copied for each
 copies     the copies: their limits, and how they end
 isolate    V8 through its C interface                usage    memory and processor time of a process

@@ -6,27 +6,19 @@ at a time; this module asks for the second attempt where the first wasn't clean,
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
-from importlib import metadata
-from types import TracebackType
+from dataclasses import replace
 from typing import Any
 
-from redraft.errors import RedraftError
-from redraft.execute.engine import Done, EngineOptions, Job, Wall, refuse_lacking
-from redraft.execute.registry import ENGINES
+from redraft.execute.engine import Done, Job
 from redraft.execute.v8.bundle import bundle_text
-from redraft.execute.v8.isolation import found_by
-from redraft.execute.v8.pool import Pool, Reply, Task
+from redraft.execute.v8.pool import Reply, Task
+from redraft.execute.v8.pooled import PooledEngine
 from redraft.execute.v8.usage import RunLimits
 from redraft.execute.verdict import Attempt, Ended, ErrorRecord, Outcome
 
-COMMAND = (sys.executable, "-m", "redraft.execute.v8.worker")
 BUNDLES = ("compiler", "runtime")
 """Those of the runtime's that a worker needs."""
 _MESSAGES = {
@@ -45,43 +37,21 @@ _ENDINGS: dict[str, Ended] = {
 """A worker's word for how a program was stopped -> the verdict's; any other: its process died."""
 
 
-class V8:
+class V8(PooledEngine):
     """The engine; a context manager."""
 
-    languages = ENGINES["v8"].languages
+    name, limits = "v8", RunLimits()
+    command = (sys.executable, "-m", "redraft.execute.v8.worker")
 
-    def __init__(self, options: EngineOptions, limits: RunLimits | None = None) -> None:
-        self._options, self._limits = options, limits or RunLimits()
+    @classmethod
+    def told(cls) -> dict[str, Any]:
+        """The bundles' texts."""
+        return {name: bundle_text(name) for name in BUNDLES}
 
-    def __enter__(self) -> V8:
-        """Start the workers.
-
-        Raises:
-            RedraftError: Processes can't be copied here, the runtime's JavaScript is missing, or a wall is lacking and
-                that was to be refused.
-        """
-        setup = _setup(self._limits, strict=self._options.strict)
-        bundles = {name: setup[name] for name in BUNDLES}
-        limits, package = setup["limits"], metadata.version("redraft")
-        parts = {"bundles": bundles, "limits": limits, "package": package, "seed": self._options.seed}
-        digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-        self._version = f"v8-{digest[:16]}"
-        if self._options.strict:
-            refuse_lacking("v8", isolation())
-        self.pool = Pool(COMMAND, setup, workers=self._options.workers)
-        self.pool.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End the workers."""
-        self.pool.__exit__(kind, error, trace)
-
-    @property
-    def version(self) -> str:
-        """A hash of the bundles, the limits, the seed and the package's version."""
-        return self._version
+    @classmethod
+    def made_of(cls) -> dict[str, Any]:
+        """The bundles."""
+        return {"bundles": cls.told()}
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Done]:
         """Run jobs; yields each as it is finished."""
@@ -108,23 +78,6 @@ class V8:
             "drawing": self._options.drawing,
         }
         return Task((job, place), payload)
-
-
-def isolation() -> list[Wall]:
-    """What stands between a program and this system, as a worker finds it; raises as `V8.__enter__` does."""
-    return found_by(COMMAND, _setup(RunLimits(), strict=False))
-
-
-def _setup(limits: RunLimits, *, strict: bool) -> dict[str, Any]:
-    """What workers are told first."""
-    if not hasattr(os, "fork"):
-        raise RedraftError(
-            "programs are run in copies of a process (fork), which this system doesn't make.",
-            where="the V8 engine",
-            remedy="Run this command on Linux; on Windows, in its Subsystem for Linux (WSL).",
-        )
-    bundles = {name: bundle_text(name) for name in BUNDLES}
-    return {**bundles, "limits": asdict(limits), "strict": strict}
 
 
 def attempt_of(reply: Reply, language: str) -> Attempt:

@@ -15,13 +15,14 @@ import json
 import re
 import secrets
 from ctypes import CDLL
-from typing import Any, BinaryIO
+from functools import partial
+from typing import Any
 
 from redraft.execute.v8.copies import V8Zygote
 from redraft.execute.v8.isolate import COMPILING, Isolate, load_library
 from redraft.execute.v8.sealing import Seal
 from redraft.execute.v8.usage import RunLimits
-from redraft.execute.v8.working import MAX_MESSAGE, work
+from redraft.execute.v8.working import MAX_MESSAGE, Answer, work
 from redraft.execute.v8.zygote import Ran
 
 MAX_ERRORS = 20
@@ -184,9 +185,8 @@ def answer(compiler: Compiler, zygote: V8Zygote, task: dict[str, Any]) -> dict[s
         return {"ended": "crash"}  # a program made the runtime say something else
 
 
-def serve(source: BinaryIO, out: BinaryIO, seal: Seal) -> None:
-    """Answer every line until the input ends."""
-    setup = json.loads(source.readline())
+def prepare(setup: dict[str, Any], seal: Seal) -> Answer:
+    """Load the compiler, and the process that is copied."""
     zygote = V8Zygote(setup["runtime"], RunLimits(**setup["limits"]), seal)
     library = load_library(COMPILING)
     seal.settle()
@@ -194,15 +194,8 @@ def serve(source: BinaryIO, out: BinaryIO, seal: Seal) -> None:
     compiler = Compiler(library, setup["compiler"])
     compiler.call("compile", code="fd 1")
     seal.problems = zygote.problems() | seal.problems
-    if setup["strict"] and seal.problems:
-        raise OSError(f"isolation lacks {', '.join(seal.problems)}")
-    out.write(json.dumps({"ready": True, "problems": seal.problems}).encode("ascii") + b"\n")
-    out.flush()
-    while line := source.readline():
-        made = answer(compiler, zygote, json.loads(line))
-        out.write(json.dumps(made).encode("ascii") + b"\n")
-        out.flush()
+    return partial(answer, compiler, zygote)
 
 
 if __name__ == "__main__":
-    work(serve)
+    work(prepare)

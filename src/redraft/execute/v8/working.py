@@ -1,16 +1,18 @@
 """What every worker of an engine's pool is: a process that answers lines until its input ends.
 
-In: what it answers with. Out: nothing, since the process ends here. Its standard output holds answers alone.
+In: how it prepares itself; on standard input, a line of JSON with what it is told first, then a line per task. Out, on
+standard output: a line that says it is ready, then a line per task, and nothing else. The process ends here.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from redraft.execute.v8.sealing import Seal
 
@@ -24,12 +26,14 @@ def _prefer_to_die() -> None:
         file.write("1000")
 
 
-def work(serve: Callable[[BinaryIO, BinaryIO, Seal], None]) -> NoReturn:
-    """Serve, then leave at once.
+Answer = Callable[[dict[str, Any]], dict[str, Any]]
+"""A task -> what became of its program."""
+Prepare = Callable[[dict[str, Any], Seal], Answer]
+"""What a worker is told first, and its seal, which is settled and told all that is lacking -> what it answers with."""
 
-    Args:
-        serve: Answers every line of the first stream in the second until it ends, and settles the seal.
-    """
+
+def work(prepare: Prepare) -> NoReturn:
+    """Prepare, answer every line until the input ends, then leave at once."""
     seal = Seal()
     seal.begin()
     _prefer_to_die()
@@ -41,9 +45,24 @@ def work(serve: Callable[[BinaryIO, BinaryIO, Seal], None]) -> NoReturn:
     source = os.fdopen(0, "rb")
     code = 1
     try:
-        serve(source, out, seal)
+        _serve(prepare, source, out, seal)
         code = 0
     except BaseException as error:  # noqa: BLE001 - told to the pool; a traceback could hold a program
         sys.stderr.write(f"{type(error).__name__}: {error}\n"[:MAX_MESSAGE])
         sys.stderr.flush()
     os._exit(code)
+
+
+def _serve(prepare: Prepare, source: BinaryIO, out: BinaryIO, seal: Seal) -> None:
+    setup = json.loads(source.readline())
+    answer = prepare(setup, seal)
+    if setup["strict"] and seal.problems:
+        raise OSError(f"isolation lacks {', '.join(seal.problems)}")
+    _write(out, {"ready": True, "problems": seal.problems})
+    while line := source.readline():
+        _write(out, answer(json.loads(line)))
+
+
+def _write(out: BinaryIO, told: dict[str, Any]) -> None:
+    out.write(json.dumps(told).encode("ascii") + b"\n")
+    out.flush()
