@@ -24,6 +24,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
+import psutil
+
 from redraft.data.sources.foreign import HEAD, is_tar, is_zip
 from redraft.data.sources.growth import ALWAYS, UNPACK_RATIO
 from redraft.data.sources.states import Damaged
@@ -106,25 +108,19 @@ def _sweep(base: Path) -> None:
     for left in base.glob(f"{_MARK}*"):
         match = re.match(rf"{_MARK}(\d+)-", left.name)
         try:
-            if match is None or left.is_symlink() or left.lstat().st_uid != os.geteuid():
-                continue
-            os.kill(int(match[1]), 0)
-        except ProcessLookupError:
-            shutil.rmtree(left, ignore_errors=True)
-        except OSError:
+            own = os.name == "nt" or left.lstat().st_uid == os.geteuid()
+        except OSError:  # gone
             continue
+        if match and own and not left.is_symlink() and not psutil.pid_exists(int(match[1])):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 class _Members:
     """The files written so far, and the bounds they keep to."""
 
     def __init__(self, file: Path, folder: Path) -> None:
-        self._archive, self._folder, self._files, self._skipped = (
-            file,
-            folder,
-            dict[str, Path](),
-            list[tuple[str, str]](),
-        )
+        self._archive, self._folder = file, folder
+        self._files, self._skipped = dict[str, Path](), list[tuple[str, str]]()
         self._count = self._written = 0
         self._left = ALWAYS + UNPACK_RATIO * file.stat().st_size
 
